@@ -1,0 +1,320 @@
+//! The snapshot document as Python writes it (`python/tidegate/compile/`): plain data, unknown fields refused.
+//! Durations are whole milliseconds, sizes bytes, rates per second. 0 is "no limit" wherever the contract says so.
+
+use serde::Deserialize;
+
+/// The format that this core reads. A document of another format is refused.
+pub const FORMAT: u32 = 1;
+
+/// The whole document.
+#[derive(Deserialize, Clone, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Rises with each snapshot of an instance.
+    pub number: u64,
+    /// Where the configuration came from: a path, or `proxy`.
+    pub source: String,
+    /// Seconds since 1970 when it was made.
+    pub since: f64,
+    /// How many threads serve, at least 1.
+    pub threads: usize,
+    /// Most client connections in total; 0 is no limit (`auto` is resolved by Python).
+    pub connections: u64,
+    /// Where exchanges are logged; none is off.
+    pub access_log: Option<AccessLog>,
+    /// Listeners; a route names them by index.
+    pub listeners: Vec<Listener>,
+    /// Routes, in the order of the file.
+    pub routes: Vec<Route>,
+    /// Upstreams; a route names one by index.
+    pub upstreams: Vec<Upstream>,
+}
+
+/// The access log.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct AccessLog {
+    /// `stdout`, or the path of a file.
+    pub to: String,
+}
+
+/// What a listener's connections may do.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ListenerKind {
+    /// Serves routes.
+    Http,
+    /// Serves routes like any other, but only to a Host that is an address or `localhost` (no DNS rebinding).
+    Admin,
+}
+
+/// An address, or several, where connections are accepted.
+#[derive(Deserialize, Clone, Debug)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// Its name in the configuration.
+    pub name: String,
+    /// What its connections may do.
+    pub kind: ListenerKind,
+    /// The bound addresses.
+    pub binds: Vec<Bind>,
+    /// Whose forwarded fields are believed.
+    pub forwarded: Forwarded,
+    /// `true`: each connection must begin with a PROXY protocol header, v1 or v2.
+    pub proxy_protocol: bool,
+    /// `true`: fields whose names hold `_` are passed on; else they are dropped.
+    pub keep_underscores: bool,
+    /// `true`: dot segments are resolved instead of refused.
+    pub resolve_dot_segments: bool,
+    /// Deadlines.
+    pub timeouts: ListenerTimeouts,
+    /// Bounds.
+    pub limits: ListenerLimits,
+}
+
+/// One bound address.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Bind {
+    /// As shown to people: `127.0.0.1:8080`, `[::]:80`, `unix:/run/x.sock`.
+    pub address: String,
+    /// Descriptors, by the ids that the supervisor gave them. Several: socket j is served by thread j mod n. One: the
+    /// first thread accepts and hands connections out.
+    pub sockets: Vec<u32>,
+}
+
+/// Whose word about the client is believed.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Forwarded {
+    /// Networks in CIDR form; IPv4-mapped IPv6 is IPv4. `unix:` stands for every peer of a Unix socket.
+    pub from: Vec<String>,
+    /// The one field that is believed: `x-forwarded-for` or `forwarded`.
+    pub field: ForwardedField,
+}
+
+/// The field that carries the chain of clients.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedField {
+    /// X-Forwarded-For
+    XForwardedFor,
+    /// Forwarded (RFC 7239)
+    Forwarded,
+}
+
+/// A listener's deadlines, in milliseconds; 0 is none.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerTimeouts {
+    /// From the first byte of a head to its end.
+    pub header_ms: u64,
+    /// Between two requests.
+    pub idle_ms: u64,
+    /// Without a byte either way in a tunnel.
+    pub tunnel_ms: u64,
+    /// Age at which a connection is asked to go.
+    pub max_age_ms: u64,
+}
+
+/// A listener's bounds; 0 is none.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerLimits {
+    /// A request's head, in bytes.
+    pub header_bytes: u64,
+    /// Field lines of a request.
+    pub headers: u64,
+    /// The request line, in bytes.
+    pub request_line: u64,
+    /// A request's trailers, in bytes.
+    pub trailer_bytes: u64,
+    /// The extensions of one chunk, in bytes.
+    pub chunk_extension_bytes: u64,
+    /// A request's body, in bytes.
+    pub body_bytes: u64,
+    /// Least rate of a request's body, in bytes per second over 5 s.
+    pub body_rate: u64,
+    /// Connections of this listener.
+    pub connections: u64,
+    /// Connections of one client address on this listener.
+    pub connections_per_client: u64,
+}
+
+/// What a request must look like, and where it then goes.
+#[derive(Deserialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Its name, or `routes[3]` where it has none.
+    pub name: String,
+    /// `file:line:column` of its definition.
+    pub place: String,
+    /// Listeners, by index.
+    pub listeners: Vec<usize>,
+    /// Host in lower case: `api.example.com`, or `*.example.com`; none is every host.
+    pub host: Option<String>,
+    /// The path; none is every path.
+    pub path: Option<PathMatch>,
+    /// Breaks ties between equal routes; higher first.
+    pub priority: i64,
+    /// Deadlines.
+    pub timeouts: RouteTimeouts,
+    /// Filters, in the order of the file.
+    pub filters: Vec<Filter>,
+    /// Where a request goes.
+    pub to: Target,
+}
+
+/// One of the three forms of a path match, over the matched form of the path.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum PathMatch {
+    /// On segment borders: `/v1/` matches `/v1` and `/v1/x`.
+    Prefix(String),
+    /// The whole path.
+    Exact(String),
+    /// The engine's dialect (`regex` crate), searched, not anchored.
+    Regex(String),
+}
+
+/// A route's deadlines, in milliseconds; 0 is none.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct RouteTimeouts {
+    /// From the last request byte to the first byte of the answer.
+    pub response_ms: u64,
+    /// Between bytes either way.
+    pub idle_ms: u64,
+}
+
+/// A step before or after the exchange.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Filter {
+    /// Wait for the whole request body, at most `size` bytes, before an endpoint is asked.
+    BufferRequest {
+        /// Most bytes; more is 413.
+        size: u64,
+    },
+}
+
+/// Where a request goes.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// An upstream, by index.
+    Upstream(usize),
+    /// An answer of ours.
+    Respond {
+        /// Status, 200 to 599.
+        status: u16,
+        /// Body, text/plain.
+        body: String,
+    },
+    /// An answer that the engine itself makes.
+    Builtin(Builtin),
+}
+
+/// Answers that the engine itself makes.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Builtin {
+    /// 200 while the worker lives.
+    Livez,
+    /// 200 while new work is welcome, 503 in a drain.
+    Readyz,
+    /// Prometheus text.
+    Metrics,
+}
+
+/// A named group of endpoints that do the same work.
+#[derive(Deserialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// Its name.
+    pub name: String,
+    /// How an endpoint is chosen.
+    pub balance: Balance,
+    /// The endpoints; a DNS name has one for each address.
+    pub endpoints: Vec<Endpoint>,
+    /// Names of `endpoints` that have no address now, with the resolver's words.
+    pub unresolved: Vec<Unresolved>,
+    /// Connections kept and bounded.
+    pub pool: Pool,
+    /// The PROXY protocol header that is sent to endpoints.
+    pub proxy_protocol: ProxyProtocolOut,
+}
+
+/// How an endpoint is chosen.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    /// Smooth weighted round robin.
+    RoundRobin,
+}
+
+/// One address of an upstream.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    /// `10.0.0.1:80`, `[::1]:80` or `unix:/path`.
+    pub address: String,
+    /// The entry it stands for: the address itself, or `name:port`.
+    pub entry: String,
+    /// Share of the work; 0 takes no new work.
+    pub weight: u32,
+}
+
+/// A name without an address.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Unresolved {
+    /// `name:port` of the entry.
+    pub entry: String,
+    /// The weight that its endpoints will have.
+    pub weight: u32,
+    /// Why, in the resolver's words.
+    pub says: String,
+}
+
+/// Connections kept and bounded.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// How long a connection is kept without work, in milliseconds; 0 keeps none.
+    pub idle_ms: u64,
+    /// Most connections to one endpoint over all threads; 0 is no limit.
+    pub connections: u64,
+    /// Most requests that wait for a connection; 0: nobody waits.
+    pub queue: u64,
+    /// Longest wait, in milliseconds.
+    pub wait_ms: u64,
+    /// Longest connect, in milliseconds.
+    pub connect_ms: u64,
+}
+
+/// The PROXY protocol header that is sent to endpoints.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ProxyProtocolOut {
+    /// None.
+    Off,
+    /// The text form.
+    V1,
+    /// The binary form.
+    V2,
+}
+
+/// A change of the addresses that one entry of an upstream stands for.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointDelta {
+    /// The upstream's name.
+    pub upstream: String,
+    /// The entry, `name:port`.
+    pub entry: String,
+    /// Every address that it stands for now; never empty (the last good answer is kept).
+    pub addresses: Vec<String>,
+}

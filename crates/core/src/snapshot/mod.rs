@@ -1,0 +1,3 @@
+//! The compiled configuration: immutable, typed, versioned. Python builds the document, the core decodes it once.
+
+pub mod document; // what Python writes, field by field

@@ -1,0 +1,1 @@
+//! What Python may call of core and engine.
