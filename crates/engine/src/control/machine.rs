@@ -1,0 +1,57 @@
+//! What the control thread asks of the engine: the only thing that it knows of it.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use tidegate_core::snapshot::document;
+
+/// The engine as the control thread sees it. Called from the control threads only, one call at a time, but for
+/// [`Machine::wait_drained`] and [`Machine::beats`], which have threads of their own and may run beside any other.
+pub trait Machine: Send + Sync + 'static {
+    /// Takes listening sockets for coming snapshots: id, address, descriptor.
+    fn add_sockets(&self, sockets: Vec<(u32, String, OwnedFd)>);
+
+    /// Duplicates of all sockets held, for a supervisor that adopts this worker.
+    fn sockets(&self) -> Vec<(u32, String, OwnedFd)>;
+
+    /// Keeps secrets, by id, for the snapshot that follows.
+    fn keep_secrets(&self, secrets: HashMap<String, String>);
+
+    /// Serves `document`; returns when every thread does. On an error nothing has changed.
+    fn apply(&self, document: document::Document) -> Result<(), String>;
+
+    /// Changes the addresses that an entry of an upstream stands for; returns when every thread knows.
+    fn change_endpoints(&self, delta: document::EndpointDelta) -> Result<(), String>;
+
+    /// Begins to drain and returns at once. A second call with shorter times brings the end forward.
+    fn drain(&self, delay: Duration, timeout: Duration);
+
+    /// Opens the files of the access log anew.
+    fn reopen_logs(&self);
+
+    /// Connections, threads, listeners and upstreams, as `tidegate status --json` shows them.
+    fn status(&self) -> serde_json::Value;
+
+    /// The number of the snapshot that is served.
+    fn snapshot_number(&self) -> Option<u64>;
+
+    /// Blocks until a drain has ended.
+    fn wait_drained(&self);
+
+    /// How far each thread has come. Must not wait for a thread that could be stuck.
+    fn beats(&self) -> Vec<Beat>;
+}
+
+/// How far one thread has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// The thread's name.
+    pub thread: String,
+    /// Rises at least once a second while the thread is well.
+    pub count: u64,
+    /// The route that it served last.
+    pub route: String,
+    /// The stage of the road where it was last.
+    pub stage: &'static str,
+}
