@@ -1,0 +1,60 @@
+"""The admin listener, on the same road as every other: its routes lead to answers of the engine, or to the API."""
+
+from typing import Any
+
+from tidegate.compile.listener import compile_limits, compile_timeouts
+from tidegate.compile.upstream import compile_pool
+from tidegate.config.agreement import ADMIN
+from tidegate.config.listener import ListenerLimits, ListenerTimeouts
+from tidegate.config.upstream import Pool
+
+API = "admin:api"
+"""The upstream behind `/api/`; a user's names hold no colon."""
+
+
+def add_admin(document: dict[str, Any], binds: list[dict[str, Any]], api_socket: str | None) -> None:
+    """Add the admin listener to a snapshot: `/livez`, `/readyz`, `/metrics`, and `/api/` when there is a socket."""
+    listener = len(document["listeners"])
+    document["listeners"].append(
+        {
+            "name": ADMIN,
+            "kind": "admin",
+            "binds": binds,
+            "forwarded": {"from": [], "field": "x-forwarded-for"},
+            "proxy_protocol": False,
+            "keep_underscores": False,
+            "resolve_dot_segments": False,
+            "timeouts": compile_timeouts(ListenerTimeouts()),
+            "limits": compile_limits(ListenerLimits()),
+        }
+    )
+    for builtin in ("livez", "readyz", "metrics"):
+        document["routes"].append(_route(builtin, listener, {"exact": f"/{builtin}"}, {"builtin": builtin}))
+    if api_socket is not None:
+        upstream = len(document["upstreams"])
+        address = f"unix:{api_socket}"
+        document["upstreams"].append(
+            {
+                "name": API,
+                "balance": "round_robin",
+                "endpoints": [{"address": address, "entry": address, "weight": 1}],
+                "unresolved": [],
+                "pool": compile_pool(Pool()),
+                "proxy_protocol": "off",
+            }
+        )
+        document["routes"].append(_route("api", listener, {"prefix": "/api/"}, {"upstream": upstream}))
+
+
+def _route(name: str, listener: int, path: dict[str, str], to: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": f"{ADMIN}:{name}",
+        "place": ADMIN,
+        "listeners": [listener],
+        "host": None,
+        "path": path,
+        "priority": 0,
+        "timeouts": {"response_ms": 60_000, "idle_ms": 60_000},
+        "filters": [],
+        "to": to,
+    }

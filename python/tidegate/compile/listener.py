@@ -1,0 +1,56 @@
+"""Listeners of the snapshot: bound addresses, whose word is believed, deadlines and bounds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tidegate.config.listener import Bind, Forwarded, Listener, ListenerLimits, ListenerTimeouts
+
+
+def compile_listener(name: str, listener: Listener, sockets: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """Write a listener that serves routes."""
+    return {
+        "name": name,
+        "kind": "http",
+        "binds": compile_binds(listener.bind, sockets),
+        "forwarded": compile_forwarded(listener.forwarded),
+        "proxy_protocol": listener.proxy_protocol == "required",
+        "keep_underscores": listener.underscores == "keep",
+        "resolve_dot_segments": listener.paths.dot_segments == "resolve",
+        "timeouts": compile_timeouts(listener.timeouts),
+        "limits": compile_limits(listener.limits),
+    }
+
+
+def compile_binds(binds: Sequence[Bind], sockets: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:
+    """Write the bound addresses with the ids of their sockets."""
+    return [{"address": str(bind.address), "sockets": list(sockets[str(bind.address)])} for bind in binds]
+
+
+def compile_forwarded(forwarded: Forwarded) -> dict[str, Any]:
+    """Write whose word about the client is believed."""
+    return {"from": [str(network) for network in forwarded.from_], "field": forwarded.field}
+
+
+def compile_timeouts(timeouts: ListenerTimeouts) -> dict[str, Any]:
+    """Write a listener's deadlines."""
+    return {
+        "header_ms": timeouts.header.milliseconds,
+        "idle_ms": timeouts.idle.milliseconds,
+        "tunnel_ms": timeouts.tunnel.milliseconds,
+        "max_age_ms": timeouts.max_age.milliseconds,
+    }
+
+
+def compile_limits(limits: ListenerLimits) -> dict[str, Any]:
+    """Write a listener's bounds."""
+    return {
+        "header_bytes": limits.header_bytes.bytes,
+        "headers": limits.headers,
+        "request_line": limits.request_line.bytes,
+        "trailer_bytes": limits.trailer_bytes.bytes,
+        "chunk_extension_bytes": limits.chunk_extension_bytes.bytes,
+        "body_bytes": limits.body_bytes.bytes,
+        "body_rate": limits.body_rate.bytes_per_second,
+        "connections": limits.connections,
+        "connections_per_client": limits.connections_per_client,
+    }

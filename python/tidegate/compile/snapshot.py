@@ -1,0 +1,64 @@
+"""The snapshot document, as `crates/core/src/snapshot/document.rs` reads it: plain data, unknown fields refused."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tidegate.compile.admin import add_admin
+from tidegate.compile.listener import compile_binds, compile_listener
+from tidegate.compile.resolved import Resolved
+from tidegate.compile.route import compile_route
+from tidegate.compile.upstream import compile_upstream
+from tidegate.config.config import Config
+from tidegate.config.listener import Bind
+
+FORMAT = 1
+"""The format that this compiler writes and the core of the same version reads."""
+
+
+def compile_snapshot(
+    config: Config,
+    *,
+    number: int,
+    source: str,
+    since: float,
+    threads: int,
+    connections: int,
+    sockets: Mapping[str, Sequence[int]],
+    resolved: Mapping[str, Resolved],
+    api_socket: str | None,
+) -> dict[str, Any]:
+    """Write the snapshot of a configuration.
+
+    `sockets` has the ids of the listening sockets of each bound address, by `str(bind.address)`; `resolved` has the
+    answer for each DNS name, by `name:port`; `api_socket` is the path of the Unix socket behind the admin listener's
+    `/api/`. `threads` and `connections` are the numbers to serve with, as `machine.py` or the configuration say.
+    """
+    listeners = {name: index for index, name in enumerate(config.listeners)}
+    upstreams = {name: index for index, name in enumerate(config.upstreams)}
+    document = {
+        "format": FORMAT,
+        "number": number,
+        "source": source,
+        "since": since,
+        "threads": threads,
+        "connections": connections,
+        "access_log": None if config.access_log is None else {"to": config.access_log.to},
+        "listeners": [compile_listener(name, listener, sockets) for name, listener in config.listeners.items()],
+        "routes": [compile_route(index, route, listeners, upstreams) for index, route in enumerate(config.routes)],
+        "upstreams": [compile_upstream(name, upstream, resolved) for name, upstream in config.upstreams.items()],
+    }
+    if config.admin is not None:
+        add_admin(document, compile_binds(config.admin.bind, sockets), api_socket)
+    return document
+
+
+def names_to_resolve(config: Config) -> list[str]:
+    """List the DNS names of a configuration as `name:port`, each once, in the order of the file."""
+    entries = (endpoint.address for upstream in config.upstreams.values() for endpoint in upstream.endpoints)
+    return list(dict.fromkeys(str(address) for address in entries if address.is_name))
+
+
+def all_binds(config: Config) -> list[Bind]:
+    """List every bound address of a configuration, the admin listener's included."""
+    binds = [bind for listener in config.listeners.values() for bind in listener.bind]
+    return binds + list(config.admin.bind if config.admin is not None else ())

@@ -1,0 +1,44 @@
+"""Upstreams of the snapshot: endpoints with their addresses, and the pool to them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tidegate.compile.resolved import Resolved
+from tidegate.config.upstream import Pool, Upstream
+
+
+def compile_upstream(name: str, upstream: Upstream, resolved: Mapping[str, Resolved]) -> dict[str, Any]:
+    """Write an upstream. A DNS name is an endpoint for each of its addresses, each with the entry's weight."""
+    endpoints: list[dict[str, Any]] = []
+    unresolved: list[dict[str, Any]] = []
+    taken: set[str] = set()
+    for endpoint in upstream.endpoints:
+        entry = str(endpoint.address)
+        answer = Resolved((entry,))
+        if endpoint.address.is_name:
+            answer = resolved.get(entry, Resolved(says="it has not been looked up"))
+        for address in answer.addresses:
+            if address not in taken:  # two names may stand for one address; it takes its share once
+                taken.add(address)
+                endpoints.append({"address": address, "entry": entry, "weight": endpoint.weight})
+        if not answer.addresses:
+            unresolved.append({"entry": entry, "weight": endpoint.weight, "says": answer.says})
+    return {
+        "name": name,
+        "balance": upstream.balance,
+        "endpoints": endpoints,
+        "unresolved": unresolved,
+        "pool": compile_pool(upstream.pool),
+        "proxy_protocol": upstream.proxy_protocol,
+    }
+
+
+def compile_pool(pool: Pool) -> dict[str, Any]:
+    """Write the bounds of the connections to endpoints."""
+    return {
+        "idle_ms": pool.idle.milliseconds,
+        "connections": pool.connections,
+        "queue": pool.queue,
+        "wait_ms": pool.wait.milliseconds,
+        "connect_ms": pool.connect.milliseconds,
+    }

@@ -1,0 +1,14 @@
+"""The admin listener: HTTP API, `/metrics`, `/livez` and `/readyz`."""
+
+from tidegate.config.listener import Binds
+from tidegate.config.model import Model
+from tidegate.config.secret import Secret
+
+
+class Admin(Model):
+    """Where the program can be asked over HTTP. Without a token it only tells, and changes nothing."""
+
+    bind: Binds
+    """An address or a list of them, as for a listener."""
+    token: Secret | None = None
+    """Allows changes over TCP to who sends it: `!secret file:PATH` or `!secret env:NAME`."""

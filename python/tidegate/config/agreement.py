@@ -1,0 +1,160 @@
+"""Whether the parts of a configuration can stand together: what no part can tell by itself."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tidegate.config.addresses import BindAddress
+from tidegate.config.hints import did_you_mean
+from tidegate.config.listener import Bind, Listener
+from tidegate.config.match import PathMatch
+from tidegate.config.route import Route
+from tidegate.config.settings import Settings
+from tidegate.config.upstream import Upstream
+
+AGREED: Final[dict[str, Any]] = {"parts": "agreed"}
+"""The validation context that says: the parts have been looked at already."""
+
+ADMIN = "admin"
+"""The name of the listener that the key `admin` makes."""
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Two parts that cannot stand together. `other` is where the second one stands; the sentence leaves room for it."""
+
+    path: Path
+    says: str
+    hint: str = ""
+    other: Path | None = None
+    at_key: bool = False
+
+
+def disagreements(
+    settings: Settings | None,
+    listeners: Mapping[str, Listener | None],
+    routes: Sequence[Route | None],
+    upstreams: Mapping[str, Upstream | None],
+) -> Iterator[Disagreement]:
+    """Tell all of them. None stands for a part that is wrong by itself: its name is known, and nothing else."""
+    yield from _names(listeners, routes, upstreams)
+    yield from _binds(settings, listeners)
+    yield from _ties(listeners, routes)
+
+
+def _names(
+    listeners: Mapping[str, Listener | None],
+    routes: Sequence[Route | None],
+    upstreams: Mapping[str, Upstream | None],
+) -> Iterator[Disagreement]:
+    if ADMIN in listeners:
+        says = "the name `admin` belongs to the listener that the key `admin` makes"
+        yield Disagreement(("listeners", ADMIN), says, "choose another", at_key=True)
+    seen: dict[str, int] = {}
+    for index, route in enumerate(routes):
+        if route is None:
+            continue
+        if route.name is not None:
+            first = seen.setdefault(route.name, index)
+            if first != index:
+                says = f"the route name `{route.name}` is taken"
+                yield Disagreement(("routes", index, "name"), says, "choose another", other=("routes", first, "name"))
+        for at, name in enumerate(route.listeners or ()):
+            if name not in listeners:
+                hint = did_you_mean(name, listeners) if listeners else "there is no listener at all"
+                yield Disagreement(("routes", index, "listeners", at), f"no listener is named `{name}`", hint)
+        if route.to is not None and route.to not in upstreams:
+            hint = did_you_mean(route.to, upstreams) if upstreams else "there is no upstream at all"
+            yield Disagreement(("routes", index, "to"), f"no upstream is named `{route.to}`", hint)
+
+
+def _binds(settings: Settings | None, listeners: Mapping[str, Listener | None]) -> Iterator[Disagreement]:
+    binds: list[tuple[Path, Bind]] = []
+    for name, listener in listeners.items():
+        if listener is not None:
+            binds += [(("listeners", name, "bind", index), bind) for index, bind in enumerate(listener.bind)]
+    if settings is not None and settings.admin is not None:
+        binds += [(("admin", "bind", index), bind) for index, bind in enumerate(settings.admin.bind)]
+    bound: dict[str | int, list[tuple[Path, BindAddress]]] = {}
+    exact: dict[str, tuple[Path, BindAddress]] = {}
+    for path, bind in binds:
+        address = bind.address
+        taken = exact.setdefault(str(address), (path, address))
+        if taken[0] == path:
+            # Only an address that stands for others can overlap one that is spelt differently.
+            near = bound.setdefault(address.port, [])
+            broad = address.host in ("::", "0.0.0.0")
+            others = near if broad else [each for each in near if each[1].host in ("::", "0.0.0.0")]
+            overlap = next((each for each in others if address.overlaps(each[1])), None)
+            if not address.is_unix:
+                near.append((path, address))
+            if overlap is None:
+                continue
+            taken = overlap
+        if str(taken[1]) == str(address):
+            says, hint = f"`{address}` is bound twice", ""
+        else:
+            wide, narrow = (taken[1], address) if taken[1].host in ("::", "0.0.0.0") else (address, taken[1])
+            says, hint = f"`{narrow}` is bound twice, since `{wide}` is all addresses", "bind one of the two"
+        yield Disagreement(path, says, hint, other=taken[0])
+
+
+def _ties(listeners: Mapping[str, Listener | None], routes: Sequence[Route | None]) -> Iterator[Disagreement]:
+    """Two routes that are equally specific and can both match, on one listener."""
+    everywhere = frozenset(listeners)
+    ranks: dict[tuple[Any, ...], list[tuple[int, Route, frozenset[str]]]] = {}
+    for index, route in enumerate(routes):
+        if route is None:
+            continue
+        where = everywhere if route.listeners is None else frozenset(route.listeners)
+        equals = ranks.setdefault((route.match.host, _rank(route.match.path), route.priority), [])
+        for first, other, there in equals:
+            both = where & there or (where == there)
+            if both and _can_both_match(route.match.path, other.match.path):
+                named = f"route `{other.name}`" if other.name else "a route"
+                says = f"this route and {named} match equally well, and nothing says which one wins"
+                yield Disagreement(
+                    ("routes", index), says, "make one more specific, or give it a `priority`", other=("routes", first)
+                )
+                break
+        else:
+            equals.append((index, route, where))
+
+
+def _rank(path: PathMatch | None) -> tuple[str, str | int]:
+    """What makes two paths equally specific: the same path, or patterns of one length."""
+    match path:
+        case None:
+            return ("none", "")
+        case PathMatch(exact=str(exact)):
+            return ("exact", exact)
+        case PathMatch(regex=str(regex)):
+            return ("regex", len(regex))
+        case PathMatch(prefix=prefix):
+            return ("prefix", (prefix or "").rstrip("/"))
+
+
+def _can_both_match(one: PathMatch | None, other: PathMatch | None) -> bool:
+    """Say whether a path could match both; patterns are told apart by the plain letters that they begin with."""
+    if one is None or other is None or one.regex is None or other.regex is None or one.regex == other.regex:
+        return True
+    first, second = _beginning(one.regex), _beginning(other.regex)
+    if first is None or second is None:
+        return True
+    shared = min(len(first), len(second))
+    return first[:shared] == second[:shared]
+
+
+def _beginning(pattern: str) -> str | None:
+    """Read the letters that every match begins with, or none where the pattern is not anchored or has alternatives."""
+    if not pattern.startswith("^") or "|" in pattern:
+        return None
+    letters = re.match(r"\^((?:[A-Za-z0-9/_~-]|\\[./-])*)", pattern)
+    text = letters[1] if letters else ""
+    rest = pattern[1 + len(text) :]
+    if rest[:1] in ("*", "?", "{") and text:  # the last letter may be missing
+        text = text[:-2] if text[-2:-1] == "\\" else text[:-1]
+    return text.replace("\\", "")

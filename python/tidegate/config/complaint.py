@@ -1,0 +1,22 @@
+"""What a validator says when it refuses a value; `words.py` puts the key's name before it and a hint after it."""
+
+from typing import Literal
+
+from pydantic_core import PydanticCustomError
+
+Kind = Literal["refused", "later"]
+
+
+def refused(says: str, hint: str = "") -> PydanticCustomError:
+    """Refuse a value. `says` is a sentence, or begins with `must` or `is` and then speaks of the key at fault."""
+    return _complaint("refused", says, hint)
+
+
+def later(what: str) -> PydanticCustomError:
+    """Refuse what the contract names and this version cannot do yet."""
+    return _complaint("later", f"{what} is not built yet", "")
+
+
+def _complaint(kind: Kind, says: str, hint: str) -> PydanticCustomError:
+    # The template has no braces of ours: what a person wrote must not be read as a template.
+    return PydanticCustomError(kind, "{says}", {"says": says, "hint": hint})

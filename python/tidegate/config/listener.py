@@ -1,0 +1,133 @@
+"""A listener: an address where we accept, whose word we believe there, and how long and how much we wait for."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from tidegate.config.addresses import BindAddress, Network
+from tidegate.config.complaint import refused
+from tidegate.config.model import Model
+from tidegate.config.quantities import ByteRate, Duration, Size
+from tidegate.config.scalar import Whole, show
+
+
+def read_mode(given: Any) -> int:
+    """Read `"0660"`: the digits are octal, and quotes keep YAML from reading them as a decimal number."""
+    if isinstance(given, str) and re.fullmatch(r"0?[0-7]{3}", given):
+        return int(given, 8)
+    hint = f'"{given:04}"' if isinstance(given, int) and re.fullmatch(r"[0-7]{3}", str(given)) else '"0660"'
+    raise refused(f"must be a file mode in quotes, as \"0660\", and {show(given)} is none", hint)
+
+
+class Bind(Model):
+    """One address of a listener; a string is its `address`."""
+
+    short = "address"
+
+    address: BindAddress
+    """`127.0.0.1:8080`, `[::1]:8080`, `:8080` for all addresses of both families, or `unix:/run/x.sock`."""
+    mode: Annotated[
+        int | None, BeforeValidator(read_mode), Field(json_schema_extra={"type": "string", "pattern": "^0?[0-7]{3}$"})
+    ] = None
+    """Of a Unix socket: its file mode in octal digits, in quotes. Default: what the umask leaves."""
+    owner: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*(:[A-Za-z0-9_.-]+)?$", min_length=1)] | None = None
+    """Of a Unix socket: `user`, `user:group` or `:group`. Default: who runs the program."""
+
+    @model_validator(mode="after")
+    def only_files_have_a_mode(self) -> "Bind":
+        """Refuse a file's mode and owner where there is no file."""
+        if not self.address.is_unix and (self.mode is not None or self.owner is not None):
+            raise refused("must have no `mode` and no `owner`: only a `unix:` address is a file")
+        return self
+
+
+def one_or_more(given: Any) -> Any:
+    """Let a single thing stand for a list of one."""
+    return given if isinstance(given, list | tuple) else (given,)
+
+
+Binds = Annotated[
+    tuple[Bind, ...],
+    BeforeValidator(one_or_more, json_schema_input_type=Bind | tuple[Bind, ...]),
+    Field(min_length=1),
+]
+
+
+class Forwarded(Model):
+    """Whose word about the client is believed, and in which one field."""
+
+    from_: Annotated[tuple[Network, ...], Field(alias="from")] = ()
+    """Networks of the proxies in front of us, in CIDR form; `unix:` is every peer of a Unix socket. Default: nobody."""
+    field: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
+    """The one field that is believed and appended to; `forwarded` is the one of RFC 7239."""
+
+    model_config = {"validate_by_name": True, "validate_by_alias": True}
+
+
+class Paths(Model):
+    """How paths are read that two readers could take for two paths."""
+
+    dot_segments: Literal["refuse", "resolve"] = "refuse"
+    """`refuse` answers 400 to `/../` in any spelling; `resolve` is for old clients."""
+
+
+class ListenerTimeouts(Model):
+    """How long a connection of this listener may take; 0 is no limit."""
+
+    header: Duration = Duration(10_000)
+    """From the first byte of a request's head to its end; then 408."""
+    idle: Duration = Duration(75_000)
+    """Between two requests of one connection."""
+    tunnel: Duration = Duration(3_600_000)
+    """Without a byte either way in a tunnel (WebSocket)."""
+    max_age: Duration = Duration(0)
+    """Age at which a connection is asked to go, after its next answer."""
+
+
+class ListenerLimits(Model):
+    """How much a client may send and hold; 0 is no limit."""
+
+    header_bytes: Size = Size(65_536)
+    """A request's head, in bytes; more is 431."""
+    headers: Annotated[Whole, Field(ge=0, le=65_535)] = 128
+    """Header lines of a request; more is 431."""
+    request_line: Size = Size(16_384)
+    """The request line, in bytes; more is 414."""
+    trailer_bytes: Size = Size(8_192)
+    """A request's trailers, in bytes; more is 431."""
+    chunk_extension_bytes: Size = Size(4_096)
+    """The extensions of one chunk, in bytes; more is 400."""
+    body_bytes: Size = Size(0)
+    """A request's body, in bytes, counted as it comes; more is 413."""
+    body_rate: ByteRate = ByteRate(240)
+    """Least rate of a request's body, averaged over 5 s; less is 408. Not for tunnels."""
+    connections: Annotated[Whole, Field(ge=0, le=2**32)] = 0
+    """Connections of this listener at once."""
+    connections_per_client: Annotated[Whole, Field(ge=0, le=2**32)] = 0
+    """Connections of one client address on this listener at once."""
+
+
+class Listener(Model):
+    """An address, or several, where connections are accepted."""
+
+    later = {
+        "tls": "TLS on a listener",
+        "tcp": "a listener of layer 4",
+        "udp": "a listener of layer 4",
+    }
+
+    bind: Binds
+    """An address or a list of them: `127.0.0.1:8080`, `:8080` (all addresses, both families), `unix:/run/x.sock`."""
+    forwarded: Forwarded = Forwarded()
+    """Whose word about the client is believed. Default: nobody's."""
+    proxy_protocol: Literal["off", "required"] = "off"
+    """`required`: each connection must begin with a PROXY protocol header, version 1 or 2; it is never guessed."""
+    underscores: Literal["drop", "keep"] = "drop"
+    """What becomes of header names with `_`, which backends read as `-`."""
+    paths: Paths = Paths()
+    """How ambiguous paths are read."""
+    timeouts: ListenerTimeouts = ListenerTimeouts()
+    """How long a connection may take."""
+    limits: ListenerLimits = ListenerLimits()
+    """How much a client may send and hold."""

@@ -1,0 +1,359 @@
+"""From files to a configuration, or to everything that is wrong with them."""
+
+import gc
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from glob import glob, has_magic
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from tidegate.config.agreement import AGREED, disagreements
+from tidegate.config.config import Config
+from tidegate.config.hints import did_you_mean
+from tidegate.config.listener import Listener
+from tidegate.config.model import NAME, Model
+from tidegate.config.place import Place
+from tidegate.config.problem import Problem
+from tidegate.config.route import Route
+from tidegate.config.scalar import EMPTY, show
+from tidegate.config.secret import Secret
+from tidegate.config.settings import Settings
+from tidegate.config.tree import Key, Node, Source, Spot, decode, entries, follow, parse, plain
+from tidegate.config.upstream import Upstream
+from tidegate.config.variables import Unset
+from tidegate.config.words import annotations_at, keys_of, tell
+
+MOST_BYTES = 64 * 2**20
+"""No configuration file is longer; 10,000 hosts take about 1 MiB."""
+
+SECTIONS = ("listeners", "routes", "upstreams")
+"""The keys that an included file may have."""
+
+Part = TypeVar("Part", bound=Model)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What came of reading a configuration: the configuration, or all that is wrong with it."""
+
+    source: str
+    """Where it came from: the path as it was given."""
+    config: Config | None
+    """None when there are problems."""
+    problems: tuple[Problem, ...] = ()
+    files: tuple[Path, ...] = ()
+    """Every file that was read, the included ones too."""
+    took_s: Mapping[str, float] = field(default_factory=dict)
+    """Seconds by stage: `parse`, `validate`."""
+
+
+def load(path: str | Path, *, environment: Mapping[str, str] | None = None) -> Loaded:
+    """Read a configuration file and what it includes. Every problem is told; nothing is raised for a wrong file."""
+    return _load(str(path), None, os.environ if environment is None else environment)
+
+
+def load_text(
+    text: str, *, name: str = "tidegate.yaml", folder: Path = Path(), environment: Mapping[str, str] | None = None
+) -> Loaded:
+    """Read a configuration from text; `name` begins its problems, relative paths begin at `folder`."""
+    return _load(str(folder / name), text, os.environ if environment is None else environment, name)
+
+
+def _load(path: str, text: str | None, environment: Mapping[str, str], name: str | None = None) -> Loaded:
+    with _without_collections():
+        reading = _Reading(environment)
+        began = time.perf_counter()
+        main = reading.read(Path(path), name or path, text)
+        included = reading.include(main)
+        parsed = time.perf_counter()
+        config = reading.validate(main, included)
+        took_s = {"parse": parsed - began, "validate": time.perf_counter() - parsed}
+    problems = _in_order(reading)
+    return Loaded(path, None if problems else config, problems, tuple(reading.files), took_s)
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Hold off the garbage collector, which would walk the growing tree again and again and free nothing."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _in_order(reading: "_Reading") -> tuple[Problem, ...]:
+    """Put problems in the order of the files, and keep one of several at the same place."""
+    order = {source.name: index for index, source in enumerate(reading.sources)}
+    found: dict[tuple[int, int, int], Problem] = {}
+    for source in reading.sources:
+        for problem in source.problems:
+            found.setdefault((order[source.name], problem.at.line, problem.at.column), problem)
+    return tuple(found[at] for at in sorted(found))
+
+
+@cache
+def secret_keys() -> frozenset[str]:
+    """Name every key that holds a secret, by walking the models."""
+
+    def walk(model: type[Model], seen: set[type[Model]]) -> Iterator[str]:
+        seen.add(model)
+        for name, model_field in model.model_fields.items():
+            for annotation in annotations_at(model, [name]):
+                parts = [annotation, *annotations_at(model, [name, 0]), *annotations_at(model, [name, "x"])]
+                if Secret in parts:
+                    yield model_field.alias or name
+                for part in parts:
+                    if isinstance(part, type) and issubclass(part, Model) and part not in seen:
+                        yield from walk(part, seen)
+
+    return frozenset(walk(Config, set()))
+
+
+@dataclass
+class _Section:
+    """A part of the configuration with the place that it came from."""
+
+    source: Source
+    key: Key | None
+    node: Node
+    data: Any
+
+
+class _Reading:
+    """One reading of a configuration: the files, and the problems found so far (each with its file)."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
+        self.sources: list[Source] = []
+        self.files: list[Path] = []
+
+    # Files
+
+    def read(self, path: Path, name: str, text: str | None = None) -> Source:
+        """Read one file into its tree."""
+        source = Source(name, path.parent.absolute(), text or "", secret_keys())
+        self.sources.append(source)
+        if text is None:
+            self.files.append(path)
+            try:
+                with path.open("rb") as file:
+                    content = file.read(MOST_BYTES + 1)
+            except OSError as error:
+                source.problems.append(source.problem(1, 1, 1, f"cannot be read: {error.strerror or error}"))
+                return source
+            if len(content) > MOST_BYTES:
+                says = f"is longer than the {MOST_BYTES // 2**20} MiB that a configuration may have"
+                source.problems.append(source.problem(1, 1, 1, says))
+                return source
+            decoded = decode(content)
+            if not isinstance(decoded, str):
+                line, column, says, hint = decoded
+                source.text = content.decode(errors="replace")
+                source.problems.append(source.problem(line, column, 1, says, hint))
+                return source
+            source.text = decoded
+        parse(source)
+        if source.root is not None and source.root[0] != "map":
+            if source.root[1] is not None:
+                line, column, width = Spot(source, None, source.root, True).at_value()
+                says = "a configuration is a mapping, and this is none"
+                source.problems.append(source.problem(line, column, width, says, "begin with `listeners:`"))
+            source.root = None
+        return source
+
+    def include(self, main: Source) -> list[Source]:
+        """Read the files that the main one includes; what is wrong with the names is told at their place."""
+        key, node = next(((key, node) for key, node in entries(main.root) if key[0] == "include"), (None, None))
+        if node is None:
+            return []
+        names = node[1] if node[0] == "list" else [node]
+        found: list[Source] = []
+        taken: set[Path] = set()
+        for item in names:
+            pattern = plain(item, self.environment, [])
+            if not isinstance(pattern, str):
+                continue  # the model says so
+            paths = sorted(glob(str(main.folder / pattern)))
+            if not paths and not has_magic(pattern):
+                self.tell(Spot(main, None, item, True), f"no file is named `{pattern}`", f"looked in {main.folder}")
+            for path in map(Path, paths):
+                if path in taken or path.is_dir():
+                    continue
+                taken.add(path)
+                shown = Path(main.name).parent / path.relative_to(main.folder) if path.is_relative_to(main.folder) else path
+                found.append(self.read(path, str(shown)))
+        return found
+
+    def tell(self, spot: Spot, says: str, hint: str = "", *, at_key: bool = False) -> None:
+        """Add a problem at a spot."""
+        line, column, width = spot.at_key() if at_key else spot.at_value()
+        spot.source.problems.append(spot.source.problem(line, column, width, says, hint))
+
+    # Models
+
+    def validate(self, main: Source, included: Sequence[Source]) -> Config | None:
+        """Validate every part by itself, so that one that is wrong hides nothing of the others; then all together."""
+        rest = {key[0]: (key, node) for key, node in entries(main.root) if key[0] not in SECTIONS}
+        for source in included:
+            for key, node in entries(source.root):
+                if key[0] not in SECTIONS:
+                    elsewhere = key[0] in keys_of([Config])
+                    says = f"`{key[0]}` may stand in the main file only" if elsewhere else f"unknown key `{key[0]}`"
+                    hint = "" if elsewhere else did_you_mean(key[0], SECTIONS)
+                    self.tell(Spot(source, key, node, True), says, hint, at_key=True)
+        whole = _Section(main, None, main.root or ("map", [], 1, 1, 1, 1, None), {})
+        whole.data = {name: self.data(main, node) for name, (_, node) in rest.items()}
+        settings = self.part(Settings, whole)
+        sources = [main, *included]
+        listeners = self.named(Listener, sources, "listeners")
+        upstreams = self.named(Upstream, sources, "upstreams")
+        route_sections = list(self.listed(sources))
+        routes = [self.part(Route, section, ("routes", index)) for index, section in enumerate(route_sections)]
+        for section, route in zip(route_sections, routes, strict=True):
+            if route is not None:
+                line, column, _ = Spot(section.source, section.key, section.node, True).at_value()
+                route._place = Place(section.source.name, line, column)
+        self.agree(whole, settings, listeners, list(zip(route_sections, routes, strict=True)), upstreams)
+        if settings is None or any(source.problems for source in self.sources):
+            return None
+        parts = {
+            "listeners": {name: part for name, (_, part) in listeners.items()},
+            "routes": tuple(routes),
+            "upstreams": {name: part for name, (_, part) in upstreams.items()},
+        }
+        given = {name: getattr(settings, name) for name in settings.model_fields_set}
+        return Config.model_validate(given | parts, context=AGREED)
+
+    def data(self, source: Source, node: Node) -> Any:
+        """Make plain data of a node, and tell the variables that are not set."""
+        unset: list[tuple[Node, Unset]] = []
+        data = plain(node, self.environment, unset)
+        for where, reason in unset:
+            self.tell(Spot(source, None, where, True), reason.says, reason.hint)
+        return data
+
+    def part(self, model: type[Part], section: _Section, path: tuple[str | int, ...] = ()) -> Part | None:
+        """Validate one part; what is wrong with it is told at its place."""
+        try:
+            return model.model_validate(section.data, context={"folder": section.source.folder})
+        except ValidationError as errors:
+            found = errors.errors(include_url=False)
+        misspelt = {
+            (*error["loc"][:-1], hint.split("`")[1])
+            for error in found
+            if error["type"] == "extra_forbidden"
+            and (hint := tell(error, Config if model is Settings else model, "").hint).startswith("did you mean")
+        }
+        for error in found:
+            if error["type"] == "missing" and error["loc"] in misspelt:
+                continue  # it is there, under the name that has just been told
+            spot = follow(section.source, section.key, section.node, error["loc"])
+            words = tell(error, Config if model is Settings else model, name_of((*path, *error["loc"]), spot))
+            self.tell(spot, words.says, words.hint, at_key=words.at_key)
+        return None
+
+    def named(self, model: type[Part], sources: Sequence[Source], section: str) -> dict[str, tuple[_Section, Part | None]]:
+        """Validate a mapping of names, over all files; a name twice is an error."""
+        parts: dict[str, tuple[_Section, Part | None]] = {}
+        for source, key, node in _sections(sources, section):
+            if node[0] != "map":
+                self.mistyped(source, key, node, "a mapping of names")
+                continue
+            for name, child in node[1]:
+                spot = Spot(source, name, child, True)
+                if name[0] in parts:
+                    first = _place_of(parts[name[0]][0])
+                    self.tell(spot, f"the name `{name[0]}` stands in `{section}` twice; the first is at {first}", at_key=True)
+                    continue
+                if re.fullmatch(NAME, name[0]) is None:
+                    says = f"`{name[0]}` is no name: letters, digits, `_`, `.` and `-`, at most 64"
+                    self.tell(spot, says, at_key=True)
+                part = _Section(source, name, child, self.data(source, child))
+                parts[name[0]] = (part, self.part(model, part, (section, name[0])))
+        return parts
+
+    def listed(self, sources: Sequence[Source]) -> Iterator[_Section]:
+        """List the routes of all files."""
+        for source, key, node in _sections(sources, "routes"):
+            if node[0] != "list":
+                self.mistyped(source, key, node, "a list, each entry after `- `")
+                continue
+            for child in node[1]:
+                yield _Section(source, None, child, self.data(source, child))
+
+    def mistyped(self, source: Source, key: Key, node: Node, wanted: str) -> None:
+        """Tell that a section has the wrong shape."""
+        data = plain(node, self.environment, [])
+        spot = Spot(source, key, node, True)
+        if data is EMPTY:
+            self.tell(spot, f"`{key[0]}` has no value", "give it one, or delete the key", at_key=True)
+        else:
+            self.tell(spot, f"`{key[0]}` must be {wanted}, and {show(data)} is none")
+
+    def agree(
+        self,
+        whole: _Section,
+        settings: Settings | None,
+        listeners: Mapping[str, tuple[_Section, Listener | None]],
+        routes: Sequence[tuple[_Section, Route | None]],
+        upstreams: Mapping[str, tuple[_Section, Upstream | None]],
+    ) -> None:
+        """Tell what no part can tell by itself."""
+
+        def spot(path: tuple[str | int, ...]) -> Spot:
+            match path:
+                case ("listeners", str(name), *rest):
+                    section = listeners[name][0]
+                case ("upstreams", str(name), *rest):
+                    section = upstreams[name][0]
+                case ("routes", int(index), *rest):
+                    section = routes[index][0]
+                case _:
+                    section, rest = whole, list(path)
+            return follow(section.source, section.key, section.node, rest)
+
+        found = disagreements(
+            settings,
+            {name: part for name, (_, part) in listeners.items()},
+            [route for _, route in routes],
+            {name: part for name, (_, part) in upstreams.items()},
+        )
+        for each in found:
+            says = each.says
+            if each.other is not None:
+                other = spot(each.other)
+                line, column, _ = other.at_value()
+                says += f"; the first is at {Place(other.source.name, line, column)}"
+            self.tell(spot(each.path), says, each.hint, at_key=each.at_key)
+
+
+def _sections(sources: Sequence[Source], section: str) -> Iterator[tuple[Source, Key, Node]]:
+    for source in sources:
+        for key, node in entries(source.root):
+            if key[0] == section:
+                yield source, key, node
+
+
+def _place_of(section: _Section) -> Place:
+    line, column, _ = Spot(section.source, section.key, section.node, True).at_key()
+    return Place(section.source.name, line, column)
+
+
+def name_of(path: tuple[str | int, ...], spot: Spot) -> str:
+    """Name the key at fault as a person would: the last key of its path, with an index where it is one of a list."""
+    shown = ""
+    for step in path:
+        shown = f"{shown}[{step}]" if isinstance(step, int) else step
+    if spot.key is not None and not spot.whole and isinstance(path[-1], str):
+        return f"`{spot.key[0]}`"
+    return f"`{shown}`"

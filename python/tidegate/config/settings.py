@@ -1,0 +1,86 @@
+"""What holds for the whole program: every key of the configuration but listeners, routes and upstreams."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from tidegate.config.access_log import AccessLog
+from tidegate.config.addresses import FilePath
+from tidegate.config.admin import Admin
+from tidegate.config.complaint import refused
+from tidegate.config.listener import one_or_more
+from tidegate.config.model import Model
+from tidegate.config.program_log import ProgramLog
+from tidegate.config.quantities import Duration
+from tidegate.config.scalar import Substituted, show
+
+
+class Drain(Model):
+    """How the program ends."""
+
+    delay: Duration = Duration(0)
+    """How long `/readyz` fails while all is still served, so that balancers in front of us notice."""
+    timeout: Duration = Duration(25_000)
+    """How long exchanges may then take to end; 0 ends them at once."""
+
+
+def read_connections(given: Any) -> Any:
+    """Take `auto` or a whole number."""
+    if given == "auto":
+        return "auto"
+    if isinstance(given, Substituted) and given.isdecimal():
+        given = int(given)
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise refused(f"must be `auto` or a whole number, and {show(given)} is neither")
+    if not 0 <= given <= 2**32:
+        raise refused(f"must be `auto` or a number from 0 to {2**32}, and {show(given)} is neither")
+    return given
+
+
+class Limits(Model):
+    """Bounds of the whole program."""
+
+    connections: Annotated[
+        int | Literal["auto"],
+        BeforeValidator(read_connections),
+        Field(json_schema_extra={"minimum": 0}),
+    ] = "auto"
+    """Most client connections at once; 0 is no limit. `auto` is a share of the file limit, and `ready` prints it."""
+
+
+def read_threads(given: Any) -> Any:
+    """Take a number of threads that some machine could run."""
+    if isinstance(given, Substituted) and given.isdecimal():
+        given = int(given)
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise refused(f"must be a whole number, and {show(given)} is none")
+    if not 1 <= given <= 1_024:
+        raise refused(f"must be from 1 to 1024, and {show(given)} is not")
+    return given
+
+
+class Settings(Model):
+    """What holds for the whole program."""
+
+    threads: Annotated[int, BeforeValidator(read_threads), Field(ge=1, le=1_024)] | None = None
+    """Threads that serve. Default: the CPUs that affinity and the cgroup allow."""
+    user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")] | None = None
+    """Who the program becomes when it is started as root."""
+    access_log: AccessLog | None = None
+    """Where exchanges are logged. Default: nowhere."""
+    log: ProgramLog = ProgramLog()
+    """The program's own log."""
+    admin: Admin | None = None
+    """Where the program can be asked over HTTP. Default: only through its Unix socket."""
+    state: FilePath | None = None
+    """The folder that the instance keeps its state in. Default: `$STATE_DIRECTORY`, else one named after this file."""
+    drain: Drain = Drain()
+    """How the program ends."""
+    limits: Limits = Limits()
+    """Bounds of the whole program."""
+    pid_file: FilePath | None = None
+    """A file that holds the program's process ID while it runs."""
+    include: Annotated[
+        tuple[str, ...], BeforeValidator(one_or_more, json_schema_input_type=str | tuple[str, ...])
+    ] = ()
+    """Files with more listeners, routes and upstreams, relative to this one; `*` and `?` stand for any letters."""

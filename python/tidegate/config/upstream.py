@@ -1,0 +1,82 @@
+"""An upstream: a named group of endpoints that do the same work."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from tidegate.config.addresses import EndpointAddress
+from tidegate.config.complaint import later, refused
+from tidegate.config.hints import did_you_mean
+from tidegate.config.model import Model
+from tidegate.config.quantities import Duration, PositiveDuration
+from tidegate.config.scalar import Whole, show
+
+BALANCERS_NOW = ("round_robin",)
+BALANCERS_LATER = ("least_requests", "random_two", "peak_ewma", "ip_hash", "hash")
+
+
+def read_balance(given: Any) -> Any:
+    """Take a balancer's name, and tell those that come later from those that do not exist."""
+    name = next(iter(given)) if isinstance(given, dict) and len(given) == 1 else given
+    if name in BALANCERS_NOW and name is given:
+        return given
+    if name in BALANCERS_LATER:
+        raise later(f"the balancer `{name}`")
+    raise refused(f"unknown balancer {show(given)}", did_you_mean(given, (*BALANCERS_NOW, *BALANCERS_LATER)))
+
+
+class Endpoint(Model):
+    """One address of an upstream; a string is its `address`."""
+
+    short = "address"
+    later = {
+        "backup": "endpoints that stand by",
+        "zone": "zones of endpoints",
+        "labels": "labels of endpoints",
+    }
+
+    address: EndpointAddress
+    """`10.0.0.1:80`, `[::1]:80`, `unix:/run/app.sock`, or `name:80`: a DNS name stands for all its addresses."""
+    weight: Annotated[Whole, Field(ge=0, le=65_535)] = 1
+    """Share of the work, against the weights of the others; 0 takes no new work."""
+
+
+class Pool(Model):
+    """Connections to the endpoints that are kept, and bounds on them."""
+
+    idle: Duration = Duration(4_000)
+    """How long a connection is kept without work; 0 keeps none. Python backends close theirs after 2 to 5 s."""
+    connections: Annotated[Whole, Field(ge=0, le=2**32)] = 0
+    """Most connections to one endpoint, over all threads; 0 is no limit."""
+    queue: Annotated[Whole, Field(ge=0, le=2**32)] = 128
+    """Most requests that wait for a connection; 0: nobody waits, 503 at once."""
+    wait: Duration = Duration(5_000)
+    """Longest wait for a connection; then 503."""
+    connect: PositiveDuration = Duration(5_000)
+    """Longest time to connect; then another endpoint is tried."""
+
+
+class Upstream(Model):
+    """A named group of endpoints that do the same work."""
+
+    later = {"health": "health checks"}
+
+    balance: Annotated[Literal["round_robin"], BeforeValidator(read_balance)] = "round_robin"
+    """How an endpoint is chosen: `round_robin` takes them in turn, by weight."""
+    endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1)]
+    """The endpoints: addresses, or mappings with an `address` and a `weight`."""
+    pool: Pool = Pool()
+    """Connections that are kept, and bounds on them."""
+    proxy_protocol: Literal["off", "v1", "v2"] = "off"
+    """The PROXY protocol header that is sent to the endpoints, in text (`v1`) or binary (`v2`)."""
+
+    @model_validator(mode="after")
+    def endpoints_do_not_repeat(self) -> "Upstream":
+        """Refuse an address that stands there twice: a weight says the same, and drains as one."""
+        seen: set[str] = set()
+        for endpoint in self.endpoints:
+            address = str(endpoint.address)
+            if address in seen:
+                raise refused(f"the endpoint `{address}` stands here twice", "give it a `weight` instead")
+            seen.add(address)
+        return self
