@@ -17,7 +17,7 @@ def read_mode(given: Any) -> int:
     if isinstance(given, str) and re.fullmatch(r"0?[0-7]{3}", given):
         return int(given, 8)
     hint = f'"{given:04}"' if isinstance(given, int) and re.fullmatch(r"[0-7]{3}", str(given)) else '"0660"'
-    raise refused(f"must be a file mode in quotes, as \"0660\", and {show(given)} is none", hint)
+    raise refused(f'must be a file mode in quotes, as "0660", and {show(given)} is none', hint)
 
 
 class Bind(Model):

@@ -190,7 +190,9 @@ class _Reading:
                 if path in taken or path.is_dir():
                     continue
                 taken.add(path)
-                shown = Path(main.name).parent / path.relative_to(main.folder) if path.is_relative_to(main.folder) else path
+                shown = (
+                    Path(main.name).parent / path.relative_to(main.folder) if path.is_relative_to(main.folder) else path
+                )
                 found.append(self.read(path, str(shown)))
         return found
 
@@ -262,7 +264,9 @@ class _Reading:
             self.tell(spot, words.says, words.hint, at_key=words.at_key)
         return None
 
-    def named(self, model: type[Part], sources: Sequence[Source], section: str) -> dict[str, tuple[_Section, Part | None]]:
+    def named(
+        self, model: type[Part], sources: Sequence[Source], section: str
+    ) -> dict[str, tuple[_Section, Part | None]]:
         """Validate a mapping of names, over all files; a name twice is an error."""
         parts: dict[str, tuple[_Section, Part | None]] = {}
         for source, key, node in _sections(sources, section):
@@ -273,7 +277,9 @@ class _Reading:
                 spot = Spot(source, name, child, True)
                 if name[0] in parts:
                     first = _place_of(parts[name[0]][0])
-                    self.tell(spot, f"the name `{name[0]}` stands in `{section}` twice; the first is at {first}", at_key=True)
+                    self.tell(
+                        spot, f"the name `{name[0]}` stands in `{section}` twice; the first is at {first}", at_key=True
+                    )
                     continue
                 if re.fullmatch(NAME, name[0]) is None:
                     says = f"`{name[0]}` is no name: letters, digits, `_`, `.` and `-`, at most 64"

@@ -37,6 +37,4 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 """Names stand in logs, metrics and paths of the API, so they hold nothing that would have to be escaped there."""
 
 
-
-
 Name = Annotated[str, StringConstraints(pattern=NAME)]

@@ -80,7 +80,5 @@ class Settings(Model):
     """Bounds of the whole program."""
     pid_file: FilePath | None = None
     """A file that holds the program's process ID while it runs."""
-    include: Annotated[
-        tuple[str, ...], BeforeValidator(one_or_more, json_schema_input_type=str | tuple[str, ...])
-    ] = ()
+    include: Annotated[tuple[str, ...], BeforeValidator(one_or_more, json_schema_input_type=str | tuple[str, ...])] = ()
     """Files with more listeners, routes and upstreams, relative to this one; `*` and `?` stand for any letters."""

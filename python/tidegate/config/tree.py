@@ -42,7 +42,9 @@ class Source:
     def lines(self) -> list[str]:
         """The lines as they may be shown: what could be a secret is masked."""
         lines = _LINE_END.split(self.text)
-        spans = list(_secret_spans(self.root, self.secret_keys)) if self.root else _spans_by_look(lines, self.secret_keys)
+        spans = (
+            list(_secret_spans(self.root, self.secret_keys)) if self.root else _spans_by_look(lines, self.secret_keys)
+        )
         for line, start, end in sorted(spans, reverse=True):
             if 0 < line <= len(lines):
                 row = lines[line - 1]
@@ -202,7 +204,10 @@ def _spans_by_look(lines: list[str], names: frozenset[str]) -> list[tuple[int, i
     """Mask by the look of the line, where the text is no YAML and has no tree."""
     spans = []
     for number, row in enumerate(lines, 1):
-        for match in re.finditer(r"""["']?([A-Za-z_-]+)["']?\s*:\s*(?!\s*!secret\s+(?:file|env):)(\S.*)|!secret\s+(?!file:|env:)(\S.*)""", row):
+        for match in re.finditer(
+            r"""["']?([A-Za-z_-]+)["']?\s*:\s*(?!\s*!secret\s+(?:file|env):)(\S.*)|!secret\s+(?!file:|env:)(\S.*)""",
+            row,
+        ):
             if match[3] is not None:
                 spans.append((number, match.start(3) + 1, len(row) + 1))
                 break

@@ -28,7 +28,9 @@ def substitute(text: str, environment: Mapping[str, str]) -> Substituted:
             return "${"
         name, default = match["name"], match["default"]
         if name is None:
-            raise Unset("`${` begins a variable, and this is none", "write `${NAME}` or `${NAME:-default}`; `$${` is `${`")
+            raise Unset(
+                "`${` begins a variable, and this is none", "write `${NAME}` or `${NAME:-default}`; `$${` is `${`"
+            )
         found = environment.get(name)
         if found:
             return found

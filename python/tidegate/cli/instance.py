@@ -1,0 +1,114 @@
+"""`tidegate reload`, `status` and `stop`: what is asked of the running instance, through its control socket."""
+
+import json as json_module
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from tidegate.cli.exits import DONE, INPUT_IS_WRONG, NOT_REACHED, USED_WRONGLY
+
+
+def reload(config: Path | None = None, *, socket: Path | None = None) -> int:
+    """Make the running instance read its configuration anew.
+
+    Answers when every thread serves the new snapshot, or says why it does not; then nothing has changed.
+
+    Example: tidegate reload tidegate.yaml
+
+    Parameters
+    ----------
+    config
+        The configuration that it was started with; default: the only instance there is.
+    socket
+        Its control socket.
+    """
+    answer = ask("reload", config, socket)
+    return answer if isinstance(answer, int) else DONE
+
+
+def stop(config: Path | None = None, *, socket: Path | None = None) -> int:
+    """Drain the running instance, then end it.
+
+    Example: tidegate stop tidegate.yaml
+
+    Parameters
+    ----------
+    config
+        The configuration that it was started with; default: the only instance there is.
+    socket
+        Its control socket.
+    """
+    answer = ask("stop", config, socket)
+    return answer if isinstance(answer, int) else DONE
+
+
+def status(
+    config: Path | None = None,
+    *,
+    json: Annotated[bool, Parameter(negative=())] = False,
+    socket: Path | None = None,
+) -> int:
+    """Show what the running instance does.
+
+    Example: tidegate status --json
+
+    Parameters
+    ----------
+    config
+        The configuration that it was started with; default: the only instance there is.
+    json
+        Print everything, as JSON.
+    socket
+        Its control socket.
+    """
+    answer = ask("status", config, socket)
+    if isinstance(answer, int):
+        return answer
+    told = answer.get("status", {})
+    if json:
+        print(json_module.dumps(told, indent=2))
+    else:
+        print("\n".join(describe(told)))
+    return DONE
+
+
+def ask(command: str, config: Path | None, socket: Path | None) -> dict[str, Any] | int:
+    """Ask the instance that is meant; what went wrong is printed, and its exit code returned."""
+    from tidegate.supervisor import client
+
+    try:
+        answer = client.ask(client.find(config, socket), command)
+    except client.NotReached as error:
+        print(f"tidegate: {error}", file=sys.stderr)
+        return NOT_REACHED
+    except client.Ambiguous as error:
+        print(f"tidegate: {error}", file=sys.stderr)
+        return USED_WRONGLY
+    if not answer.get("ok"):
+        print(answer.get("error", "the instance refused and gave no reason"), file=sys.stderr)
+        return INPUT_IS_WRONG
+    return answer
+
+
+def describe(told: dict[str, Any]) -> list[str]:
+    """Put a status in lines for people: who, what is served, and each listener and upstream."""
+    supervisor, worker = told.get("supervisor") or {}, told.get("worker") or {}
+    snapshot = told.get("snapshot") or {}
+    lines = [
+        f"tidegate {told.get('version')}, supervisor {supervisor.get('pid')}, worker {worker.get('pid', 'none')}",
+        f"snapshot {snapshot.get('number')} of {snapshot.get('source')}, {told.get('connections', 0)} connections",
+    ]
+    for listener in told.get("listeners") or ():
+        binds = " ".join(map(str, listener.get("binds") or ()))
+        lines.append(f"listener {listener.get('name')}  {binds}  {listener.get('connections', 0)} connections")
+    for upstream in told.get("upstreams") or ():
+        lines.append(f"upstream {upstream.get('name')}")
+        for endpoint in upstream.get("endpoints") or ():
+            reason = f"  ({endpoint['reason']})" if endpoint.get("reason") else ""
+            lines.append(
+                f"  {endpoint.get('address')}  weight {endpoint.get('weight')}  {endpoint.get('standing')}"
+                f"  {endpoint.get('exchanges', 0)} exchanges{reason}"
+            )
+    return lines

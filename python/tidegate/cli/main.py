@@ -1,0 +1,51 @@
+"""The `tidegate` command: the list of its commands, and how each of them ends."""
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App
+
+from tidegate import __version__
+from tidegate.cli.exits import USED_WRONGLY
+
+COMMANDS = {
+    "run": ("tidegate.cli.run:run", "Run in the foreground."),
+    "proxy": ("tidegate.cli.proxy:proxy", "Run without a file: where to listen, and where to send."),
+    "check": ("tidegate.cli.check:check", "Say whether CONFIG would run, and every problem of it."),
+    "reload": ("tidegate.cli.instance:reload", "Make the running instance read its configuration anew."),
+    "status": ("tidegate.cli.instance:status", "Show what the running instance does."),
+    "stop": ("tidegate.cli.instance:stop", "Drain the running instance, then end it."),
+    "demo": ("tidegate.cli.demo:demo", "Start three small backends behind tidegate, and say what to try."),
+    "schema": ("tidegate.cli.schema:schema", "Print the JSON Schema of the configuration."),
+    "completions": ("tidegate.cli.completions:completions", "Print completions for bash, zsh or fish."),
+}
+"""Each command, in the order of `--help`: where it is, and what it does in a line, as its docstring begins."""
+
+LATER = ("explain", "endpoints", "upgrade", "rollout", "certificates", "trust", "cache", "test")
+"""Commands that have a name, and are not built yet."""
+
+
+def make_app(called: str | None = None) -> App:
+    """Make the command with all its commands. Only the one that is called is imported, and tells its whole help."""
+    app = App(
+        name="tidegate",
+        help="A reverse proxy and load balancer. `tidegate COMMAND --help` tells more, with an example.",
+        version=__version__,
+        help_format="plaintext",
+        version_format="plaintext",
+    )
+    for order, (name, (where, says)) in enumerate(COMMANDS.items()):
+        app.command(where, name=name, sort_key=order, help=None if name == called else says)
+    return app
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run a command and exit with its code: 0 done, 1 the input is wrong, 2 used wrongly, 3 not reached, 4 refused."""
+    given = list(sys.argv[1:] if words is None else words)
+    if not given:
+        make_app().help_print()
+        sys.exit(USED_WRONGLY)
+    if given[0] in LATER:
+        print(f"tidegate: `{given[0]}` is not built yet", file=sys.stderr)
+        sys.exit(USED_WRONGLY)
+    make_app(given[0])(given)
