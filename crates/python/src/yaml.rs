@@ -388,10 +388,14 @@ fn explain(text: &str, error: &ScanError) -> Fault {
         _ if info.contains("unprintable") => ("a character that cannot be printed", "delete it"),
         _ if info.contains("recursion limit") => ("brackets stand inside each other too deep", ""),
         _ if info.contains("unexpected character") => {
-            return (line, column, 1, format!("no value can begin with `{}`", here.chars().next().unwrap_or(' ')), {
-                format!("quote it: \"{word}\"")
-            });
+            let letter = here.chars().next().unwrap_or(' ');
+            let shown = if letter == '`' { "a backquote".to_owned() } else { format!("`{letter}`") };
+            return (line, column, 1, format!("no value can begin with {shown}"), format!("quote it: \"{word}\""));
         }
+        _ if info.contains("in flow construct") => {
+            ("a `{` or `[` above is still open here", "close it, or indent what belongs to it")
+        }
+        _ if info.contains("in quoted scalar") => ("the quote that opens here is not closed before the next key", ""),
         _ if info.contains("mapping values are not allowed") => {
             ("a `: ` stands inside of a value that is already text", "quote the value, or begin a new line for a key")
         }

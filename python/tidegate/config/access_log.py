@@ -13,7 +13,7 @@ from tidegate.config.scalar import show
 def read_destination(given: Any, info: ValidationInfo) -> str:
     """Take `stdout` or the path of a file; other destinations come later."""
     if not isinstance(given, str) or not given or "\0" in given:
-        raise refused(f"must be `stdout` or the path of a file, and {show(given)} is neither")
+        raise refused(f"must be `stdout` or the path of a file, not {show(given)}")
     if given.startswith("syslog:"):
         raise later("logging to syslog")
     if given.startswith("unix:"):
@@ -27,7 +27,7 @@ def read_format(given: Any) -> str:
         return "json"
     if isinstance(given, str) and "{" in given:
         raise later("a format string for the access log")
-    raise refused(f"must be `json`, and {show(given)} is not")
+    raise refused(f"must be `json`, not {show(given)}")
 
 
 class AccessLog(Model):

@@ -35,7 +35,7 @@ class _Written:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        def validate(given: Any, info: ValidationInfo) -> Self:
+        def validate(given: Any, info: ValidationInfo) -> _Written:
             return given if isinstance(given, cls) else cls.read(given, folder_of(info))
 
         shown = core_schema.plain_serializer_function_ser_schema(str)
@@ -65,7 +65,7 @@ class BindAddress(_Written):
         """Read `127.0.0.1:8080`, `[::1]:8080`, `:8080` or `unix:/run/x.sock`."""
         if not isinstance(given, str):
             hint = f'":{given}" is that port on all addresses' if is_port(given) else ""
-            raise refused(f'must be an address, as "127.0.0.1:8080", and {show(given)} is none', hint)
+            raise refused(f'must be an address, as "127.0.0.1:8080", not {show(given)}', hint)
         if given.startswith("unix:"):
             return cls(path=read_path(given, folder))
         host, port = split_port(given, example="127.0.0.1:8080", least=0)
@@ -120,7 +120,7 @@ class EndpointAddress(_Written):
         """Read `10.0.0.1:80`, `[::1]:80`, `backend.internal:80` or `unix:/run/x.sock`."""
         if not isinstance(given, str):
             hint = f'"127.0.0.1:{given}"' if is_port(given) else ""
-            raise refused(f'must be an address, as "10.0.0.1:8080", and {show(given)} is none', hint)
+            raise refused(f'must be an address, as "10.0.0.1:8080", not {show(given)}', hint)
         if given.startswith("unix:"):
             return cls(path=read_path(given, folder))
         if scheme := re.match(r"([a-z][a-z0-9+.-]*)://(.*)", given):
@@ -159,12 +159,12 @@ class Network(_Written):
             return cls("unix:")
         example = "must be a network, as `10.0.0.0/8`"
         if not isinstance(given, str):
-            raise refused(f"{example}, and {show(given)} is none")
+            raise refused(f"{example}, not {show(given)}")
         try:
             network = ipaddress.ip_network(given, strict=False)
             exact = ipaddress.ip_interface(given)
         except ValueError:
-            raise refused(f"{example}, and {show(given)} is none") from None
+            raise refused(f"{example}, not {show(given)}") from None
         if exact.ip != network.network_address:
             raise refused(f"has bits behind its mask: `{given}`", f'"{network}" or "{exact.ip}"')
         if isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= 96:
@@ -184,10 +184,12 @@ def split_port(text: str, *, example: str, least: int) -> tuple[str, int]:
         if re.fullmatch(r"[0-9]{1,5}", text):
             raise refused(f'must be an address with a port, as "{example}"', f'":{text}" or "127.0.0.1:{text}"')
         if read_ip(text) is not None and ":" in text:
-            raise refused("needs a port, and brackets around an IPv6 address", f'"[{text}]:80"')
+            head, _, tail = text.rpartition(":")
+            hint = f'"[{head}]:{tail}"' if read_ip(head) is not None and tail.isdecimal() else f'"[{text}]:80"'
+            raise refused("needs a port, and brackets around an IPv6 address", hint)
         if re.fullmatch(r"\[[^\[\]]*\]|[^:\[\]/]+", text):
             raise refused(f"needs a port after `{text}`", f'"{text}:80"')
-        raise refused(f'must be an address with a port, as "{example}", and {show(text)} is none')
+        raise refused(f'must be an address with a port, as "{example}", not {show(text)}')
     if match[1] is not None and (read_ip(match[1]) is None or ":" not in match[1]):
         raise refused(f"has brackets around `{match[1]}`, and they are for IPv6 addresses")
     port = int(match[3])
@@ -226,7 +228,7 @@ def _read_file_path(given: Any, info: ValidationInfo) -> Path:
     if isinstance(given, Path):
         return given
     if not isinstance(given, str) or not given or "\0" in given:
-        raise refused(f"must be a path, and {show(given)} is none")
+        raise refused(f"must be a path, not {show(given)}")
     return folder_of(info) / given
 
 

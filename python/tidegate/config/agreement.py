@@ -114,7 +114,7 @@ def _ties(listeners: Mapping[str, Listener | None], routes: Sequence[Route | Non
         for first, other, there in equals:
             both = where & there or (where == there)
             if both and _can_both_match(route.match.path, other.match.path):
-                named = f"route `{other.name}`" if other.name else "a route"
+                named = f"`{other.name or f'routes[{first}]'}`"
                 says = f"this route and {named} match equally well, and nothing says which one wins"
                 yield Disagreement(
                     ("routes", index), says, "make one more specific, or give it a `priority`", other=("routes", first)

@@ -7,9 +7,12 @@ from pydantic_core import PydanticCustomError
 Kind = Literal["refused", "later"]
 
 
-def refused(says: str, hint: str = "") -> PydanticCustomError:
-    """Refuse a value. `says` is a sentence, or begins with `must` or `is` and then speaks of the key at fault."""
-    return _complaint("refused", says, hint)
+def refused(says: str, hint: str = "", *, at: tuple[str | int, ...] = ()) -> PydanticCustomError:
+    """Refuse a value. `says` is a sentence, or begins with `must`, `is`, `has`, … and then speaks of the key at fault.
+
+    `at` leads from the value to the part of it that is at fault.
+    """
+    return _complaint("refused", says, hint, at)
 
 
 def later(what: str) -> PydanticCustomError:
@@ -17,6 +20,6 @@ def later(what: str) -> PydanticCustomError:
     return _complaint("later", f"{what} is not built yet", "")
 
 
-def _complaint(kind: Kind, says: str, hint: str) -> PydanticCustomError:
+def _complaint(kind: Kind, says: str, hint: str, at: tuple[str | int, ...] = ()) -> PydanticCustomError:
     # The template has no braces of ours: what a person wrote must not be read as a template.
-    return PydanticCustomError(kind, "{says}", {"says": says, "hint": hint})
+    return PydanticCustomError(kind, "{says}", {"says": says, "hint": hint, "at": at})

@@ -1,9 +1,9 @@
 """A listener: an address where we accept, whose word we believe there, and how long and how much we wait for."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tidegate.config.addresses import BindAddress, Network
 from tidegate.config.complaint import refused
@@ -17,7 +17,14 @@ def read_mode(given: Any) -> int:
     if isinstance(given, str) and re.fullmatch(r"0?[0-7]{3}", given):
         return int(given, 8)
     hint = f'"{given:04}"' if isinstance(given, int) and re.fullmatch(r"[0-7]{3}", str(given)) else '"0660"'
-    raise refused(f'must be a file mode in quotes, as "0660", and {show(given)} is none', hint)
+    raise refused(f'must be a file mode in quotes, as "0660", not {show(given)}', hint)
+
+
+def check_owner(owner: str) -> str:
+    """Refuse what names neither a user nor a group."""
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+(:[A-Za-z0-9_.-]+)?|:[A-Za-z0-9_.-]+", owner):
+        raise refused(f"must be `user`, `user:group` or `:group`, not {show(owner)}")
+    return owner
 
 
 class Bind(Model):
@@ -31,7 +38,7 @@ class Bind(Model):
         int | None, BeforeValidator(read_mode), Field(json_schema_extra={"type": "string", "pattern": "^0?[0-7]{3}$"})
     ] = None
     """Of a Unix socket: its file mode in octal digits, in quotes. Default: what the umask leaves."""
-    owner: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*(:[A-Za-z0-9_.-]+)?$", min_length=1)] | None = None
+    owner: Annotated[str, AfterValidator(check_owner)] | None = None
     """Of a Unix socket: `user`, `user:group` or `:group`. Default: who runs the program."""
 
     @model_validator(mode="after")
@@ -111,7 +118,7 @@ class ListenerLimits(Model):
 class Listener(Model):
     """An address, or several, where connections are accepted."""
 
-    later = {
+    later: ClassVar = {
         "tls": "TLS on a listener",
         "tcp": "a listener of layer 4",
         "udp": "a listener of layer 4",

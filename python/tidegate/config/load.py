@@ -259,7 +259,11 @@ class _Reading:
         for error in found:
             if error["type"] == "missing" and error["loc"] in misspelt:
                 continue  # it is there, under the name that has just been told
-            spot = follow(section.source, section.key, section.node, error["loc"])
+            if error["type"] == "too_short" and error["input"]:
+                continue  # there are entries, and what is wrong with them has been told
+            spot = follow(
+                section.source, section.key, section.node, (*error["loc"], *error.get("ctx", {}).get("at", ()))
+            )
             words = tell(error, Config if model is Settings else model, name_of((*path, *error["loc"]), spot))
             self.tell(spot, words.says, words.hint, at_key=words.at_key)
         return None
@@ -282,7 +286,7 @@ class _Reading:
                     )
                     continue
                 if re.fullmatch(NAME, name[0]) is None:
-                    says = f"`{name[0]}` is no name: letters, digits, `_`, `.` and `-`, at most 64"
+                    says = f"`{name[0]}` is no name: at most 64 letters, digits, `_`, `.` and `-`"
                     self.tell(spot, says, at_key=True)
                 part = _Section(source, name, child, self.data(source, child))
                 parts[name[0]] = (part, self.part(model, part, (section, name[0])))
@@ -304,7 +308,7 @@ class _Reading:
         if data is EMPTY:
             self.tell(spot, f"`{key[0]}` has no value", "give it one, or delete the key", at_key=True)
         else:
-            self.tell(spot, f"`{key[0]}` must be {wanted}, and {show(data)} is none")
+            self.tell(spot, f"`{key[0]}` must be {wanted}, not {show(data)}")
 
     def agree(
         self,

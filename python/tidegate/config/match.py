@@ -1,7 +1,7 @@
 """What a request must look like to take a route. Decided in the core, `crates/core/src/route/`."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
@@ -14,7 +14,7 @@ from tidegate.config.scalar import show
 def read_host(given: Any) -> str:
     """Read a host as requests name it: lower case, without a port, `*.` for any depth below."""
     if not isinstance(given, str) or not given:
-        raise refused(f"must be a host, as `api.example.com`, and {show(given)} is none")
+        raise refused(f"must be a host, as `api.example.com`, not {show(given)}")
     host = given.lower()
     bare = host.removeprefix("[").removesuffix("]")
     address = read_ip(bare)
@@ -23,7 +23,7 @@ def read_host(given: Any) -> str:
     if match := re.fullmatch(r"(.+):[0-9]+", host):
         raise refused("is a host, and a host has no port here: the listener has it", f'"{match[1]}"')
     if "://" in host or "/" in host:
-        raise refused(f"must be a host alone, and {show(given)} is more", "as `api.example.com`")
+        raise refused(f"must be a host alone, not {show(given)}", "as `api.example.com`")
     name = host.removeprefix("*.")
     if "*" in name:
         raise refused("has a `*` where none can be: it stands first, for whole labels", 'as "*.example.com"')
@@ -32,7 +32,7 @@ def read_host(given: Any) -> str:
     if not name.isascii():
         raise refused("must be in ASCII, as browsers send it", f'"{_in_ascii(host)}"')
     if len(name) > 253 or not all(LABEL.fullmatch(label) for label in name.split(".")):
-        raise refused(f"must be a host, as `api.example.com`, and {show(given)} is none")
+        raise refused(f"must be a host, as `api.example.com`, not {show(given)}")
     return host
 
 
@@ -49,7 +49,7 @@ Host = Annotated[str, BeforeValidator(read_host)]
 def check_path(path: str) -> str:
     """Refuse a path that no request can have in the form in which paths are matched."""
     if not path.startswith("/"):
-        raise refused(f"must begin with `/`, and {show(path)} does not", f'"/{path}"')
+        raise refused(f"must begin with `/`, not with {show(path)}", f'"/{path}"')
     if cut := re.search(r"[?#]", path):
         raise refused(f"has a `{cut[0]}`: a path is matched without query and fragment", f'"{path[: cut.start()]}"')
     if any(segment in (".", "..") for segment in path.split("/")) or "\\" in path:
@@ -100,7 +100,7 @@ class PathMatch(Model):
 class Match(Model):
     """What a request must look like; a key that is left out holds for every request."""
 
-    later = {
+    later: ClassVar = {
         "methods": "matching by method",
         "headers": "matching by header",
         "query": "matching by query",

@@ -30,7 +30,7 @@ class Quantity:
         if isinstance(given, cls):
             return given
         if isinstance(given, bool) or not isinstance(given, str | int):
-            raise refused(f"must be {cls.noun}, as `{cls.example}`, and {show(given)} is none")
+            raise refused(f"must be {cls.noun}, as `{cls.example}`, not {show(given)}")
         text = str(given)
         if text == "0":
             return cls(0)
@@ -43,7 +43,14 @@ class Quantity:
         known = ", ".join(cls.units)
         if re.fullmatch(r"[0-9]+", text):
             raise refused(f"needs a unit after `{text}`, one of {known}", f"as `{text}{cls.usual()}`")
-        raise refused(f"must be {cls.noun}, as `{cls.example}`, and {show(text)} is none", f"units: {known}")
+        raise refused(f"must be {cls.noun}, as `{cls.example}`, not {show(text)}", cls.near(text) or f"units: {known}")
+
+    @classmethod
+    def near(cls, text: str) -> str:
+        """Find what differs from the text in spaces and case alone."""
+        match = re.fullmatch(r"([0-9]{1,19})([a-z/]+)", text.replace(" ", "").lower())
+        units = {unit.lower(): unit for unit in cls.units}
+        return f"did you mean `{match[1]}{units[match[2]]}`?" if match and match[2] in units else ""
 
     @classmethod
     def usual(cls) -> str:
@@ -51,7 +58,7 @@ class Quantity:
         return cls.example.lstrip("0123456789")
 
     def __str__(self) -> str:
-        for unit, worth in reversed(self.units.items()):
+        for unit, worth in reversed(list(self.units.items())):
             if self.amount and self.amount % worth == 0:
                 return f"{self.amount // worth}{unit}"
         return f"0{self.usual()}"
@@ -70,7 +77,7 @@ class Quantity:
 class Duration(Quantity):
     """A span of time, in whole milliseconds: `250ms`, `2s`, `1m`, `1h`, `1d`."""
 
-    units = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+    units: ClassVar = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
     noun = "a time"
     example = "10s"
     most = 3_650 * 86_400_000
@@ -84,7 +91,7 @@ class Duration(Quantity):
 class Size(Quantity):
     """A number of bytes: `64KiB` is 65,536 of them, `10MB` is 10,000,000."""
 
-    units = {
+    units: ClassVar = {
         "B": 1,
         "KB": 10**3,
         "KiB": 2**10,
@@ -114,7 +121,7 @@ class Size(Quantity):
 class ByteRate(Quantity):
     """Bytes in a second, averaged over 5 s: `240B/s`, `64KiB/s`."""
 
-    units = {f"{unit}/s": worth for unit, worth in Size.units.items()}
+    units: ClassVar = {f"{unit}/s": worth for unit, worth in Size.units.items()}
     noun = "a rate"
     example = "240B/s"
     most = 2**50

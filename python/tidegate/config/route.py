@@ -1,6 +1,6 @@
 """A route: what a request must look like, and where it then goes."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
@@ -25,7 +25,7 @@ class RouteTimeouts(Model):
 def has_no_body_where_none_can_be(respond: "Respond") -> "Respond":
     """Refuse a body with a status that has none (RFC 9110, section 15)."""
     if respond.body and respond.status in (204, 205, 304):
-        raise refused(f"must have no `body`: an answer with status {respond.status} has none")
+        raise refused(f"an answer with status {respond.status} has no body", "leave `body` out", at=("body",))
     return respond
 
 
@@ -56,7 +56,7 @@ class Route(Model):
     tells.
     """
 
-    later = {
+    later: ClassVar = {
         "redirect": "answering with a redirect",
         "retry": "trying again after a failure",
         "cache": "the cache",
@@ -96,6 +96,7 @@ class Route(Model):
     @model_validator(mode="after")
     def filters_do_not_repeat(self) -> "Route":
         """Refuse a second `buffer_request`: only one of the two sizes could hold."""
-        if sum(filter.buffer_request is not None for filter in self.filters) > 1:
-            raise refused("must have `buffer_request` once at most: two sizes cannot both hold")
+        buffers = [index for index, each in enumerate(self.filters) if each.buffer_request is not None]
+        if len(buffers) > 1:
+            raise refused("`buffer_request` may stand once in a route", at=("filters", buffers[1]))
         return self

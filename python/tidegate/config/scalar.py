@@ -31,7 +31,7 @@ def read_whole(given: Any) -> int:
     if isinstance(given, int) and not isinstance(given, bool):
         return given
     hint = "write it without quotes" if isinstance(given, str) and re.fullmatch(r"[-+]?[0-9]{1,30}", given) else ""
-    raise refused(f"must be a whole number, and {show(given)} is none", hint)
+    raise refused(f"must be a whole number, not {show(given)}", hint)
 
 
 Whole = Annotated[int, BeforeValidator(read_whole)]
@@ -44,8 +44,12 @@ def show(given: Any) -> str:
             return "nothing"
         case bool():
             return f"`{str(given).lower()}`"
-        case int() | float():
+        case int():
             return f"`{given}`"
+        case float():
+            return f"`{given}`".replace("inf", ".inf").replace("nan", ".nan")
+        case "":
+            return 'an empty `""`'
         case str():
             return f"`{given}`" if len(given) <= 60 else f"`{given[:57]}...`"
         case dict():

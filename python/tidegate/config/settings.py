@@ -1,8 +1,9 @@
 """What holds for the whole program: every key of the configuration but listeners, routes and upstreams."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from tidegate.config.access_log import AccessLog
 from tidegate.config.addresses import FilePath
@@ -31,9 +32,9 @@ def read_connections(given: Any) -> Any:
     if isinstance(given, Substituted) and given.isdecimal():
         given = int(given)
     if isinstance(given, bool) or not isinstance(given, int):
-        raise refused(f"must be `auto` or a whole number, and {show(given)} is neither")
+        raise refused(f"must be `auto` or a whole number, not {show(given)}")
     if not 0 <= given <= 2**32:
-        raise refused(f"must be `auto` or a number from 0 to {2**32}, and {show(given)} is neither")
+        raise refused(f"must be `auto` or a number from 0 to {2**32}, not {show(given)}")
     return given
 
 
@@ -53,10 +54,17 @@ def read_threads(given: Any) -> Any:
     if isinstance(given, Substituted) and given.isdecimal():
         given = int(given)
     if isinstance(given, bool) or not isinstance(given, int):
-        raise refused(f"must be a whole number, and {show(given)} is none")
+        raise refused(f"must be a whole number, not {show(given)}")
     if not 1 <= given <= 1_024:
-        raise refused(f"must be from 1 to 1024, and {show(given)} is not")
+        raise refused(f"must be from 1 to 1024, not {show(given)}")
     return given
+
+
+def check_user(name: str) -> str:
+    """Refuse what no system calls a user; whether it exists, the machine tells that runs it."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}", name):
+        raise refused(f"must be the name of a user, not {show(name)}")
+    return name
 
 
 class Settings(Model):
@@ -64,7 +72,7 @@ class Settings(Model):
 
     threads: Annotated[int, BeforeValidator(read_threads), Field(ge=1, le=1_024)] | None = None
     """Threads that serve. Default: the CPUs that affinity and the cgroup allow."""
-    user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")] | None = None
+    user: Annotated[str, AfterValidator(check_user)] | None = None
     """Who the program becomes when it is started as root."""
     access_log: AccessLog | None = None
     """Where exchanges are logged. Default: nowhere."""

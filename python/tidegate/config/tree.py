@@ -46,8 +46,8 @@ class Source:
             list(_secret_spans(self.root, self.secret_keys)) if self.root else _spans_by_look(lines, self.secret_keys)
         )
         for line, start, end in sorted(spans, reverse=True):
-            if 0 < line <= len(lines):
-                row = lines[line - 1]
+            row = lines[line - 1] if 0 < line <= len(lines) else ""
+            if row[start - 1 : end - 1].strip():
                 lines[line - 1] = row[: start - 1] + MASK + row[end - 1 :]
         return lines
 

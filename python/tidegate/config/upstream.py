@@ -1,6 +1,6 @@
 """An upstream: a named group of endpoints that do the same work."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -18,10 +18,12 @@ BALANCERS_LATER = ("least_requests", "random_two", "peak_ewma", "ip_hash", "hash
 def read_balance(given: Any) -> Any:
     """Take a balancer's name, and tell those that come later from those that do not exist."""
     name = next(iter(given)) if isinstance(given, dict) and len(given) == 1 else given
-    if name in BALANCERS_NOW and name is given:
+    if isinstance(given, str) and given in BALANCERS_NOW:
         return given
-    if name in BALANCERS_LATER:
+    if isinstance(name, str) and name in BALANCERS_LATER:
         raise later(f"the balancer `{name}`")
+    if not isinstance(given, str):
+        raise refused(f"must be the name of a balancer, not {show(given)}")
     raise refused(f"unknown balancer {show(given)}", did_you_mean(given, (*BALANCERS_NOW, *BALANCERS_LATER)))
 
 
@@ -29,7 +31,7 @@ class Endpoint(Model):
     """One address of an upstream; a string is its `address`."""
 
     short = "address"
-    later = {
+    later: ClassVar = {
         "backup": "endpoints that stand by",
         "zone": "zones of endpoints",
         "labels": "labels of endpoints",
@@ -59,7 +61,7 @@ class Pool(Model):
 class Upstream(Model):
     """A named group of endpoints that do the same work."""
 
-    later = {"health": "health checks"}
+    later: ClassVar = {"health": "health checks"}
 
     balance: Annotated[Literal["round_robin"], BeforeValidator(read_balance)] = "round_robin"
     """How an endpoint is chosen: `round_robin` takes them in turn, by weight."""
@@ -74,9 +76,10 @@ class Upstream(Model):
     def endpoints_do_not_repeat(self) -> "Upstream":
         """Refuse an address that stands there twice: a weight says the same, and drains as one."""
         seen: set[str] = set()
-        for endpoint in self.endpoints:
+        for index, endpoint in enumerate(self.endpoints):
             address = str(endpoint.address)
             if address in seen:
-                raise refused(f"the endpoint `{address}` stands here twice", "give it a `weight` instead")
+                says = f"the endpoint `{address}` stands here twice"
+                raise refused(says, "give it a `weight` instead", at=("endpoints", index))
             seen.add(address)
         return self

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from tidegate.config.hints import did_you_mean, nearest
 from tidegate.config.model import Model
 from tidegate.config.scalar import Empty, show
+from tidegate.config.secret import SecretTag
 
 Path = Sequence[str | int]
 
@@ -30,6 +31,8 @@ def tell(error: ErrorDetails, model: type[Model], name: str) -> Words:
         return _unknown_key(error, model)
     if kind == "missing":
         return Words(f"`{error['loc'][-1]}` is missing", _about(error, model), at_key=True)
+    if isinstance(given, SecretTag) and not context.get("says", "").startswith("is a secret"):
+        return Words(f"{name} is no secret, and `!secret` stands only where one belongs")
     if isinstance(given, Empty):
         return Words(f"{name} has no value", "give it one, or delete the key", at_key=True)
     if kind == "later":
@@ -39,7 +42,8 @@ def tell(error: ErrorDetails, model: type[Model], name: str) -> Words:
         return Words(f"{name} {says}" if says.startswith(VERBS) else says, context["hint"])
     if kind == "literal_error":
         return _not_one_of(error, model, name)
-    return Words(f"{name} {_must(kind, given, context)}")
+    quotes = kind == "string_type" and isinstance(given, int | float)
+    return Words(f"{name} {_must(kind, given, context)}", "quote it" if quotes else "")
 
 
 VERBS = ("must ", "is ", "has ", "needs ", "ends ")
@@ -49,22 +53,21 @@ VERBS = ("must ", "is ", "has ", "needs ", "ends ")
 def _must(kind: str, given: Any, context: Mapping[str, Any]) -> str:
     match kind:
         case "string_type":
-            shape = "" if isinstance(given, dict | list) else "; quote it if it is one"
-            return f"must be text, and {show(given)} is none{shape}"
+            return f"must be text, not {show(given)}"
         case "string_pattern_mismatch" | "string_too_short":
             if context.get("pattern", "").startswith("^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"):
-                return f"must be a name of letters, digits, `_`, `.` and `-`, at most 64, and {show(given)} is none"
-            return f"must have a form that {show(given)} has not"
+                return f"must be a name of at most 64 letters, digits, `_`, `.` and `-`, not {show(given)}"
+            return f"cannot be {show(given)}"
         case "greater_than_equal":
-            return f"must be at least {context['ge']}, and {show(given)} is less"
+            return f"must be at least {context['ge']}, not {show(given)}"
         case "less_than_equal":
-            return f"must be at most {context['le']}, and {show(given)} is more"
+            return f"must be at most {context['le']}, not {show(given)}"
         case "too_short":
             return "must have at least one entry"
         case "model_type" | "model_attributes_type" | "dict_type" | "mapping_type":
-            return f"must be a mapping (`key: value`), and {show(given)} is none"
+            return f"must be a mapping (`key: value`), not {show(given)}"
         case "tuple_type" | "list_type":
-            return f"must be a list, and {show(given)} is none"
+            return f"must be a list, not {show(given)}"
         case _:
             # A kind that nobody has met yet; a test holds the list of those that the models can raise.
             return f"cannot be {show(given)}"
@@ -87,7 +90,7 @@ def _not_one_of(error: ErrorDetails, model: type[Model], name: str) -> Words:
     listed = " or ".join([", ".join(f"`{each}`" for each in names[:-1]), f"`{names[-1]}`"]) if len(names) > 1 else ""
     near = nearest(error["input"], names)
     hint = f"did you mean `{near}`?" if near else ""
-    return Words(f"{name} must be {listed or error['ctx']['expected']}, and {show(error['input'])} is not", hint)
+    return Words(f"{name} must be {listed or error['ctx']['expected']}, not {show(error['input'])}", hint)
 
 
 def _about(error: ErrorDetails, model: type[Model]) -> str:
@@ -96,7 +99,7 @@ def _about(error: ErrorDetails, model: type[Model]) -> str:
     for owner in models_at(model, path):
         field = owner.model_fields.get(str(key))
         if field is not None and field.description:
-            return f"`{key}`: {field.description.split('. ')[0].rstrip('.')}"
+            return field.description.split(". ")[0].rstrip(".")
     return ""
 
 

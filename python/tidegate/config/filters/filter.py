@@ -1,5 +1,7 @@
 """One entry of a route's `filters`: a mapping whose one key says which filter it is."""
 
+from typing import ClassVar
+
 from pydantic import model_validator
 
 from tidegate.config.complaint import refused
@@ -13,7 +15,7 @@ class Filter(Model):
     The fields stand in the order in which filters run, whatever the order in the file.
     """
 
-    later = {
+    later: ClassVar = {
         "request_headers": "a filter that edits a request's headers",
         "rewrite": "a filter that changes path or host",
         "response_headers": "a filter that edits an answer's headers",
