@@ -23,7 +23,7 @@ $(VENV)/locked.stamp: tools/locked.txt
 	@touch $@
 
 $(VENV)/engine.stamp: $(VENV)/locked.stamp $(ENGINE_SOURCES)
-	$(PYTHON) -m maturin develop --release --locked --quiet
+	PIP_QUIET=1 $(PYTHON) -m maturin develop --release --locked --quiet
 	@touch $@
 
 demo: setup  ## three small backends behind tidegate on 127.0.0.1:8080; Ctrl-C ends all of it
