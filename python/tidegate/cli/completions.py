@@ -6,7 +6,7 @@ from tidegate.cli.exits import DONE
 
 
 def completions(shell: Literal["bash", "zsh", "fish"]) -> int:
-    """Print completions for SHELL.
+    """Print completions for bash, zsh or fish.
 
     Example: tidegate completions bash > ~/.local/share/bash-completion/completions/tidegate
 

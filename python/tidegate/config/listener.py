@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from tidegate.config.addresses import BindAddress, Network
 from tidegate.config.complaint import refused
@@ -69,7 +69,7 @@ class Forwarded(Model):
     field: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
     """The one field that is believed and appended to; `forwarded` is the one of RFC 7239."""
 
-    model_config = {"validate_by_name": True, "validate_by_alias": True}
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
 
 class Paths(Model):

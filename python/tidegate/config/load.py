@@ -173,7 +173,7 @@ class _Reading:
 
     def include(self, main: Source) -> list[Source]:
         """Read the files that the main one includes; what is wrong with the names is told at their place."""
-        key, node = next(((key, node) for key, node in entries(main.root) if key[0] == "include"), (None, None))
+        node = next((node for key, node in entries(main.root) if key[0] == "include"), None)
         if node is None:
             return []
         names = node[1] if node[0] == "list" else [node]

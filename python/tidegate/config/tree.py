@@ -39,6 +39,13 @@ class Source:
     problems: list[Problem] = field(default_factory=list)
 
     @cached_property
+    def secret_spans(self) -> list[tuple[int, int, int]]:
+        """Line, column and end of what could be a secret."""
+        if self.root is None:
+            return _spans_by_look(_LINE_END.split(self.text), self.secret_keys)
+        return list(_secret_spans(self.root, self.secret_keys))
+
+    @cached_property
     def lines(self) -> list[str]:
         """The lines as they may be shown: what could be a secret is masked."""
         lines = _LINE_END.split(self.text)
@@ -53,7 +60,11 @@ class Source:
 
     def problem(self, line: int, column: int, width: int, says: str, hint: str = "") -> Problem:
         """Tell a problem at a place in this file."""
-        row = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
+        if not any(row.strip() for row in self.lines[line - 1 :]):
+            # Nothing is there any more: what is missing is missing after the last line that has something.
+            line = max((at for at, row in enumerate(self.lines, 1) if row.strip()), default=1)
+            column = max(1, len(self.lines[line - 1].rstrip()) + 1)
+        row = self.lines[line - 1]
         # A tab would stand wider in the terminal than the caret's spaces below it.
         row = row.replace("\t", " ")
         width = max(1, min(width, len(row) - column + 1))
@@ -65,6 +76,9 @@ def parse(source: Source) -> None:
     root, faults = parse_yaml(source.text)
     source.root = root
     for line, column, width, says, hint in faults:
+        if any(at == line and start <= column < end for at, start, end in source.secret_spans):
+            # The words could repeat what stands there.
+            says, hint = "what stands here is no YAML, and could be a secret", "write `!secret file:PATH`"
         source.problems.append(source.problem(line, column, width, says, hint))
 
 
@@ -200,18 +214,24 @@ def _lines_of(line: int, column: int, end_line: int, end_column: int) -> Iterato
         yield end_line, 1, end_column
 
 
+_COULD_BE_SECRET = re.compile(
+    r"""["']?(?P<key>[A-Za-z_-]+)["']?\s*:\s*(?!!secret\s+(?:file|env):)(?=\S)|!secret\s+(?!file:|env:)(?=\S)"""
+)
+
+
 def _spans_by_look(lines: list[str], names: frozenset[str]) -> list[tuple[int, int, int]]:
-    """Mask by the look of the line, where the text is no YAML and has no tree."""
-    spans = []
+    """Mask by the look of the lines, where the text is no YAML and has no tree: rather too much than too little."""
+    spans: list[tuple[int, int, int]] = []
+    below: int | None = None  # lines indented deeper than this belong to the key above
     for number, row in enumerate(lines, 1):
-        for match in re.finditer(
-            r"""["']?([A-Za-z_-]+)["']?\s*:\s*(?!\s*!secret\s+(?:file|env):)(\S.*)|!secret\s+(?!file:|env:)(\S.*)""",
-            row,
-        ):
-            if match[3] is not None:
-                spans.append((number, match.start(3) + 1, len(row) + 1))
-                break
-            if is_like_a_secret(match[1], names):
-                spans.append((number, match.start(2) + 1, len(row) + 1))
+        indent = len(row) - len(row.lstrip())
+        if below is not None and (indent > below or not row.strip()):
+            spans.append((number, indent + 1, len(row) + 1))
+            continue
+        below = None
+        for match in _COULD_BE_SECRET.finditer(row):
+            if match["key"] is None or is_like_a_secret(match["key"], names):
+                spans.append((number, match.end() + 1, len(row) + 1))
+                below = indent
                 break
     return spans
