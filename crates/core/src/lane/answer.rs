@@ -1,0 +1,172 @@
+//! From an answer's head to what the client is sent.
+
+use super::body::{Body, Coming, Framing};
+use super::exchange::{Answering, Exchange};
+use super::own::{reason_phrase, write_connection, write_field, write_status};
+use super::request::write_decimal;
+use super::{Moment, Turn};
+use crate::failure::{Failure, Kind, Retryable, Stage};
+use crate::framing::{BodyLength, ChunkReader, Dropped, HeadLimits, Progress, judge_response};
+use crate::head::{Known, Version};
+
+/// Bounds on the head of an answer: four times what a client may send, since backends are chattier than clients.
+const LIMITS: HeadLimits = HeadLimits { bytes: 96 * 1024, fields: 512, line: 16 * 1024 };
+
+/// Most interim answers (1xx) that are passed on for one request.
+const MOST_INFORMATIONAL: u8 = 32;
+
+/// Reads heads from the endpoint's bytes until the final one is whole, and writes them for the client.
+/// Says whether the final one is.
+pub(super) fn read_head(exchange: &mut Exchange, closing: bool, turn: &Turn<'_>) -> Result<bool, Failure> {
+    loop {
+        let bytes = exchange.source.filled();
+        match exchange.answer_reader.read_response(bytes, &LIMITS, &mut exchange.answer)? {
+            Progress::Partial => return Ok(false),
+            Progress::Complete => {}
+        }
+        exchange.answer_facts = judge_response(bytes, &exchange.answer, exchange.head.method)?;
+        let status = exchange.answer.status;
+        if status == 101 {
+            switch_protocols(exchange, turn.now)?;
+            return Ok(true);
+        }
+        if !exchange.answer_facts.is_informational {
+            write_final(exchange, closing, turn);
+            return Ok(true);
+        }
+        pass_informational(exchange)?;
+    }
+}
+
+fn take_head(exchange: &mut Exchange) {
+    exchange.source.consume(exchange.answer.len as usize);
+    exchange.answer_reader.reset();
+}
+
+fn pass_informational(exchange: &mut Exchange) -> Result<(), Failure> {
+    exchange.informational += 1;
+    if exchange.informational > MOST_INFORMATIONAL {
+        let reason = format!("more than {MOST_INFORMATIONAL} interim answers");
+        return Err(Failure::new(Kind::ResponseMalformed, Stage::Exchange, reason));
+    }
+    if exchange.head.version == Version::Http11 {
+        let Exchange { source, answer, down, .. } = exchange;
+        let bytes = source.filled();
+        write_status(&mut down.bytes, answer.status, answer.reason.of(bytes));
+        let dropped = Dropped::of_response(bytes, answer);
+        for field in answer.fields.iter().filter(|field| !dropped.drops(bytes, field)) {
+            if !matches!(field.known, Known::ContentLength | Known::TransferEncoding) {
+                write_field(&mut down.bytes, field.name.of(bytes), field.value.of(bytes));
+            }
+        }
+        down.bytes.extend_from_slice(b"\r\n");
+    }
+    take_head(exchange);
+    Ok(())
+}
+
+fn switch_protocols(exchange: &mut Exchange, now: Moment) -> Result<(), Failure> {
+    if !(exchange.facts.upgrade_websocket && exchange.answer_facts.is_websocket_switch) {
+        let reason = "the endpoint answered 101, which nobody asked for";
+        return Err(Failure::new(Kind::UnexpectedUpgrade, Stage::Exchange, reason));
+    }
+    let Exchange { source, answer, down, .. } = exchange;
+    let bytes = source.filled();
+    write_status(&mut down.bytes, 101, b"Switching Protocols");
+    let dropped = Dropped::of_response(bytes, answer);
+    for field in answer.fields.iter().filter(|field| !dropped.drops(bytes, field)) {
+        if field.known != Known::Upgrade {
+            write_field(&mut down.bytes, field.name.of(bytes), field.value.of(bytes));
+        }
+    }
+    down.bytes.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\nvia: 1.1 tidegate\r\n\r\n");
+    take_head(exchange);
+    exchange.status = 101;
+    exchange.first_byte = Some(now);
+    exchange.answering = Answering::Tunnel;
+    exchange.last = true;
+    exchange.up.let_go();
+    exchange.serving = None;
+    Ok(())
+}
+
+fn write_final(exchange: &mut Exchange, closing: bool, turn: &Turn<'_>) {
+    exchange.status = exchange.answer.status;
+    exchange.first_byte = Some(turn.now);
+    exchange.answering = Answering::Body;
+    exchange.last |= closing || !exchange.upload.is_done();
+    // Nothing is sent twice once an answer has begun.
+    exchange.up.let_go();
+    let old_client = exchange.head.version == Version::Http10;
+    exchange.download = download(&exchange.answer_facts.body, old_client);
+    exchange.last |= exchange.download.hides_a_cut();
+    let Exchange { source, answer, answer_facts, down, download, .. } = exchange;
+    let (bytes, out) = (source.filled(), &mut down.bytes);
+    let reason = answer.reason.of(bytes);
+    write_status(out, answer.status, if reason.is_empty() { reason_phrase(answer.status) } else { reason });
+    let dropped = Dropped::of_response(bytes, answer);
+    // The length of a body that does not come (HEAD, 304) is passed on as it is; a body's own length is written by us.
+    let bodiless = answer_facts.body == BodyLength::None && answer.status != 204;
+    for field in &answer.fields {
+        let passes = match field.known {
+            Known::ContentLength => bodiless,
+            Known::TransferEncoding | Known::Upgrade => false,
+            _ => !dropped.drops(bytes, field),
+        };
+        if passes {
+            write_field(out, field.name.of(bytes), field.value.of(bytes));
+        }
+    }
+    out.extend_from_slice(match answer.version {
+        Version::Http11 => b"via: 1.1 tidegate\r\n",
+        Version::Http10 => b"via: 1.0 tidegate\r\n",
+    });
+    if !answer_facts.has_date {
+        write_field(out, b"date", turn.date);
+    }
+    match answer_facts.body {
+        BodyLength::Length(n) => {
+            out.extend_from_slice(b"content-length: ");
+            write_decimal(out, n);
+            out.extend_from_slice(b"\r\n");
+        }
+        BodyLength::Chunked | BodyLength::UntilClose if !download.hides_a_cut() => {
+            out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+        }
+        BodyLength::Chunked | BodyLength::UntilClose | BodyLength::None => {}
+    }
+    write_connection(out, exchange.last, exchange.head.version);
+    exchange.down.bytes.extend_from_slice(b"\r\n");
+    take_head(exchange);
+}
+
+/// An answer's body, framed for the client: HTTP/1.0 knows no chunks, so there the connection's end tells.
+fn download(body: &BodyLength, old_client: bool) -> Body {
+    let framing = if old_client { Framing::AsItIs } else { Framing::Chunked };
+    match body {
+        BodyLength::None => Body::new(Coming::Nothing, Framing::AsItIs),
+        BodyLength::Length(n) => Body::new(Coming::Length(*n), Framing::AsItIs),
+        BodyLength::Chunked => Body::new(Coming::Chunked(ChunkReader::default()), framing),
+        BodyLength::UntilClose => Body::new(Coming::UntilClose, framing),
+    }
+}
+
+/// The endpoint's connection ended or broke before its answer was whole.
+pub(super) fn ended_early(exchange: &Exchange, broke: bool, address: &str) -> Failure {
+    let begun = exchange.answering != Answering::Waiting;
+    let partial = !exchange.source.is_empty();
+    let (kind, says) = match (begun, broke) {
+        (true, _) => (Kind::ResponseIncomplete, "ended its answer before the announced end"),
+        (false, _) if partial => (Kind::ResponseMalformed, "closed the connection inside the head of its answer"),
+        (false, true) => (Kind::UpstreamReset, "reset the connection before it answered"),
+        (false, false) => (Kind::UpstreamClosed, "closed the connection before it answered"),
+    };
+    let retryable = if begun || partial || exchange.informational > 0 {
+        Retryable::Never
+    } else if exchange.up.sent == 0 {
+        Retryable::Always
+    } else {
+        Retryable::IfIdempotent
+    };
+    Failure { kind, stage: Stage::Exchange, retryable, reason: format!("{address} {says}") }
+}

@@ -1,0 +1,187 @@
+//! One request and all that answers it: what has come, what waits, what was decided, and what is told at its end.
+
+use std::rc::Rc;
+
+use super::body::{Body, Out};
+use super::buffer::{self, Buffer};
+use super::serving::{Chosen, Serving};
+use crate::failure::{Failure, Stage};
+use crate::filter::forwarded::Told;
+use crate::framing::{HeadReader, RequestFacts, ResponseFacts};
+use crate::head::{RequestHead, ResponseHead};
+use crate::moment::Moment;
+use crate::route::RouteId;
+
+/// How far the exchange with the endpoint is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Link {
+    /// None is needed, or none yet.
+    #[default]
+    None,
+    /// Enough of the body is waited for.
+    Gathering,
+    /// An endpoint is to be chosen.
+    Wanted,
+    /// A connection was asked for.
+    Leasing,
+    /// There is a connection.
+    Open,
+    /// It was given back or dropped.
+    Ended,
+}
+
+/// How far the answer is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) enum Answering {
+    /// Nothing of it has come.
+    #[default]
+    Waiting,
+    /// Its head is on its way to the client, and its body follows.
+    Body,
+    /// All of it waits to be written, or is written.
+    Whole,
+    /// There are no messages any more, only bytes both ways.
+    Tunnel,
+}
+
+/// One request and all that answers it.
+#[derive(Default)]
+pub struct Exchange {
+    /// The snapshot that it began with; a tunnel lets its own go.
+    pub serving: Option<Rc<Serving>>,
+    /// The listener, as an index into the snapshot.
+    pub listener: usize,
+    /// The request's head as it came.
+    pub bytes: Vec<u8>,
+    /// What it says.
+    pub head: RequestHead,
+    /// What follows from it.
+    pub facts: RequestFacts,
+    /// Who sent it, and what the endpoint is told about that.
+    pub told: Told,
+    /// The route, once chosen.
+    pub route: Option<RouteId>,
+    /// The path that is sent instead of the one that came, if dot segments were resolved.
+    pub(super) resolved_path: Option<Vec<u8>>,
+    /// The endpoint that was asked last.
+    pub chosen: Option<Chosen>,
+    /// How many endpoints were asked.
+    pub attempts: u8,
+    /// Whether the connection to the endpoint had been used before.
+    pub reused: bool,
+    /// When the first byte of the request came.
+    pub began: Moment,
+    /// When the answer's head was whole.
+    pub first_byte: Option<Moment>,
+    /// The status of the answer, 0 as long as there is none.
+    pub status: u16,
+    /// Bytes of the answer written to the client, head included.
+    pub bytes_out: u64,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// Why earlier tries failed, in order; they were mended by a later one.
+    pub tried: Tried,
+
+    pub(super) reader: HeadReader,
+    pub(super) upload: Body,
+    pub(super) up: Out,
+    pub(super) gather_until: Moment,
+    pub(super) rate_from: Moment,
+    pub(super) rate_bytes: u64,
+    pub(super) link: Link,
+    pub(super) fresh_only: bool,
+    pub(super) lease_until: Moment,
+    pub(super) queued: bool,
+    pub(super) sent_at: Option<Moment>,
+    pub(super) upstream_ended: bool,
+    pub(super) upstream_broke: bool,
+    pub(super) shut_upstream: bool,
+    pub(super) shut_downstream: bool,
+    pub(super) source: Buffer,
+    pub(super) answer_reader: HeadReader,
+    pub(super) answer: ResponseHead,
+    pub(super) answer_facts: ResponseFacts,
+    pub(super) informational: u8,
+    pub(super) answering: Answering,
+    pub(super) download: Body,
+    pub(super) down: Out,
+    /// The client is told, or will find out, that the connection ends with this answer.
+    pub(super) last: bool,
+    pub(super) reported: bool,
+}
+
+/// Endpoints that an exchange has tried in vain, at most [`Tried::MOST`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tried {
+    endpoints: [u32; Self::MOST],
+    count: usize,
+}
+
+impl Tried {
+    /// Most endpoints that one exchange tries.
+    pub const MOST: usize = 3;
+
+    /// Remembers `endpoint`.
+    pub fn push(&mut self, endpoint: u32) {
+        if let Some(slot) = self.endpoints.get_mut(self.count) {
+            *slot = endpoint;
+            self.count += 1;
+        }
+    }
+
+    /// The endpoints, in order.
+    pub fn endpoints(&self) -> &[u32] {
+        self.endpoints.get(..self.count).unwrap_or_default()
+    }
+
+    /// Whether no more may be tried.
+    pub fn is_full(&self) -> bool {
+        self.count == Self::MOST
+    }
+}
+
+impl Exchange {
+    /// Where on the road it is.
+    pub fn stage(&self) -> Stage {
+        match (self.answering, self.link) {
+            (Answering::Whole, _) => Stage::Write,
+            (Answering::Body | Answering::Tunnel, _) => Stage::Exchange,
+            (Answering::Waiting, Link::None) => Stage::Route,
+            (Answering::Waiting, Link::Gathering) => Stage::Filter,
+            (Answering::Waiting, Link::Wanted) => Stage::Balance,
+            (Answering::Waiting, Link::Leasing) => Stage::Connect,
+            (Answering::Waiting, Link::Open | Link::Ended) => Stage::Exchange,
+        }
+    }
+
+    /// Bytes of the request's body that have come.
+    pub fn bytes_in(&self) -> u64 {
+        self.upload.taken()
+    }
+
+    /// Whether it is a tunnel.
+    pub fn is_tunnel(&self) -> bool {
+        self.answering == Answering::Tunnel
+    }
+
+    /// The size of the box that the client's bytes are read into: a large one for a large body.
+    pub(super) fn upload_box(&self) -> usize {
+        let large = match self.upload.expects() {
+            Some(left) => left > buffer::SMALL as u64,
+            None => self.upload.taken() > buffer::SMALL as u64,
+        };
+        if large || self.answering == Answering::Tunnel { buffer::LARGE } else { buffer::SMALL }
+    }
+
+    /// Makes it as new, but keeps the room of its vectors.
+    pub(super) fn reset(&mut self) {
+        let mut old = std::mem::take(self);
+        old.bytes.clear();
+        old.head.fields.clear();
+        old.answer.fields.clear();
+        old.up.clear();
+        old.down.clear();
+        (self.bytes, self.head, self.answer) = (old.bytes, old.head, old.answer);
+        (self.up, self.down) = (old.up, old.down);
+    }
+}

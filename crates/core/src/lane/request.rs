@@ -1,0 +1,168 @@
+//! From a request's head to what the endpoint is sent.
+
+use super::Turn;
+use super::body::{Body, Coming, Framing};
+use super::exchange::Exchange;
+use super::own::write_field;
+use crate::failure::{Failure, Kind, Stage};
+use crate::filter::forwarded::{self, Peer};
+use crate::framing::{BodyLength, ChunkReader, Dropped, judge_request};
+use crate::head::{Field, Known, Method, TargetForm};
+use crate::route::{Choice, RouteId, read_path};
+use crate::snapshot::compiled::Listener;
+use crate::snapshot::document::ListenerKind;
+
+/// Decides everything about a request that its head alone decides: its framing, its client, its route.
+pub(super) fn admit(exchange: &mut Exchange, peer: &Peer, turn: &mut Turn<'_>) -> Result<RouteId, Failure> {
+    let serving = turn.serving;
+    let Some(listener) = serving.compiled.listeners.get(turn.listener) else {
+        return Err(Failure::new(Kind::Internal, Stage::Route, "the listener is not in the snapshot"));
+    };
+    // Until its end is known nothing may follow this request, whatever becomes of it.
+    exchange.upload = Body::new(Coming::UntilClose, Framing::AsItIs);
+    exchange.facts = judge_request(&exchange.bytes, &exchange.head)?;
+    exchange.last = !exchange.facts.keep_alive;
+    exchange.upload = upload(&exchange.facts.body);
+    if turn.crowded {
+        exchange.last = true;
+        return Err(Failure::new(Kind::TooManyConnections, Stage::Accept, "limits.connections_per_client is reached"));
+    }
+    exchange.told = forwarded::listen_to(&listener.trust, peer, &exchange.bytes, &exchange.head, turn.dice);
+    refuse_large(exchange, listener)?;
+    choose_route(exchange, listener, turn)
+}
+
+fn upload(body: &BodyLength) -> Body {
+    match body {
+        BodyLength::None => Body::new(Coming::Nothing, Framing::AsItIs),
+        BodyLength::Length(n) => Body::new(Coming::Length(*n), Framing::AsItIs),
+        BodyLength::Chunked => Body::new(Coming::Chunked(ChunkReader::default()), Framing::Chunked),
+        BodyLength::UntilClose => Body::new(Coming::UntilClose, Framing::AsItIs),
+    }
+}
+
+fn refuse_large(exchange: &Exchange, listener: &Listener) -> Result<(), Failure> {
+    match exchange.facts.body {
+        BodyLength::Length(n) if listener.body_bytes > 0 && n > listener.body_bytes => Err(Failure::new(
+            Kind::BodyTooLarge,
+            Stage::Codec,
+            format!("Content-Length is {n}, limits.body_bytes {}", listener.body_bytes),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn choose_route(exchange: &mut Exchange, listener: &Listener, turn: &Turn<'_>) -> Result<RouteId, Failure> {
+    let head = &exchange.head;
+    let raw: &[u8] = match head.form {
+        TargetForm::Asterisk => b"*",
+        _ if head.path.is_empty() => b"/",
+        TargetForm::Origin | TargetForm::Absolute | TargetForm::Authority => head.path.of(&exchange.bytes),
+    };
+    let path = read_path(raw, listener.dots)?;
+    let host = exchange.facts.host.as_ref().map(|host| host.name.of(&exchange.bytes));
+    if listener.kind == ListenerKind::Admin && !host.is_none_or(is_own_name) {
+        return Err(Failure::new(Kind::UnknownHost, Stage::Route, "Host is neither an address nor `localhost`"));
+    }
+    let choice = turn.serving.compiled.table.choose(turn.listener, host, &path);
+    exchange.resolved_path = path.forwarded;
+    match choice {
+        Choice::Route(id) => Ok(id),
+        Choice::Ambiguous(failure) => Err(failure),
+        Choice::Nothing => {
+            let host = String::from_utf8_lossy(host.unwrap_or_default());
+            let path = String::from_utf8_lossy(raw);
+            let reason = format!("no route of listener {} matches host `{host}` and path `{path}`", listener.name);
+            Err(Failure::new(Kind::NoRoute, Stage::Route, reason))
+        }
+    }
+}
+
+/// Whether a Host is an address or `localhost`: a page of a stranger's site, whose name was rebound to us, has another.
+fn is_own_name(host: &[u8]) -> bool {
+    let text = std::str::from_utf8(host).unwrap_or_default();
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    text.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok()
+}
+
+/// Appends the head for the endpoint to `exchange.up`. `address` stands in for a Host that HTTP/1.0 did not send.
+pub(super) fn write_head(exchange: &mut Exchange, peer: &Peer, listener: &Listener, address: &str, buffered: bool) {
+    let Exchange { bytes, head, facts, told, up, resolved_path, .. } = exchange;
+    let out = &mut up.bytes;
+    out.extend_from_slice(head.method_span.of(bytes));
+    out.push(b' ');
+    write_target(out, bytes, head, resolved_path.as_deref());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+    let host = facts.host.as_ref().map(|host| host.whole.of(bytes));
+    write_field(out, b"host", host.unwrap_or(address.as_bytes()));
+    let dropped = Dropped::of_request(bytes, head);
+    for field in &head.fields {
+        if goes_on(field, buffered, facts.max_forwards.is_some())
+            && !dropped.drops(bytes, field)
+            && forwarded::passes(told, bytes, field, listener.keep_underscores)
+        {
+            write_field(out, field.name.of(bytes), field.value.of(bytes));
+        }
+    }
+    match (facts.max_forwards, head.method) {
+        (Some(n), Method::Options | Method::Trace) => {
+            write_field(out, b"max-forwards", n.saturating_sub(1).to_string().as_bytes());
+        }
+        _ => {}
+    }
+    forwarded::write_fields(out, &listener.trust, peer, told, bytes, head, host);
+    match facts.body {
+        BodyLength::Length(n) => {
+            out.extend_from_slice(b"content-length: ");
+            write_decimal(out, n);
+            out.extend_from_slice(b"\r\n");
+        }
+        BodyLength::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        BodyLength::None | BodyLength::UntilClose => {}
+    }
+    if facts.upgrade_websocket {
+        out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Whether a field goes on as far as the lane has a say: what it writes itself does not.
+fn goes_on(field: &Field, buffered: bool, counted: bool) -> bool {
+    match field.known {
+        Known::Host | Known::ContentLength | Known::TransferEncoding | Known::Upgrade => false,
+        // Where we buffer the body we have answered 100 ourselves.
+        Known::Expect => !buffered,
+        Known::MaxForwards => !counted,
+        _ => true,
+    }
+}
+
+fn write_target(out: &mut Vec<u8>, bytes: &[u8], head: &crate::head::RequestHead, resolved: Option<&[u8]>) {
+    match (head.form, resolved) {
+        (TargetForm::Asterisk, _) => out.push(b'*'),
+        (_, Some(path)) => out.extend_from_slice(path),
+        (_, None) if head.path.is_empty() => out.push(b'/'),
+        (_, None) => out.extend_from_slice(head.path.of(bytes)),
+    }
+    if head.has_query {
+        out.push(b'?');
+        out.extend_from_slice(head.query.of(bytes));
+    }
+}
+
+/// Appends `n` in decimal.
+pub(super) fn write_decimal(out: &mut Vec<u8>, n: u64) {
+    let mut digits = [0u8; 20];
+    let (mut at, mut rest) = (digits.len(), n);
+    loop {
+        at -= 1;
+        if let Some(digit) = digits.get_mut(at) {
+            *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        }
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(at..).unwrap_or_default());
+}

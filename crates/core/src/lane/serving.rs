@@ -1,0 +1,108 @@
+//! What a thread serves: the snapshot, and for each upstream the balancer that this thread keeps.
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::exchange::Tried;
+use crate::balance::{Balancer, Decision, RoundRobin, Turn as BalanceTurn, View};
+use crate::dice::Dice;
+use crate::failure::{Failure, Kind, Retryable, Stage};
+use crate::moment::Moment;
+use crate::snapshot::compiled::{Compiled, Endpoint, Upstream};
+
+/// The endpoint that was chosen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Chosen {
+    /// The upstream, as an index into the snapshot.
+    pub upstream: u32,
+    /// The endpoint, as an index into the upstream.
+    pub endpoint: u32,
+    /// The endpoint's id, which outlives snapshots.
+    pub id: u32,
+}
+
+/// One upstream as a thread sees it.
+struct Choosing {
+    upstream: Arc<Upstream>,
+    kept: RefCell<(View, RoundRobin)>,
+}
+
+/// What a thread serves.
+pub struct Serving {
+    /// The snapshot that all threads share.
+    pub compiled: Arc<Compiled>,
+    upstreams: Vec<Rc<Choosing>>,
+}
+
+impl Serving {
+    /// A thread's view of `compiled`. Balancers of upstreams that are as they were in `previous` go on.
+    pub fn new(compiled: Arc<Compiled>, previous: Option<&Self>, dice: &mut Dice) -> Self {
+        let upstreams = compiled
+            .upstreams
+            .iter()
+            .map(|upstream| {
+                let same = previous.and_then(|old| old.upstreams.iter().find(|c| Arc::ptr_eq(&c.upstream, upstream)));
+                same.map_or_else(|| Rc::new(Choosing::new(upstream, dice)), Rc::clone)
+            })
+            .collect();
+        Self { compiled, upstreams }
+    }
+
+    /// The endpoint of a choice.
+    pub fn endpoint(&self, chosen: Chosen) -> Option<&Arc<Endpoint>> {
+        self.compiled.upstreams.get(chosen.upstream as usize)?.endpoints.get(chosen.endpoint as usize)
+    }
+
+    /// The upstream of a choice.
+    pub fn upstream(&self, chosen: Chosen) -> Option<&Arc<Upstream>> {
+        self.compiled.upstreams.get(chosen.upstream as usize)
+    }
+
+    /// Chooses an endpoint of the upstream at `index`, none of `tried` if there is another.
+    pub(super) fn choose(
+        &self,
+        index: usize,
+        tried: &Tried,
+        now: Moment,
+        dice: &mut Dice,
+    ) -> Result<Chosen, Box<Failure>> {
+        let Some(choosing) = self.upstreams.get(index) else {
+            return Err(Box::new(Failure::new(Kind::Internal, Stage::Balance, "the route names no upstream")));
+        };
+        let (view, balancer) = &mut *choosing.kept.borrow_mut();
+        view.refresh(now);
+        let mut turn = BalanceTurn { now, dice, tried: tried.endpoints(), recording: false };
+        let decision: Decision = balancer.choose(view, &mut turn);
+        match decision.chosen {
+            Some(at) => Ok(Chosen {
+                upstream: u32::try_from(index).unwrap_or(u32::MAX),
+                endpoint: at.0,
+                id: choosing.upstream.endpoints.get(at.0 as usize).map_or(0, |endpoint| endpoint.id),
+            }),
+            None => Err(Box::new(nothing_eligible(&choosing.upstream))),
+        }
+    }
+}
+
+impl Choosing {
+    fn new(upstream: &Arc<Upstream>, dice: &mut Dice) -> Self {
+        let view = View::new(
+            upstream.endpoints.iter().map(|endpoint| (endpoint.weight, Arc::clone(&endpoint.standing))).collect(),
+        );
+        let balancer = RoundRobin::new(&view, dice);
+        Self { upstream: Arc::clone(upstream), kept: RefCell::new((view, balancer)) }
+    }
+}
+
+/// Says why an upstream has no endpoint to offer.
+fn nothing_eligible(upstream: &Upstream) -> Failure {
+    let mut reason = format!("no endpoint of upstream {} is eligible", upstream.name);
+    for unresolved in &upstream.document.unresolved {
+        let _ = write!(reason, ": {} {}", unresolved.entry, unresolved.says);
+    }
+    let named = !upstream.document.unresolved.is_empty() && upstream.endpoints.is_empty();
+    let kind = if named { Kind::NameUnresolved } else { Kind::NothingEligible };
+    Failure { kind, stage: Stage::Balance, retryable: Retryable::Always, reason }
+}
