@@ -5,5 +5,28 @@
 //! go on while Python is stopped.
 
 mod machine; // what is asked of the engine
+mod frame; // four bytes of length, then JSON; descriptors ride on the first byte
+mod request; // what a supervisor may ask
+mod desk; // who is the supervisor now, and doing what it asks
+mod watchdog; // a thread that stands still ends the process
+mod lockdown; // no core dumps
+mod serve; // accepting supervisors
 
 pub use machine::{Beat, Machine};
+pub use serve::serve;
+
+/// Reads `bytes` as a worker would read what a peer sends; for the fuzzer. Gives back how many requests it understood.
+pub fn understand(bytes: &[u8]) -> std::io::Result<usize> {
+    let (here, there) = std::os::unix::net::UnixStream::pair()?;
+    let bytes = bytes.get(..bytes.len().min(64 << 10)).unwrap_or_default(); // what the kernel's buffer holds
+    std::io::Write::write_all(&mut &here, bytes)?;
+    drop(here);
+    let mut understood = 0;
+    while let Ok(frame) = frame::read(&there, frame::MOST_FROM_SUPERVISOR) {
+        understood += usize::from(request::decode(&frame.body).is_ok());
+    }
+    Ok(understood)
+}
+
+#[cfg(test)]
+mod tests;
