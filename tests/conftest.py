@@ -1,0 +1,72 @@
+"""Fixtures for scenarios: each starts real programs, and ends them with the test, which shows what they printed."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.peers.backend import Backend, Handler, PythonServers
+from tests.peers.haproxy import HAProxy
+from tests.peers.load import Load
+from tests.peers.needs import need
+from tests.peers.nginx import Nginx
+from tests.peers.tidegate import Tidegate
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """`@pytest.mark.needs("wrk")`: skip, or fail in CI, where a program is missing."""
+    for mark in item.iter_markers("needs"):
+        for program in mark.args:
+            need(program)
+
+
+@pytest.fixture
+def tidegate(tmp_path: Path) -> Iterator[Tidegate]:
+    """`tidegate.run(upstream(address))` starts an instance."""
+    starter = Tidegate(tmp_path)
+    yield starter
+    starter.end()
+
+
+@pytest.fixture
+def nginx(tmp_path: Path) -> Iterator[Nginx]:
+    """`nginx.start(endpoints=2).addresses`."""
+    starter = Nginx(tmp_path)
+    yield starter
+    starter.end()
+
+
+@pytest.fixture
+def haproxy(tmp_path: Path) -> Iterator[HAProxy]:
+    """`haproxy.start(to=address)` returns HAProxy's address."""
+    starter = HAProxy(tmp_path)
+    yield starter
+    starter.end()
+
+
+@pytest.fixture
+def python_servers(tmp_path: Path) -> Iterator[PythonServers]:
+    """`python_servers.gunicorn()` and `.uvicorn()` return an address."""
+    starter = PythonServers(tmp_path)
+    yield starter
+    starter.end()
+
+
+@pytest.fixture
+def backend() -> Iterator[Callable[..., Backend]]:
+    """`backend(handler)` makes a backend inside the test; without a handler it answers with what it received."""
+    made: list[Backend] = []
+
+    def make(handler: Handler | None = None, *, name: str = "backend") -> Backend:
+        made.append(Backend(handler, name=name))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.end()
+
+
+@pytest.fixture
+def load() -> Load:
+    """`with load.steady(url, connections=50) as seen:` counts what clients see."""
+    return Load()

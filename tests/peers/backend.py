@@ -1,0 +1,220 @@
+"""Backends in Python: one inside the test, whose every byte the test decides, and gunicorn and uvicorn."""
+
+import json
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.peers.needs import need
+from tests.peers.process import Process
+from tests.peers.sockets import address_of, listen
+
+
+@dataclass
+class Request:
+    """A request as a backend saw it."""
+
+    line: str
+    fields: list[tuple[str, str]]
+    body: bytes = b""
+    connection: int = 0
+
+    def values(self, name: str) -> list[str]:
+        """All values of a field, in their order."""
+        return [value for each, value in self.fields if each.lower() == name.lower()]
+
+
+@dataclass
+class Connection:
+    """A connection that a backend accepted: reads requests, sends whatever the test wants."""
+
+    socket: socket.socket
+    number: int
+    unread: bytes = b""
+    requests: list[Request] = field(default_factory=list)
+
+    def read_request(self) -> Request | None:
+        """Read one request with its body; None when the other side has closed."""
+        while b"\r\n\r\n" not in self.unread:
+            if not self._more():
+                return None
+        head, _, self.unread = self.unread.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        fields = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+        request = Request(first, fields, connection=self.number)
+        if request.values("transfer-encoding"):
+            request.body = self._read_chunks()
+        else:
+            request.body = self._read(int((request.values("content-length") or ["0"])[0]))
+        return request
+
+    def send(self, data: bytes | str) -> None:
+        """Send all of it."""
+        self.socket.sendall(data.encode() if isinstance(data, str) else data)
+
+    def answer(self, body: bytes | str = b"ok\n", status: str = "200 OK", *fields: str) -> None:
+        """Send a whole answer with a Content-Length."""
+        data = body.encode() if isinstance(body, str) else body
+        head = "".join(f"{line}\r\n" for line in (f"HTTP/1.1 {status}", f"Content-Length: {len(data)}", *fields))
+        self.send(head.encode("latin-1") + b"\r\n" + data)
+
+    def _more(self) -> bool:
+        data = self.socket.recv(65536)
+        self.unread += data
+        return bool(data)
+
+    def _read(self, count: int) -> bytes:
+        while len(self.unread) < count:
+            if not self._more():
+                raise EOFError(f"the body ended after {len(self.unread)} of {count} bytes")
+        found, self.unread = self.unread[:count], self.unread[count:]
+        return found
+
+    def _read_line(self) -> bytes:
+        while b"\r\n" not in self.unread:
+            if not self._more():
+                raise EOFError("the body ended within a chunk")
+        line, _, self.unread = self.unread.partition(b"\r\n")
+        return line
+
+    def _read_chunks(self) -> bytes:
+        body = b""
+        while size := int(self._read_line().split(b";")[0], 16):
+            body += self._read(size)
+            self._read(2)
+        while self._read_line():
+            pass
+        return body
+
+
+Handler = Callable[[Connection], None]
+
+
+class Backend:
+    """A backend inside the test; `handler` runs in a thread for each connection, which closes when it returns."""
+
+    def __init__(self, handler: Handler | None = None, *, name: str = "backend") -> None:
+        self.name = name
+        self.handler = handler or self.tell
+        self.requests: list[Request] = []
+        self.accepted = 0
+        self.changed = threading.Condition()
+        self.listening = listen()
+        self.address = address_of(self.listening)
+        self._open: set[socket.socket] = set()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def tell(self, connection: Connection) -> None:
+        """Answer each request with what was received, as JSON."""
+        while request := connection.read_request():
+            self.saw(request)
+            seen = {"name": self.name, "line": request.line, "fields": request.fields, "body": len(request.body)}
+            connection.answer(json.dumps(seen), "200 OK", "Content-Type: application/json")
+
+    def saw(self, request: Request) -> None:
+        """Keep a request for the test to look at."""
+        with self.changed:
+            self.requests.append(request)
+            self.changed.notify_all()
+
+    def wait_for(self, condition: Callable[["Backend"], bool], within_s: float = 10) -> None:
+        """Wait until something holds that requests or connections change."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: condition(self), within_s), f"{self.accepted=} {self.requests=}"
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self.listening.accept()
+            except OSError:
+                return  # closed by `end`
+            with self.changed:
+                self.accepted += 1
+                self._open.add(sock)
+                self.changed.notify_all()
+            threading.Thread(target=self._serve, args=(sock, self.accepted), daemon=True).start()
+
+    def _serve(self, sock: socket.socket, number: int) -> None:
+        try:
+            self.handler(Connection(sock, number))
+        except (OSError, EOFError):
+            pass  # the other side left, which the test sees by what it asserts
+        finally:
+            with self.changed:
+                self._open.discard(sock)
+                self.changed.notify_all()
+            sock.close()
+
+    def end(self) -> None:
+        """Refuse new connections and cut the open ones."""
+        self.listening.shutdown(socket.SHUT_RDWR)
+        self.listening.close()
+        with self.changed:
+            for sock in self._open:
+                sock.close()
+
+
+APP = """\
+import asyncio, json
+
+def wsgi(environ, start_response):
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    body = environ["wsgi.input"].read(length) if length else environ["wsgi.input"].read()
+    told = json.dumps({"path": environ["PATH_INFO"], "host": environ.get("HTTP_HOST"), "body": len(body)}).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(told)))])
+    return [told]
+
+async def asgi(scope, receive, send):
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": message.get("text"), "bytes": message.get("bytes")})
+        return
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size, more = size + len(message.get("body", b"")), message.get("more_body", False)
+    told = json.dumps({"path": scope["path"], "body": size}).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": told})
+"""
+
+
+class PythonServers:
+    """Starts gunicorn and uvicorn with a small application that tells what it received."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.started: list[Process] = []
+        (folder / "tidegate_test_app.py").write_text(APP)
+
+    def gunicorn(self, *options: str) -> str:
+        """Start gunicorn with one synchronous worker; returns its address."""
+        need("gunicorn")
+        sock = listen()
+        return self._start("gunicorn", ["--bind", f"fd://{sock.fileno()}", *options, "tidegate_test_app:wsgi"], sock)
+
+    def uvicorn(self, *options: str) -> str:
+        """Start uvicorn, which echoes WebSocket messages too; returns its address."""
+        need("uvicorn")
+        sock = listen()
+        return self._start("uvicorn", ["--fd", str(sock.fileno()), *options, "tidegate_test_app:asgi"], sock)
+
+    def _start(self, module: str, words: list[str], sock: socket.socket) -> str:
+        environment = {"PYTHONPATH": str(self.folder)}
+        command = [sys.executable, "-m", module, *words]
+        fd = sock.fileno()
+        self.started.append(Process(command, environment=environment, descriptors=[fd], folder=self.folder))
+        address = address_of(sock)
+        sock.close()
+        return address
+
+    def end(self) -> None:
+        """End all that were started."""
+        for each in self.started:
+            each.end()
+            print(each)
