@@ -1,0 +1,150 @@
+//! What one thread counts for one route, endpoint and listener, and for itself.
+//!
+//! Each struct is aligned to 128 bytes (neighbouring cache lines are fetched in pairs) and lives in an allocation of its
+//! own, so no two threads ever write to one line.
+
+use tidegate_core::failure::{Kind, Stage};
+
+use super::counter::{Counter, Gauge};
+use super::histogram::Histogram;
+
+/// Classes of status: 1xx to 5xx, and `none` where the client got no status.
+pub const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// How one request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The status that the client got; 0 where it got none.
+    pub status: u16,
+    /// From the first byte of the request to the last of the answer, in nanoseconds.
+    pub duration_ns: u64,
+    /// From the last byte sent to the endpoint to the first byte of its answer, in nanoseconds.
+    pub first_byte_ns: Option<u64>,
+    /// Bytes received from the client, head included.
+    pub bytes_in: u64,
+    /// Bytes sent to the client, head included.
+    pub bytes_out: u64,
+}
+
+/// A route, on one thread.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct RouteMetrics {
+    /// Requests by class, see [`CLASSES`].
+    pub(super) by_class: [Counter; CLASSES.len()],
+    pub(super) bytes_in: Counter,
+    pub(super) bytes_out: Counter,
+    pub(super) duration: Histogram,
+    pub(super) first_byte: Histogram,
+}
+
+impl RouteMetrics {
+    /// Counts a request that has ended.
+    pub fn answered(&self, answered: &Answered) {
+        // A status beyond 599 has no class of its own: RFC 9110, section 15, treats it as 5xx.
+        let class = if answered.status < 100 { 0 } else { usize::from(answered.status / 100).min(5) };
+        if let Some(counter) = self.by_class.get(class) {
+            counter.one();
+        }
+        self.bytes_in.add(answered.bytes_in);
+        self.bytes_out.add(answered.bytes_out);
+        self.duration.observe(answered.duration_ns);
+        if let Some(nanos) = answered.first_byte_ns {
+            self.first_byte.observe(nanos);
+        }
+    }
+}
+
+/// An endpoint of an upstream, on one thread.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct EndpointMetrics {
+    /// Requests sent to it, repeats included.
+    pub requests: Counter,
+    /// Requests that failed after a connection was there.
+    pub failures: Counter,
+    /// Connections that could not be made.
+    pub connect_failures: Counter,
+    /// Connections that were made.
+    pub connects: Counter,
+    /// Requests that took an idle connection from the pool.
+    pub reused: Counter,
+    /// Times that it was passed over from then on.
+    pub passed_over: Counter,
+    /// Exchanges with it now.
+    pub exchanges: Gauge,
+    /// Connections to it that wait in this thread's pool now.
+    pub idle: Gauge,
+}
+
+/// A listener, on one thread. A connection may be accepted by one thread and closed by another: the sums are right.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct ListenerMetrics {
+    /// Connections accepted.
+    pub accepted: Counter,
+    /// Connections closed.
+    pub closed: Counter,
+    /// Connections closed at once because a limit was reached.
+    pub refused: Counter,
+}
+
+/// A serving thread itself.
+#[derive(Debug)]
+#[repr(align(128))]
+pub struct ThreadMetrics {
+    /// Rises at least once a second while the thread is well.
+    pub beats: Counter,
+    /// By kind and stage: kind * stages + stage.
+    failures: [Counter; Kind::ALL.len() * Stage::ALL.len()],
+}
+
+impl Default for ThreadMetrics {
+    fn default() -> Self {
+        Self { beats: Counter::default(), failures: std::array::from_fn(|_| Counter::default()) }
+    }
+}
+
+impl ThreadMetrics {
+    /// Counts an exchange that failed.
+    pub fn failed(&self, kind: Kind, stage: Stage) {
+        if let Some(counter) = self.failures.get(place(kind, stage)) {
+            counter.one();
+        }
+    }
+
+    /// How many exchanges failed so.
+    pub fn failures(&self, kind: Kind, stage: Stage) -> u64 {
+        self.failures.get(place(kind, stage)).map_or(0, Counter::get)
+    }
+}
+
+/// Where the pair stands; both enums count from 0 in the order of their `ALL`.
+fn place(kind: Kind, stage: Stage) -> usize {
+    kind as usize * Stage::ALL.len() + stage as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_of_kind_and_stage_has_a_place_of_its_own() {
+        let thread = ThreadMetrics::default();
+        for kind in Kind::ALL {
+            for stage in Stage::ALL {
+                assert_eq!(thread.failures(*kind, *stage), 0);
+                thread.failed(*kind, *stage);
+                assert_eq!(thread.failures(*kind, *stage), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn structs_of_two_threads_share_no_line() {
+        assert_eq!(std::mem::align_of::<RouteMetrics>() % 128, 0);
+        assert_eq!(std::mem::size_of::<EndpointMetrics>() % 128, 0);
+        assert_eq!(std::mem::size_of::<ListenerMetrics>() % 128, 0);
+        assert_eq!(std::mem::align_of::<ThreadMetrics>() % 128, 0);
+    }
+}

@@ -1,0 +1,134 @@
+//! Every metric in one table: `/metrics` and `docs/metrics.md` are both built from it.
+
+use std::fmt::Write;
+
+use super::histogram::BOUNDS;
+
+/// What kind of number a metric is, in the words of Prometheus.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Type {
+    /// Only rises; begins at 0 with the worker.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// Buckets, a sum and a count.
+    Histogram,
+}
+
+impl Type {
+    /// The word in a TYPE line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// Makes the enum of metrics and what is said of each from one list.
+macro_rules! metrics {
+    ($($id:ident $name:literal $kind:ident [$($label:literal),*] $help:literal;)+) => {
+        /// A metric.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum Metric {
+            $(#[doc = $help] $id),+
+        }
+
+        impl Metric {
+            /// Every metric, in the order of the text.
+            pub const ALL: &[Self] = &[$(Self::$id),+];
+
+            /// The name in the text.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$id => $name),+ }
+            }
+
+            /// The type.
+            pub const fn kind(self) -> Type {
+                match self { $(Self::$id => Type::$kind),+ }
+            }
+
+            /// The labels, in the order in which they are written.
+            pub const fn labels(self) -> &'static [&'static str] {
+                match self { $(Self::$id => &[$($label),*]),+ }
+            }
+
+            /// One sentence.
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$id => $help),+ }
+            }
+        }
+    };
+}
+
+metrics! {
+    // What was answered.
+    Requests "tidegate_requests_total" Counter ["route", "status"] "Requests that have ended, by route and class of the status that the client got; `none` where the client got none.";
+    RequestSeconds "tidegate_request_duration_seconds" Histogram ["route"] "Time from the first byte of a request to the last byte of its answer; for a tunnel, to its end.";
+    FirstByteSeconds "tidegate_upstream_first_byte_seconds" Histogram ["route"] "Time from the last byte of a request sent to an endpoint to the first byte of the endpoint's answer.";
+    BytesIn "tidegate_received_bytes_total" Counter ["route"] "Bytes of requests received from clients, heads included.";
+    BytesOut "tidegate_sent_bytes_total" Counter ["route"] "Bytes of answers sent to clients, heads included.";
+    Failures "tidegate_failures_total" Counter ["kind", "stage"] "Exchanges that failed, by what went wrong and where on the road; pairs that never happened are left out.";
+    // Where it came in.
+    Accepted "tidegate_connections_accepted_total" Counter ["listener"] "Client connections accepted.";
+    Closed "tidegate_connections_closed_total" Counter ["listener"] "Client connections closed.";
+    Refused "tidegate_connections_refused_total" Counter ["listener"] "Client connections closed at once because a limit was reached.";
+    Open "tidegate_connections_open" Gauge ["listener"] "Client connections open now.";
+    // Where it went.
+    EndpointRequests "tidegate_endpoint_requests_total" Counter ["upstream", "endpoint"] "Requests sent to the endpoint, repeats included.";
+    EndpointFailures "tidegate_endpoint_failures_total" Counter ["upstream", "endpoint"] "Requests to the endpoint that failed after a connection was there.";
+    EndpointConnectFailures "tidegate_endpoint_connect_failures_total" Counter ["upstream", "endpoint"] "Connections to the endpoint that were refused, timed out or failed otherwise.";
+    EndpointConnects "tidegate_endpoint_connections_total" Counter ["upstream", "endpoint"] "Connections to the endpoint that were made.";
+    EndpointReused "tidegate_endpoint_connections_reused_total" Counter ["upstream", "endpoint"] "Requests that took an idle connection from the pool.";
+    EndpointPassedOver "tidegate_endpoint_passed_over_total" Counter ["upstream", "endpoint"] "Times that the endpoint was passed over from then on because it could not be reached.";
+    EndpointExchanges "tidegate_endpoint_exchanges" Gauge ["upstream", "endpoint"] "Exchanges with the endpoint now.";
+    EndpointIdle "tidegate_endpoint_connections_idle" Gauge ["upstream", "endpoint"] "Connections to the endpoint that wait in the pools now.";
+    // What it runs on.
+    Snapshot "tidegate_snapshot_number" Gauge [] "The number of the snapshot that is served.";
+    SnapshotTime "tidegate_snapshot_applied_timestamp_seconds" Gauge [] "When the snapshot began to be served, in seconds since 1970.";
+    Reloads "tidegate_reloads_total" Counter ["outcome"] "Snapshots that came from the supervisor: `applied`, or `refused` (then nothing changed).";
+    LogDropped "tidegate_log_lines_dropped_total" Counter ["log"] "Log lines that were dropped because the destination took none: `access`, or `program`.";
+    LogWritten "tidegate_log_lines_written_total" Counter ["log"] "Log lines that were written: `access`, or `program`.";
+    ThreadBeats "tidegate_thread_beats_total" Counter ["thread"] "Beats of a serving thread, at least one a second while it is well.";
+    Threads "tidegate_threads" Gauge [] "Threads that serve.";
+    Build "tidegate_build_info" Gauge ["version"] "Always 1; the label tells the engine's version.";
+    // What the kernel says of the process; these names are the ones that every Prometheus client library uses.
+    ProcessStart "process_start_time_seconds" Gauge [] "When the worker started, in seconds since 1970.";
+    ProcessCpu "process_cpu_seconds_total" Counter [] "CPU time of the worker, user and system.";
+    ProcessMemory "process_resident_memory_bytes" Gauge [] "Resident memory of the worker.";
+    ProcessOpenFds "process_open_fds" Gauge [] "Descriptors that the worker has open.";
+    ProcessMaxFds "process_max_fds" Gauge [] "Descriptors that the worker may open.";
+}
+
+/// The page `docs/metrics.md`.
+pub fn page() -> String {
+    let mut page = String::from(HEAD);
+    for metric in Metric::ALL {
+        let labels: Vec<String> = metric.labels().iter().map(|label| format!("`{label}`")).collect();
+        let (name, kind, help) = (metric.name(), metric.kind().name(), metric.help());
+        writeln!(page, "| `{name}` | {kind} | {} | {help} |", labels.join(", ")).expect("a string takes all");
+    }
+    let bounds: Vec<&str> = BOUNDS.iter().map(|(seconds, _)| *seconds).collect();
+    writeln!(page, "\n## Buckets\n\nUpper bounds of both histograms, in seconds: {}, +Inf.", bounds.join(", "))
+        .expect("a string takes all");
+    page
+}
+
+const HEAD: &str = "\
+# Metrics
+
+This page is built from the table in `crates/engine/src/metrics/table.rs` (`make docs`).
+
+`/metrics` on the admin listener answers in the text format of Prometheus, version 0.0.4. Each number is the sum over
+all serving threads; they are read one after another, so a scrape under load may see a request in one metric and not
+yet in another. Counters begin at 0 with each worker process and go on through reloads, keyed by the names in the
+configuration. What a new snapshot no longer names is shown for five more minutes, so that a last scrape sees all of it,
+and then forgotten; if the name comes back after that, its counters begin at 0.
+
+Labels hold names from the configuration and words of ours, never anything that a client sent. Kinds and stages of
+failures are listed in [log.md](log.md).
+
+| name | type | labels | meaning |
+|---|---|---|---|
+";
