@@ -172,7 +172,6 @@ def _bind_tcp(address: BindAddress, count: int) -> list[socket.socket]:
     probe = _tcp(family, address, reuse_port=False)
     try:
         probe.bind((address.host, address.port))
-        probe.listen(1)  # a bound socket alone does not tell of one that listens with SO_REUSEADDR
         port = probe.getsockname()[1]
     finally:
         probe.close()
