@@ -142,7 +142,7 @@ impl Registry {
         open(&self.families().listeners, name)
     }
 
-    /// Writes the text that Prometheus reads. Takes about 2 µs for each route and thread, with the lock held: with
+    /// Writes the text that Prometheus reads. Takes about 3 µs for each route, with the lock held: with
     /// thousands of routes not on a serving thread.
     pub fn render(&self, out: &mut Vec<u8>) {
         let families = self.families();
@@ -156,7 +156,7 @@ impl Registry {
     fn render_metric(&self, out: &mut Vec<u8>, metric: Metric, families: &Families, process: &Process) {
         let Families { routes, endpoints, listeners, threads } = families;
         let of_endpoints = |out: &mut Vec<u8>, what: fn(&EndpointMetrics) -> u64| {
-            for (key @ (upstream, address), _) in &endpoints.named {
+            for key @ (upstream, address) in endpoints.named.keys() {
                 text::sample(out, metric, &[upstream, address], endpoints.sum_of(key, what));
             }
         };
