@@ -174,10 +174,18 @@ macro_rules! known_fields {
         }
 
         impl Known {
+            /// Every known name, `Other` apart.
+            const ALL: &[(Self, &str)] = &[$((Self::$id, $name)),+];
+
+            /// How many there are, with `Other`.
+            pub const COUNT: usize = Self::ALL.len() + 1;
+
             /// Which known field `name` is, in any case.
+            #[inline]
             pub fn of(name: &[u8]) -> Self {
-                match name.len() {
-                    $(len if len == $name.len() && name.eq_ignore_ascii_case($name.as_bytes()) => Self::$id,)+
+                let (&[first, ..], &[.., before, last]) = (name, name) else { return Self::Other };
+                match KNOWN_TABLE.get(KNOWN_TABLE.slot(name.len(), first, before, last)) {
+                    Some((known, its_name)) if name.eq_ignore_ascii_case(its_name.as_bytes()) => *known,
                     _ => Self::Other,
                 }
             }
@@ -188,6 +196,60 @@ macro_rules! known_fields {
             }
         }
     };
+}
+
+/// The known names by a hash of length, first byte and last two, made at compile time so that no two share a slot.
+struct KnownTable {
+    factor: u32,
+    slots: [(Known, &'static str); KnownTable::SIZE],
+}
+
+static KNOWN_TABLE: KnownTable = KnownTable::build();
+
+impl KnownTable {
+    const BITS: u32 = 9;
+    const SIZE: usize = 1 << Self::BITS;
+
+    /// Letters of both cases have the same hash, since the bit that tells them apart is set in all.
+    const fn hash(factor: u32, len: usize, first: u8, before: u8, last: u8) -> usize {
+        let key = u32::from_le_bytes([first | 0x20, before | 0x20, last | 0x20, (len & 0xff) as u8]);
+        (key.wrapping_mul(factor) >> (u32::BITS - Self::BITS)) as usize
+    }
+
+    #[inline(always)]
+    fn slot(&self, len: usize, first: u8, before: u8, last: u8) -> usize {
+        Self::hash(self.factor, len, first, before, last)
+    }
+
+    #[inline(always)]
+    fn get(&self, slot: usize) -> Option<&(Known, &'static str)> {
+        self.slots.get(slot)
+    }
+
+    const fn build() -> Self {
+        let mut factor = 0x9E37_79B1;
+        loop {
+            if let Some(slots) = Self::fill(factor) {
+                return Self { factor, slots };
+            }
+            factor = factor.wrapping_mul(0x0019_660D).wrapping_add(2);
+        }
+    }
+
+    const fn fill(factor: u32) -> Option<[(Known, &'static str); Self::SIZE]> {
+        let mut slots = [(Known::Other, ""); Self::SIZE];
+        let mut rest = Known::ALL;
+        while let [(known, name), tail @ ..] = rest {
+            let (&[first, ..], &[.., before, last]) = (name.as_bytes(), name.as_bytes()) else { return None };
+            let slot = Self::hash(factor, name.len(), first, before, last);
+            if !slots[slot].1.is_empty() {
+                return None;
+            }
+            slots[slot] = (*known, name);
+            rest = tail;
+        }
+        Some(slots)
+    }
 }
 
 known_fields! {
@@ -226,4 +288,23 @@ known_fields! {
     ProxyStatus = "proxy-status",
     ContentType = "content-type",
     RetryAfter = "retry-after",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_name_is_found_in_any_case_and_no_other() {
+        for (known, name) in Known::ALL {
+            assert_eq!(Known::of(name.as_bytes()), *known);
+            assert_eq!(Known::of(name.to_ascii_uppercase().as_bytes()), *known);
+            assert_eq!(known.name(), *name);
+            assert_eq!(Known::of(&name.as_bytes()[1..]), Known::Other, "{name}");
+            assert_eq!(Known::of(name.replace('-', "_").as_bytes()) == *known, !name.contains('-'));
+        }
+        for name in ["", "x", "xx", "accept", "cookies", "hos\u{f4}"] {
+            assert_eq!(Known::of(name.as_bytes()), Known::Other, "{name}");
+        }
+    }
 }

@@ -1,163 +1,164 @@
-//! What must hold of a request's head before anything looks at it.
+//! What follows from a request's head: everything that must hold before anything looks at it.
 
-use super::bytes::decimal;
-use super::host::{HostSpan, read_host};
-use super::list::{Options, members, read_options};
-use super::{BodyLength, malformed, refuse, shown};
+use super::body::{BodyLength, Declared};
+use super::bytes::elements;
+use super::connection::{Options, may_not_be_dropped};
+use super::flaw::{Flaw, Side};
+use super::host::HostSpan;
 use crate::failure::{Failure, Kind};
-use crate::head::{Known, Method, RequestHead, TargetForm, Version};
+use crate::head::{Field, Known, Method, RequestHead, Span, TargetForm, Version};
 
 /// What follows from a request's head.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct RequestFacts {
-    /// How its body's end is known.
+    /// How the body's end is known; never `UntilClose`.
     pub body: BodyLength,
-    /// Whether another request may follow.
+    /// Whether the client wants to go on after this request.
     pub keep_alive: bool,
-    /// The host; `None` for HTTP/1.0 without one.
+    /// The authority, of the target or of Host; none only in HTTP/1.0.
     pub host: Option<HostSpan>,
     /// Whether the client waits for a 100 before it sends the body.
     pub expects_continue: bool,
-    /// Whether it asks for a WebSocket (RFC 6455, section 4.1).
+    /// Whether a change to WebSocket is asked for.
     pub upgrade_websocket: bool,
-    /// `Max-Forwards` of OPTIONS or TRACE.
+    /// How often an OPTIONS request may still be passed on.
     pub max_forwards: Option<u32>,
+    /// Whether the client takes trailers.
+    pub te_trailers: bool,
 }
 
-/// Decides about framing, Host, `Connection`, `Expect`, method and target, or says why nobody can.
+/// What was gathered while looking at each field once.
+#[derive(Default)]
+struct Gathered {
+    declared: Declared,
+    options: Options,
+    host: Option<Span>,
+    upgrade: Option<Span>,
+    upgrades: usize,
+    expects: bool,
+    max_forwards: Option<u32>,
+    te_trailers: bool,
+}
+
+/// Says what follows from a request's head, or why nothing may.
 pub fn judge_request(bytes: &[u8], head: &RequestHead) -> Result<RequestFacts, Failure> {
-    let body = body_length(bytes, head)?;
-    let options = read_options(bytes, &head.fields)?;
-    let host = host(bytes, head)?;
+    judge(bytes, head).map_err(|flaw| flaw.tell(Side::Request, bytes))
+}
+
+fn judge(bytes: &[u8], head: &RequestHead) -> Result<RequestFacts, Flaw> {
     if matches!(head.method, Method::Connect | Method::Trace) {
-        return Err(refuse(Kind::MethodRefused, shown(head.method_span.of(bytes))));
+        return Err(of_span(Kind::MethodRefused, head.method_span, "a method that is not served"));
     }
-    let keep_alive = !options.close && (head.version == Version::Http11 || options.keep_alive);
+    if head.form == TargetForm::Asterisk && head.method != Method::Options {
+        return Err(of_span(Kind::MalformedRequest, head.target, "a target that only OPTIONS may have"));
+    }
+    let mut gathered = Gathered::default();
+    for field in &head.fields {
+        gathered.look_at(bytes, field, head)?;
+    }
+    let Gathered { declared, options, .. } = gathered;
+    let body = match declared {
+        Declared { chunked: true, .. } => BodyLength::Chunked,
+        Declared { length: Some(length), .. } => BodyLength::Length(length),
+        Declared { length: None, .. } => BodyLength::None,
+    };
+    let has_body = !matches!(body, BodyLength::None | BodyLength::Length(0));
+    let is_new = head.version == Version::Http11;
+    let is_websocket = |value: Span| value.of(bytes).eq_ignore_ascii_case(b"websocket");
     Ok(RequestFacts {
         body,
-        keep_alive,
-        host,
-        expects_continue: expects_continue(bytes, head)?,
-        upgrade_websocket: upgrade_websocket(bytes, head, options, body),
-        max_forwards: max_forwards(bytes, head)?,
+        keep_alive: !options.close && (is_new || options.keep_alive),
+        host: judge_host(bytes, head, gathered.host)?,
+        expects_continue: gathered.expects && is_new && has_body,
+        upgrade_websocket: options.upgrade
+            && is_new
+            && head.method == Method::Get
+            && !has_body
+            && gathered.upgrades == 1
+            && gathered.upgrade.is_some_and(is_websocket),
+        max_forwards: gathered.max_forwards,
+        te_trailers: gathered.te_trailers,
     })
 }
 
-/// RFC 9112, section 6: one Content-Length of digits, or `Transfer-Encoding: chunked` in HTTP/1.1, never both.
-fn body_length(bytes: &[u8], head: &RequestHead) -> Result<BodyLength, Failure> {
-    let ambiguous = |says: &str| Err(refuse(Kind::AmbiguousFraming, says));
-    let mut length = None;
-    let mut chunked = false;
-    for field in &head.fields {
-        let value = field.value.of(bytes);
+impl Gathered {
+    #[inline(always)]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "most fields say nothing about framing")]
+    fn look_at(&mut self, bytes: &[u8], field: &Field, head: &RequestHead) -> Result<(), Flaw> {
         match field.known {
-            Known::ContentLength if length.is_some() => return ambiguous("more than one Content-Length"),
-            Known::ContentLength => {
-                let Some(n) = decimal(value) else {
-                    return Err(refuse(Kind::AmbiguousFraming, format!("Content-Length is {}", shown(value))));
-                };
-                length = Some(n);
+            Known::Other => refuse_look_alike(bytes, field)?,
+            Known::Host if self.host.is_some() => {
+                return Err(Flaw::field(Kind::InvalidHost, field, "a second Host"));
             }
-            Known::TransferEncoding if chunked => return ambiguous("more than one Transfer-Encoding"),
-            Known::TransferEncoding if !value.eq_ignore_ascii_case(b"chunked") => {
-                return Err(refuse(Kind::AmbiguousFraming, format!("Transfer-Encoding is {}", shown(value))));
+            Known::Host => self.host = Some(field.value),
+            Known::ContentLength => self.declared.length(bytes, field)?,
+            Known::TransferEncoding => self.declared.coding(bytes, field, head.version)?,
+            Known::Connection => self.options.take(bytes, field, may_not_be_dropped)?,
+            Known::Upgrade => (self.upgrade, self.upgrades) = (Some(field.value), self.upgrades + 1),
+            Known::Te => {
+                self.te_trailers |= elements(field.value.of(bytes)).any(|te| te.eq_ignore_ascii_case(b"trailers"));
             }
-            Known::TransferEncoding => chunked = true,
-            _ if is_disguised(field.name.of(bytes)) => {
-                let reason = format!("{} could be read as a framing field", shown(field.name.of(bytes)));
-                return Err(refuse(Kind::AmbiguousFraming, reason));
+            Known::Expect => {
+                if !field.value.of(bytes).eq_ignore_ascii_case(b"100-continue") {
+                    return Err(Flaw::field(Kind::ExpectationFailed, field, "an expectation other than 100-continue"));
+                }
+                self.expects = true;
             }
+            Known::MaxForwards if head.method == Method::Options => self.count(bytes, field)?,
             _ => {}
         }
+        Ok(())
     }
-    match (length, chunked) {
-        (Some(_), true) => ambiguous("Content-Length beside Transfer-Encoding"),
-        (None, true) if head.version == Version::Http10 => ambiguous("Transfer-Encoding in HTTP/1.0"),
-        (None, true) => Ok(BodyLength::Chunked),
-        (Some(n), false) => Ok(BodyLength::Length(n)),
-        (None, false) => Ok(BodyLength::None),
-    }
-}
 
-/// `content_length`, `transfer_encoding`: a backend that maps `_` to `-` would take them for framing.
-fn is_disguised(name: &[u8]) -> bool {
-    let same = |known: &[u8]| {
-        name.len() == known.len()
-            && name.iter().zip(known).all(|(a, b)| a.eq_ignore_ascii_case(b) || (*a == b'_' && *b == b'-'))
-    };
-    name.contains(&b'_') && (same(b"content-length") || same(b"transfer-encoding"))
-}
-
-/// RFC 9112, section 3.2: exactly one valid Host in HTTP/1.1, and the same as in an absolute target.
-fn host(bytes: &[u8], head: &RequestHead) -> Result<Option<HostSpan>, Failure> {
-    let wrong = |says: String| Err(refuse(Kind::InvalidHost, says));
-    let mut fields = head.fields.iter().filter(|field| field.known == Known::Host);
-    let field = fields.next();
-    if fields.next().is_some() {
-        return wrong("more than one Host".into());
-    }
-    let given = match field {
-        None if head.version == Version::Http11 => return wrong("no Host in HTTP/1.1".into()),
-        None => None,
-        Some(field) => match read_host(bytes, field.value) {
-            Some(host) => Some(host),
-            None => return wrong(format!("Host is {}", shown(field.value.of(bytes)))),
-        },
-    };
-    if !matches!(head.form, TargetForm::Absolute) {
-        return Ok(given);
-    }
-    let Some(target) = read_host(bytes, head.authority) else {
-        return wrong(format!("the target's authority is {}", shown(head.authority.of(bytes))));
-    };
-    let default = if head.target.of(bytes).get(4) == Some(&b':') { 80 } else { 443 };
-    match given {
-        Some(host)
-            if !host.name.of(bytes).eq_ignore_ascii_case(target.name.of(bytes))
-                || host.port.unwrap_or(default) != target.port.unwrap_or(default) =>
-        {
-            wrong("Host differs from the target's authority".into())
-        }
-        Some(_) => Ok(given),
-        None => Ok(Some(target)),
-    }
-}
-
-fn expects_continue(bytes: &[u8], head: &RequestHead) -> Result<bool, Failure> {
-    let mut expects = false;
-    for field in head.fields.iter().filter(|field| field.known == Known::Expect) {
+    /// Takes Max-Forwards (RFC 9110, section 7.6.2); a number beyond 32 bits is as good as the largest.
+    fn count(&mut self, bytes: &[u8], field: &Field) -> Result<(), Flaw> {
         let value = field.value.of(bytes);
-        if !value.eq_ignore_ascii_case(b"100-continue") {
-            return Err(refuse(Kind::ExpectationFailed, format!("Expect is {}", shown(value))));
+        if self.max_forwards.is_some() || value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
+            return Err(Flaw::field(Kind::MalformedRequest, field, "a Max-Forwards that is not one number"));
         }
-        // A 100 is no answer that HTTP/1.0 knows (RFC 9110, section 10.1.1).
-        expects = head.version == Version::Http11;
+        let digit = |sum: u32, byte: &u8| sum.saturating_mul(10).saturating_add(u32::from(byte - b'0'));
+        self.max_forwards = Some(value.iter().fold(0, digit));
+        Ok(())
     }
-    Ok(expects)
 }
 
-fn upgrade_websocket(bytes: &[u8], head: &RequestHead, options: Options, body: BodyLength) -> bool {
-    let mut upgrades = head.fields.iter().filter(|field| field.known == Known::Upgrade);
-    let is_websocket = upgrades.next().is_some_and(|field| {
-        let mut protocols = members(field.value.of(bytes));
-        protocols.next().is_some_and(|name| name.eq_ignore_ascii_case(b"websocket")) && protocols.next().is_none()
-    });
-    is_websocket
-        && upgrades.next().is_none()
-        && options.upgrade
-        && head.method == Method::Get
-        && head.version == Version::Http11
-        && body == BodyLength::None
+/// Backends that read `_` as `-` would find a length here that we did not.
+#[inline(always)]
+fn refuse_look_alike(bytes: &[u8], field: &Field) -> Result<(), Flaw> {
+    let name = field.name.of(bytes);
+    let real: &[u8] = match name.len() {
+        14 => b"content-length",
+        17 => b"transfer-encoding",
+        _ => return Ok(()),
+    };
+    let same = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || (*a, *b) == (b'_', b'-');
+    if name.iter().zip(real).all(same) {
+        return Err(of_span(Kind::AmbiguousFraming, field.name, "a name that some read as a framing field's"));
+    }
+    Ok(())
 }
 
-fn max_forwards(bytes: &[u8], head: &RequestHead) -> Result<Option<u32>, Failure> {
-    if head.method != Method::Options {
-        return Ok(None);
+/// The authority of the target, where it has one, else that of Host; both, where both are there, must be the same.
+fn judge_host(bytes: &[u8], head: &RequestHead, host: Option<Span>) -> Result<Option<HostSpan>, Flaw> {
+    if host.is_none() && head.version == Version::Http11 {
+        return Err(of_span(Kind::InvalidHost, head.target, "a request without Host"));
     }
-    let mut fields = head.fields.iter().filter(|field| field.known == Known::MaxForwards);
-    let Some(field) = fields.next() else { return Ok(None) };
-    match (decimal(field.value.of(bytes)), fields.next()) {
-        (Some(n), None) => Ok(Some(u32::try_from(n).unwrap_or(u32::MAX))),
-        _ => Err(malformed(format!("Max-Forwards is {}", shown(field.value.of(bytes))))),
+    let host = host.map(|value| HostSpan::read(bytes, value)).transpose()?;
+    if head.form != TargetForm::Absolute {
+        return Ok(host);
     }
+    let target = HostSpan::read(bytes, head.authority)?;
+    let is_https = head.target.of(bytes).get(4).is_some_and(|byte| byte.eq_ignore_ascii_case(&b's'));
+    let default_port = if is_https { 443 } else { 80 };
+    match host {
+        Some(host) if !host.is_same(&target, bytes, default_port) => {
+            Err(of_span(Kind::InvalidHost, host.whole, "a Host that differs from the target"))
+        }
+        Some(_) | None => Ok(Some(target)),
+    }
+}
+
+#[cold]
+fn of_span(kind: Kind, span: Span, what: &'static str) -> Flaw {
+    Flaw::bytes(kind, span.start as usize, span.len(), what)
 }

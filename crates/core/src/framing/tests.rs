@@ -1,0 +1,1 @@
+//! Tables of messages, by what becomes of them, and laws that hold of all.
