@@ -114,8 +114,9 @@ its value. Fields that are not in every line are left out where there is nothing
 const KINDS: &str = "
 ## Program log
 
-On stderr. As text: time, level, topic and words; as JSON: an object with `time`, `level`, `topic`, `text`. Of one topic
-at most ten lines are written in ten seconds; the next line then says how many were left out.
+On stderr. As text: time, level and words; as JSON: an object with `time`, `level`, `room` (`supervisor` or `engine`),
+`message`, and from the engine `topic`. Of one topic the engine writes at most ten lines in ten seconds; the next line
+then says how many were left out.
 
 ## Kinds of failures
 

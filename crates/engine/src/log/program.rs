@@ -151,14 +151,15 @@ fn write(unix_ns: u64, level: Level, topic: &str, text: &str, json: bool) -> Vec
     if json {
         out.extend_from_slice(b"{\"time\":\"");
         Clock::default().append(&mut out, unix_ns);
-        for (key, value) in [("\",\"level\":\"", level.name()), ("\",\"topic\":\"", topic), ("\",\"text\":\"", text)] {
+        let room = "\",\"room\":\"engine\",\"topic\":\"";
+        for (key, value) in [("\",\"level\":\"", level.name()), (room, topic), ("\",\"message\":\"", text)] {
             out.extend_from_slice(key.as_bytes());
             escaped(&mut out, value.as_bytes());
         }
         out.extend_from_slice(b"\"}\n");
     } else {
         Clock::default().append(&mut out, unix_ns);
-        out.extend_from_slice(format!(" {:<7} {topic}: ", level.name()).as_bytes());
+        out.extend_from_slice(format!(" {} {topic}: ", level.name()).as_bytes());
         // A line of text stays one line, and no word of a stranger in it moves the cursor.
         for char in text.chars() {
             if char.is_control() {
@@ -170,4 +171,46 @@ fn write(unix_ns: u64, level: Level, topic: &str, text: &str, json: bool) -> Vec
         out.push(b'\n');
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn voice(least: Level) -> Voice {
+        let topics = Mutex::default();
+        Voice(Arc::new(Settings { least: AtomicU8::new(least as u8), json: AtomicBool::new(false), topics }))
+    }
+
+    #[test]
+    fn a_topic_that_says_much_is_cut_short_and_says_so_later() {
+        let (voice, now) = (voice(Level::Info), Instant::now());
+        let said = (0..100).filter(|_| voice.admit("accept", now).is_some()).count();
+        assert_eq!(said, MOST as usize);
+        assert_eq!(voice.admit("connect", now), Some(0), "another topic is not held up");
+        assert_eq!(voice.admit("accept", now + WINDOW), Some(90));
+        assert_eq!(voice.admit("accept", now + WINDOW), Some(0));
+    }
+
+    #[test]
+    fn what_matters_too_little_is_not_said() {
+        let voice = voice(Level::Warning);
+        assert!(voice.line(Level::Info, "accept", &"hello").is_none());
+        assert!(voice.line(Level::Warning, "accept", &"hello").is_some());
+    }
+
+    #[test]
+    fn a_line_stays_one_line_in_both_formats() {
+        let text = |json| {
+            String::from_utf8(write(0, Level::Error, "accept", "a\nb\u{1b}[2J \"\u{fc}\"", json)).expect("UTF-8")
+        };
+        assert_eq!(text(false), "1970-01-01T00:00:00.000Z error accept: a\\nb\\u{1b}[2J \"\u{fc}\"\n");
+        let object: serde_json::Value = serde_json::from_str(&text(true)).expect("JSON");
+        assert_eq!(object["message"], "a\nb\u{1b}[2J \"\u{fc}\"");
+        assert_eq!(
+            (&object["level"], &object["room"], &object["topic"]),
+            (&"error".into(), &"engine".into(), &"accept".into())
+        );
+        assert_eq!(text(true).lines().count(), 1);
+    }
 }
