@@ -99,8 +99,8 @@ full or nobody reads the pipe, up to 8 MiB of whole lines are kept in memory and
 beyond that is dropped and counted (`tidegate_log_lines_dropped_total`). The error is told on the program log, at most
 once a minute. Lines are never torn, but where the process ends, or the file is opened anew, in the midst of an error.
 
-SIGUSR1, or `tidegate` telling the instance to reopen, opens a file anew by its path (rename it first). A file is made
-with mode 0640 and is only ever appended to.
+SIGUSR1 to the supervisor opens a file anew by its path (rename it first). A file is made with mode 0640 and is only
+ever appended to.
 
 ## Access log
 
