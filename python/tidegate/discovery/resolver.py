@@ -9,7 +9,7 @@ import encodings.idna  # noqa: F401  sockets load it when they first see a host
 import ipaddress
 from pathlib import Path
 
-import dns._asyncio_backend  # noqa: F401
+import dns._asyncio_backend
 import dns.asyncbackend
 import dns.asyncresolver
 import dns.exception
@@ -40,7 +40,7 @@ class SystemResolver:
         self.resolv_conf = resolv_conf
         dns.asyncbackend.get_backend("asyncio")
         for kind in (dns.rdatatype.CNAME, dns.rdatatype.SOA, dns.rdatatype.OPT, dns.rdatatype.A, dns.rdatatype.AAAA):
-            dns.rdata.get_rdata_class(dns.rdataclass.IN, kind)
+            dns.rdata.get_rdata_class(dns.rdataclass.IN, kind)  # type: ignore[no-untyped-call]
 
     async def look_up(self, name: str) -> Answer:
         """Look a name up; raises `LookupFailed`."""

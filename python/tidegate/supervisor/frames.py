@@ -121,9 +121,9 @@ class Frames:
 
 
 async def _ready(sock: socket.socket, add: Any, remove: Any) -> None:
-    ready = asyncio.get_running_loop().create_future()
-    add(sock.fileno(), lambda: ready.done() or ready.set_result(None))
+    ready = asyncio.Event()
+    add(sock.fileno(), ready.set)
     try:
-        await ready
+        await ready.wait()
     finally:
         remove(sock.fileno())

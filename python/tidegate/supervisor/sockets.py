@@ -105,13 +105,17 @@ class Sockets:
             self.held.setdefault(address, []).append((number, sock))
             self.next_id = max(self.next_id, number + 1)
 
-    def ids(self, taken: "Taken") -> dict[str, list[int]]:
+    def ids(self) -> dict[str, list[int]]:
         """Give the ids of each address, for the snapshot."""
-        return {address: [number for number, _ in sockets] for address, sockets in (self.held | taken.fresh).items()}
+        return {address: [number for number, _ in sockets] for address, sockets in self.held.items()}
+
+    def ids_with(self, taken: "Taken") -> dict[str, list[int]]:
+        """Give the ids of each address, the new ones among them."""
+        return self.ids() | {address: [number for number, _ in each] for address, each in taken.fresh.items()}
 
     def keep(self, taken: "Taken") -> None:
         """The worker serves them: keep them, and close what is named no longer."""
-        self.held |= taken.fresh
+        self.held |= dict(taken.fresh)
         self.chosen = taken.chosen
         named = {str(bind.address) for bind in all_binds(taken.config)}
         for address in [each for each in self.held if each not in named]:

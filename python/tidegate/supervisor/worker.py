@@ -32,7 +32,8 @@ def command(descriptor: int) -> list[str]:
     home = str(Path(tidegate.__file__).parent.parent)
     program = (
         "import signal, sys\n"
-        "for each in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2): signal.signal(each, signal.SIG_IGN)\n"
+        "for name in ('INT', 'HUP', 'USR1', 'USR2'):\n"
+        "    signal.signal(getattr(signal, 'SIG' + name), signal.SIG_IGN)\n"
         f"sys.path.append({home!r})\n"
         "from tidegate import _engine\n"
         f"_engine.work({descriptor})\n"
@@ -61,6 +62,7 @@ class Worker:
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._pidfd = pidfd
         self._child = child
+        self.lost = asyncio.Event()
         self._frames: Frames | None = None
         self._reader: asyncio.Task[None] | None = None
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -98,7 +100,7 @@ class Worker:
             return None
         return cls(pid, pidfd, state.short(name), None)
 
-    async def connect(self, generation: int) -> dict[str, Any]:
+    async def connect(self, generation: int, protocol: int = PROTOCOL) -> dict[str, Any]:
         """Say hello. Raises `WorkerRefused` when it does not take us, `Gone` when nobody is there."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
         try:
@@ -107,8 +109,10 @@ class Worker:
             sock.close()
             raise Gone(str(error)) from None
         self._frames = Frames(sock, MOST_FROM_WORKER)
+        self._silent = 0
+        self.lost.clear()
         self._reader = asyncio.create_task(self._read(self._frames))
-        ask = self.ask("hello", protocol=PROTOCOL, generation=generation)
+        ask = self.ask("hello", protocol=protocol, generation=generation)
         try:
             self.hello = await asyncio.wait_for(ask, HELLO_S)
         except TimeoutError:
@@ -174,6 +178,7 @@ class Worker:
                     answer.set_exception(why)
             if self._frames is frames:
                 self._frames = None
+                self.lost.set()
             frames.close()
 
     @property
@@ -191,6 +196,8 @@ class Worker:
 
     def kill(self) -> None:
         """End it at once. By pidfd: the process ID may be another's by now."""
+        if self.ended.done():
+            return
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
@@ -198,6 +205,7 @@ class Worker:
         asyncio.get_running_loop().remove_reader(self._pidfd)
         os.close(self._pidfd)
         self._watch.cancel()
+        self.lost.set()
         status = self._child.wait() if self._child is not None else None
         if status is None:
             what = "ended (an adopted worker's exit status is not ours to know)"
@@ -224,5 +232,3 @@ class Worker:
         if self._reader is not None:
             self._reader.cancel()
         self._watch.cancel()
-
-

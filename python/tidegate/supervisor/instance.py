@@ -1,0 +1,440 @@
+"""The life of an instance: start or adopt a worker, serve commands and signals, restart what dies, drain, end."""
+
+import asyncio
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import tidegate
+from tidegate.compile import machine
+from tidegate.config.config import Config
+from tidegate.config.load import Loaded, load
+from tidegate.discovery.resolver import LoopClock, SystemResolver
+from tidegate.supervisor import commands, control_socket, notify
+from tidegate.supervisor.api import serve_api
+from tidegate.supervisor.frames import Gone
+from tidegate.supervisor.log import Log
+from tidegate.supervisor.names import Names
+from tidegate.supervisor.privileges import become_user
+from tidegate.supervisor.refusal import Refused
+from tidegate.supervisor.rehearse import rehearse
+from tidegate.supervisor.reload import NotReloaded, Snapshots
+from tidegate.supervisor.sockets import Sockets, all_binds, from_systemd, remove_stale
+from tidegate.supervisor.state import State, instance_name, listen_unix, replace, state_folder
+from tidegate.supervisor.watch import watch_files
+from tidegate.supervisor.worker import PROTOCOL, Worker, WorkerRefused
+
+INPUT_IS_WRONG = 1
+MACHINE_REFUSES = 4
+QUICK_DEATH_S = 10.0
+"""A worker that lived for less is started again with a pause, which grows to `LONGEST_PAUSE_S`."""
+LONGEST_PAUSE_S = 5.0
+INTERRUPT_S = 2.0
+"""How long exchanges may take to end after SIGINT."""
+STATUS_S = 5.0
+SPARE_S = 5.0
+"""How much longer than its drain a worker may live before it is killed."""
+
+
+def run(loaded: Loaded, *, watch: bool = False, socket: Path | None = None) -> int:
+    """Run an instance until it is told to end; gives the exit code of the command."""
+    config = loaded.config
+    assert config is not None, "the command has told the problems"
+    log = Log(config.log.level, config.log.format)
+    files = raise_file_limit()
+    environment, uid = os.environ, os.geteuid()
+    binds = all_binds(config)
+    name = instance_name(loaded.source, str(binds[0].address) if binds else "")
+    folder = state_folder(config.state, name, environment, uid)
+    control = socket or control_socket.path(name, folder, environment, uid)
+    try:
+        inherited = from_systemd(environment, os.getpid())
+        household = become_user(config, loaded, folder, control, log)
+        if household.exit_code is not None:
+            return household.exit_code
+        state = State(folder)
+        sockets = Sockets(count=machine.sockets(), open=household.open, inherited=inherited)
+        instance = Instance(loaded, state, sockets, control, log, files)
+        return asyncio.run(instance.live(watch=watch))
+    except Refused as error:
+        print(f"tidegate: {error}", file=sys.stderr)
+        return MACHINE_REFUSES
+
+
+def raise_file_limit() -> int:
+    """Raise the soft limit of open files to the hard one, and give it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+class Instance:
+    """One running instance. All of it lives on one event loop."""
+
+    def __init__(self, loaded: Loaded, state: State, sockets: Sockets, control: Path, log: Log, files: int) -> None:
+        assert loaded.config is not None
+        self.source = loaded.source
+        self.watched = loaded.files
+        self.state = state
+        self.sockets = sockets
+        self.control = control
+        self.log = log
+        self.files = files
+        self.since = time.time()
+        self.generation = 1
+        self.names = Names(SystemResolver(), LoopClock(), log, self._endpoints_changed)
+        self.snapshots = Snapshots(loaded.source, loaded.config, state, sockets, self.names, log)
+        self.worker: Worker | None = None
+        self.changing = asyncio.Lock()
+        self.ending = asyncio.Event()
+        self.ended = asyncio.Event()
+        self._ends = 0
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    # The life
+
+    async def live(self, *, watch: bool) -> int:
+        """Live until told to end."""
+        loop = asyncio.get_running_loop()
+        for number, react in (
+            (signal.SIGHUP, lambda: self._spawn(self.reload("SIGHUP"))),
+            (signal.SIGUSR1, lambda: self._spawn(self.reopen())),
+            (signal.SIGUSR2, lambda: self.log.warning("SIGUSR2: upgrading is not built yet")),
+            (signal.SIGTERM, lambda: self.end("SIGTERM")),
+            (signal.SIGINT, lambda: self.end("SIGINT", INTERRUPT_S)),
+        ):
+            loop.add_signal_handler(number, react)
+        listening = self._listen_control()
+        api = self.state.listen("api.sock")
+        adopted = False
+        try:
+            adopted = await self._begin()
+        except (NotReloaded, Refused, Gone, WorkerRefused) as error:
+            if self.worker is not None and not adopted and not self.snapshots.is_adopted:
+                self.worker.kill()
+                await self.worker.ended
+                self.state.remove("worker.json")
+            self._leave()
+            if isinstance(error, Refused):
+                raise
+            print(f"tidegate: {error}", file=sys.stderr)
+            return INPUT_IS_WRONG
+        self._spawn(commands.serve_commands(listening, self.command))
+        self._spawn(serve_api(api, self.status))
+        self._spawn(self._keep_worker())
+        if watch:
+            self._spawn(self._watch())
+        self._write_pid_file()
+        rehearse()
+        self._say_ready()
+        self.names.watch()
+        await self.ended.wait()
+        self.names.stop()
+        for task in list(self._tasks):
+            if task is not asyncio.current_task():
+                task.cancel()
+        self.sockets.close()
+        for name in ("worker.json", "api.sock"):
+            self.state.remove(name)
+        self._leave()
+        self.log.info("ended")
+        return 0
+
+    def _listen_control(self) -> socket.socket:
+        try:
+            self.control.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Nobody else has the state folder's lock, so what is left at our own place is nobody's, or of another
+            # instance: then somebody answers.
+            if len(str(self.control).encode()) > control_socket.MOST_PATH:
+                raise Refused(f"the control socket's path is too long for the kernel: {self.control}; give --socket")
+            remove_stale(self.control)
+            return listen_unix(str(self.control))
+        except OSError as error:
+            raise Refused(f"the control socket {self.control} cannot be made: {error.strerror}") from None
+
+    def _leave(self) -> None:
+        with suppress(OSError):
+            self.control.unlink()
+        pid_file = self.snapshots.config.pid_file
+        if pid_file is not None:
+            with suppress(OSError, ValueError):
+                if int(pid_file.read_text()) == os.getpid():
+                    pid_file.unlink()
+
+    async def _begin(self) -> bool:
+        """Adopt the worker that an earlier supervisor left, or start one; then serve the configuration."""
+        left = self.state.read("worker.json") or {}
+        if isinstance(left.get("generation"), int):
+            self.generation = left["generation"] + 1
+        found = Worker.find(self.state)
+        old: Worker | None = None
+        if found is not None:
+            protocol = left.get("protocol")
+            try:
+                hello = await found.connect(self.generation, protocol if isinstance(protocol, int) else PROTOCOL)
+                self.sockets.adopt(await found.take())
+                chosen = left.get("chosen")
+                self.sockets.chosen = {str(key): str(value) for key, value in (chosen or {}).items()}
+                self.snapshots.adopt(hello.get("snapshot"))
+            except (Gone, WorkerRefused) as error:
+                self.log.error(f"the worker with pid {found.pid} cannot be adopted ({error}): it is ended")
+                found.kill()
+                await found.ended
+            else:
+                if protocol == PROTOCOL:
+                    self.worker = found
+                    self.log.info(f"adopted the worker with pid {found.pid}, snapshot {hello.get('snapshot')}")
+                else:
+                    old = found
+        if self.worker is None:
+            self.worker = await self._start_worker()
+            await self.worker.give(self.sockets.all())
+        await self.names.look_up_new(self.snapshots.config)
+        await self.snapshots.serve(self.worker, self.snapshots.config)
+        self._record()
+        if old is not None:
+            drain = self.snapshots.config.drain
+            self.log.info(f"the worker with pid {old.pid} speaks another protocol: it drains, {self.worker.pid} serves")
+            await old.ask("drain", delay_ms=0, timeout_ms=drain.timeout.milliseconds)
+        return found is not None and self.worker is found
+
+    async def _start_worker(self) -> Worker:
+        worker = Worker.start(self.state, self.generation)
+        try:
+            await worker.connect(self.generation)
+        except (Gone, WorkerRefused):
+            worker.kill()
+            self.log.error(f"a worker could not be started: it {await worker.ended}")
+            raise
+        self.log.info(f"started a worker with pid {worker.pid}")
+        return worker
+
+    def _record(self) -> None:
+        assert self.worker is not None
+        self.state.write("worker.json", self.worker.record(self.generation, {"chosen": self.sockets.chosen}))
+
+    def _write_pid_file(self) -> None:
+        pid_file = self.snapshots.config.pid_file
+        if pid_file is None:
+            return
+        try:
+            replace(pid_file, f"{os.getpid()}\n".encode(), 0o644)
+        except OSError as error:
+            self.log.warning(f"pid_file {pid_file} cannot be written: {error.strerror}")
+
+    def _say_ready(self) -> None:
+        bound = self.snapshots.bound
+        places = [f"{name}={each.address}" for name, listener in bound.listeners.items() for each in listener.bind]
+        places += [f"admin={each.address}" for each in (bound.admin.bind if bound.admin is not None else ())]
+        limits = f"threads={self.snapshots.threads} connections={self.snapshots.connections} files={self.files}"
+        sys.stderr.write(f"ready: {' '.join(places)} {limits} snapshot={self.snapshots.number} pid={os.getpid()}\n")
+        sys.stderr.flush()
+        notify.ready(f"serving snapshot {self.snapshots.number} of {self.source}")
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.log.error(f"the supervisor made a mistake: {error!r}")
+
+    # The worker
+
+    async def _keep_worker(self) -> None:
+        """Reconnect to a worker that lost us, and replace one that ended; never give up."""
+        quick = 0
+        while not self.ended.is_set():
+            worker = self.worker
+            assert worker is not None
+            began = time.monotonic()
+            await worker.lost.wait()
+            if not await self._is_over(worker):
+                continue
+            what = worker.ended.result()
+            if self.ending.is_set():
+                self.ended.set()
+                return
+            self.log.error(f"the worker with pid {worker.pid} {what}; another is started")
+            quick = quick + 1 if time.monotonic() - began < QUICK_DEATH_S else 0
+            while not self.ending.is_set():
+                if quick > 1:
+                    await asyncio.sleep(min(0.1 * 2.0 ** min(quick, 10), LONGEST_PAUSE_S))
+                try:
+                    async with self.changing:
+                        await self._replace_worker()
+                    break
+                except (Gone, WorkerRefused, OSError) as error:
+                    quick += 1
+                    self.log.error(f"no worker serves: {error}; tried again")
+            else:
+                self.ended.set()
+
+    async def _replace_worker(self) -> None:
+        worker = await self._start_worker()
+        try:
+            await worker.give(self.sockets.all())
+            await self.snapshots.serve_again(worker)
+        except (Gone, WorkerRefused):
+            worker.kill()
+            await worker.ended
+            raise
+        self.worker = worker
+        self._record()
+        self.log.info(f"the worker with pid {worker.pid} serves snapshot {self.snapshots.number}")
+
+    async def _is_over(self, worker: Worker) -> bool:
+        """The connection is gone: wait for the process's end, or connect again; kill what does neither."""
+        for _ in range(10):
+            done, _ = await asyncio.wait([worker.ended], timeout=0.5)
+            if done:
+                return True
+            with suppress(Gone, WorkerRefused):
+                await worker.connect(self.generation)
+                self.log.warning(f"the connection to the worker with pid {worker.pid} was lost, and is there again")
+                return False
+        worker.last_words = "it let nobody connect"
+        worker.kill()
+        await worker.ended
+        return True
+
+    # What is asked
+
+    async def command(self, command: str) -> dict[str, Any]:
+        """Do a command of the control socket."""
+        match command:
+            case "reload":
+                return await self.reload("command")
+            case "status":
+                return {"ok": True, "status": await self.status()}
+            case "stop":
+                self.end("stop")
+                await self.ended.wait()
+                return {"ok": True}
+            case "reopen":
+                return await self.reopen()
+            case _:
+                return {"ok": False, "error": f"unknown command {command[:40]!r}"}
+
+    async def reload(self, cause: str) -> dict[str, Any]:
+        """Read the configuration anew and serve it, or say why not; then nothing has changed."""
+        if self.source == "proxy":
+            return {"ok": False, "error": "this instance was started without a file: there is nothing to reload"}
+        async with self.changing:
+            worker = self.worker
+            if self.ending.is_set() or worker is None:
+                return {"ok": False, "error": "the instance is ending"}
+            notify.reloading()
+            try:
+                loaded = load(self.source)
+                self.watched = loaded.files or self.watched
+                if loaded.config is None:
+                    raise NotReloaded("\n".join(map(str, loaded.problems)))
+                self._tell_what_needs_a_start(loaded.config)
+                await self.names.look_up_new(loaded.config)
+                await self.snapshots.serve(worker, loaded.config)
+            except (NotReloaded, Refused, Gone, WorkerRefused) as error:
+                self.log.error(f"reload ({cause}): nothing has changed:\n{error}")
+                notify.ready(f"the last reload failed; serving snapshot {self.snapshots.number}")
+                return {"ok": False, "error": str(error)}
+            self._record()
+            self.log.level, self.log.format = loaded.config.log.level, loaded.config.log.format
+            self.names.watch()
+            self.log.info(f"reload ({cause}): snapshot {self.snapshots.number} is served")
+            notify.ready(f"serving snapshot {self.snapshots.number} of {self.source}")
+            return {"ok": True, "snapshot": self.snapshots.number}
+
+    def _tell_what_needs_a_start(self, config: Config) -> None:
+        for key in ("state", "user", "pid_file"):
+            if getattr(config, key) != getattr(self.snapshots.config, key):
+                self.log.warning(f"`{key}` has changed: that counts from the next start")
+
+    async def reopen(self) -> dict[str, Any]:
+        """Make the worker open its log files anew."""
+        try:
+            assert self.worker is not None
+            await self.worker.ask("reopen")
+        except (Gone, WorkerRefused) as error:
+            self.log.error(f"logs were not reopened: {error}")
+            return {"ok": False, "error": str(error)}
+        self.log.info("logs were reopened")
+        return {"ok": True}
+
+    async def status(self) -> dict[str, Any]:
+        """Say how things stand, in the shape of `tidegate status --json`."""
+        worker = self.worker
+        told: dict[str, Any] = {}
+        if worker is not None and worker.is_connected:
+            with suppress(Gone, WorkerRefused, TimeoutError):
+                told = (await asyncio.wait_for(worker.ask("status"), STATUS_S)).get("status") or {}
+        served = self.snapshots
+        return {
+            "version": tidegate.__version__,
+            "supervisor": {"pid": os.getpid(), "since": self.since},
+            "worker": {"pid": worker.pid, "since": worker.since} if worker is not None and told else None,
+            "snapshot": {"number": served.number, "source": self.source, "since": served.since},
+            "listeners": told.get("listeners", []),
+            "connections": told.get("connections", 0),
+            "upstreams": told.get("upstreams", []),
+            "threads": told.get("threads", served.threads),
+            "limits": {"connections": served.connections, "files": self.files},
+            "state": str(self.state.folder),
+            "generation": self.generation,
+            **{key: value for key, value in told.items() if key not in ("listeners", "connections", "upstreams")},
+        }
+
+    async def _endpoints_changed(self, entry: str) -> None:
+        """A name stands for other addresses now."""
+        async with self.changing:
+            if self.worker is not None and not self.ending.is_set():
+                try:
+                    await self.snapshots.change_endpoints(self.worker, entry)
+                except (Gone, WorkerRefused) as error:
+                    self.log.error(f"the addresses of {entry} were not changed: {error}")
+
+    async def _watch(self) -> None:
+        async for _ in watch_files(lambda: self.watched):
+            await self.reload("--watch")
+
+    # The end
+
+    def end(self, cause: str, timeout_s: float | None = None) -> None:
+        """Drain and end; asked for a second time, end at once."""
+        self._ends += 1
+        self.ending.set()
+        if self._ends == 1:
+            self.log.info(f"{cause}: draining")
+            notify.stopping()
+        else:
+            self.log.info(f"{cause}: ending at once")
+            timeout_s = 0
+        self._spawn(self._drain(timeout_s))
+
+    async def _drain(self, timeout_s: float | None) -> None:
+        drain = self.snapshots.config.drain
+        delay_ms, timeout_ms = drain.delay.milliseconds, drain.timeout.milliseconds
+        if timeout_s is not None:
+            delay_ms, timeout_ms = 0, min(timeout_ms, int(timeout_s * 1000))
+        worker = self.worker
+        if worker is None:
+            self.ended.set()
+            return
+        with suppress(Gone, WorkerRefused, TimeoutError):
+            await asyncio.wait_for(worker.ask("drain", delay_ms=delay_ms, timeout_ms=timeout_ms), SPARE_S)
+        done, _ = await asyncio.wait([worker.ended], timeout=(delay_ms + timeout_ms) / 1000 + SPARE_S)
+        if not done:
+            self.log.warning("the worker did not end in time: it is killed")
+            worker.kill()
+            await worker.ended
+        self.ended.set()

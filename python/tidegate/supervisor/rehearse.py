@@ -1,0 +1,35 @@
+"""Walks once through what may be needed later, so that nothing is imported after `ready`."""
+
+import asyncio.base_subprocess
+import concurrent.futures.thread
+import difflib
+import encodings.ascii
+import encodings.latin_1
+import encodings.utf_8  # noqa: F401
+import json.decoder
+import linecache
+import signal  # noqa: F401
+import stringprep  # noqa: F401
+import traceback
+
+from tidegate.config.load import load_text
+
+WRONG = """\
+listeners: {web: {bind: "127.0.0.1:x", limitz: {headers: many}, timeouts: {idle: 5}}}
+routes: [{to: nobody}, {match: {path: {regex: "("}}, to: api, filters: [{nothing: {}}]}]
+upstreams: {api: {balance: least, endpoints: ["127.0.0.1:1", 5]}, api: {}}
+admin: {bind: [], token: plain}
+log: {level: lowd}
+state: [
+"""
+
+
+def rehearse() -> None:
+    """Read a wrong configuration, and throw the problems away; format an error."""
+    for text in (WRONG, WRONG.rpartition("state")[0], "listeners: {}\n"):
+        [str(problem) for problem in load_text(text).problems]
+    try:
+        raise ValueError("a rehearsal")
+    except ValueError as error:
+        traceback.format_exception(error)
+    _ = (asyncio.base_subprocess, concurrent.futures.thread, difflib, json.decoder, linecache)

@@ -1,0 +1,135 @@
+"""From a configuration to what every thread of the worker serves, or the reason why not; then nothing has changed."""
+
+import time
+from typing import Any
+
+from tidegate.compile import machine
+from tidegate.compile.snapshot import compile_snapshot
+from tidegate.config.config import Config
+from tidegate.config.secret import SecretUnreadable
+from tidegate.supervisor.control_socket import MOST_PATH
+from tidegate.supervisor.frames import Gone
+from tidegate.supervisor.log import Log
+from tidegate.supervisor.names import Names
+from tidegate.supervisor.sockets import Sockets
+from tidegate.supervisor.state import State
+from tidegate.supervisor.worker import Worker, WorkerRefused
+
+
+class NotReloaded(Exception):
+    """The configuration is not served; the text has every problem."""
+
+
+class Snapshots:
+    """The snapshot that is served, and how the next one comes to be."""
+
+    def __init__(self, source: str, config: Config, state: State, sockets: Sockets, names: Names, log: Log) -> None:
+        self.source = source
+        self.config = config
+        self.bound = config
+        self.number = 0
+        self.since = 0.0
+        self.is_adopted = False
+        self._state = state
+        self._sockets = sockets
+        self._names = names
+        self._log = log
+        self._document: dict[str, Any] | None = None
+        self._secrets: dict[str, str] = {}
+
+    @property
+    def threads(self) -> int:
+        """With how many threads the configuration is served."""
+        return self.config.threads or machine.threads()
+
+    @property
+    def connections(self) -> int:
+        """The most client connections; 0 is no limit."""
+        given = self.config.limits.connections
+        return machine.connections() if given == "auto" else given
+
+    def adopt(self, number: Any) -> None:
+        """Go on from what an adopted worker serves: its number, and the last good answers for names."""
+        self.is_adopted = True
+        kept = self._state.read("snapshot.json") or {}
+        document = kept.get("document")
+        if isinstance(number, int):
+            self.number = number
+            if isinstance(document, dict) and document.get("number") == number:
+                self._document = document
+        self._names.remember({str(key): list(value) for key, value in (kept.get("resolved") or {}).items()})
+
+    async def serve(self, worker: Worker, config: Config) -> None:
+        """Serve a configuration. Raises `NotReloaded`, `Refused`, `WorkerRefused` or `Gone`."""
+        try:
+            secrets = read_secrets(config)
+        except SecretUnreadable as error:
+            raise NotReloaded(str(error)) from None
+        taken = self._sockets.take(config)
+        before = self.config, self.bound
+        self.config, self.bound = config, taken.config
+        since = time.time()
+        try:
+            document = self._compile(self.number + 1, since, self._sockets.ids_with(taken))
+            fresh = [(number, at, sock) for at, lot in taken.fresh.items() for number, sock in lot]
+            if fresh:
+                await worker.give(fresh)
+            await self._send(worker, document, secrets)
+        except (WorkerRefused, Gone) as error:
+            self.config, self.bound = before
+            taken.give_back()
+            if isinstance(error, WorkerRefused) and self._document is not None:
+                await worker.ask("snapshot", snapshot=self._document)  # so that it closes what is named no longer
+            raise
+        self._sockets.keep(taken)
+        self.number, self.since = self.number + 1, since
+        self._document, self._secrets = document, secrets
+        self._write()
+
+    async def serve_again(self, worker: Worker) -> None:
+        """Serve the last good snapshot, in a new worker."""
+        if self._document is None:
+            raise Gone("there is no snapshot yet")
+        await self._send(worker, self._document, self._secrets)
+
+    async def change_endpoints(self, worker: Worker, entry: str) -> None:
+        """Tell the worker what a name stands for now; a new worker will learn it from the snapshot."""
+        addresses = list(self._names.resolved[entry].addresses)
+        self._document = self._compile(self.number, self.since, self._sockets.ids())
+        self._write()
+        for name, upstream in self.config.upstreams.items():
+            if any(str(endpoint.address) == entry for endpoint in upstream.endpoints):
+                await worker.ask("endpoints", upstream=name, entry=entry, addresses=addresses)
+
+    async def _send(self, worker: Worker, document: dict[str, Any], secrets: dict[str, str]) -> None:
+        if secrets:
+            await worker.ask("secrets", secrets=secrets)
+        await worker.ask("snapshot", snapshot=document)
+
+    def _compile(self, number: int, since: float, ids: dict[str, list[int]]) -> dict[str, Any]:
+        api = str(self._state.folder / "api.sock")
+        return compile_snapshot(
+            self.bound,
+            number=number,
+            source=self.source,
+            since=since,
+            threads=self.threads,
+            connections=self.connections,
+            sockets=ids,
+            resolved=self._names.resolved,
+            api_socket=api if len(api.encode()) <= MOST_PATH else None,
+        )
+
+    def _write(self) -> None:
+        assert self._document is not None
+        resolved = {entry: answer.addresses for entry, answer in self._names.resolved.items() if answer.addresses}
+        try:
+            self._state.write("snapshot.json", {"document": self._document, "resolved": resolved})
+        except OSError as error:
+            self._log.warning(f"the snapshot could not be kept in the state folder: {error.strerror}")
+
+
+def read_secrets(config: Config) -> dict[str, str]:
+    """Read every secret of a configuration, by its place. They go to the worker in a frame of their own."""
+    token = config.admin.token if config.admin is not None else None
+    return {"admin.token": token.read()} if token is not None else {}
