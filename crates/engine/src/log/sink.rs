@@ -151,7 +151,13 @@ impl Sink {
         }
         let line = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |end| end + 1);
         self.written += line;
+        first.count = first.count.saturating_sub(1);
         true
+    }
+
+    /// Lets the next turn at writing try, also soon after an error.
+    pub(super) fn try_again(&mut self) {
+        self.rest_until = None;
     }
 
     /// The destination, to be polled.

@@ -253,6 +253,7 @@ impl Desk {
 
     /// What waits is offered to the old destination first: lines of before a rename belong to the renamed file.
     fn open(&mut self, target: Option<Target>) -> io::Result<()> {
+        self.access.try_again();
         self.write();
         match &target {
             None => self.access.close(),
