@@ -96,7 +96,7 @@ class BindAddress(_Written):
         """Say whether the two cannot both be bound."""
         if self.path is not None or other.path is not None:
             return self.path == other.path
-        if self.port != other.port:
+        if self.port != other.port or self.port == 0:  # for 0 the kernel chooses a free one, each time another
             return False
         hosts = {self.host, other.host}
         if len(hosts) == 1 or "::" in hosts:
