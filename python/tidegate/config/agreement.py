@@ -82,6 +82,8 @@ def _binds(settings: Settings | None, listeners: Mapping[str, Listener | None]) 
     exact: dict[str, tuple[Path, BindAddress]] = {}
     for path, bind in binds:
         address = bind.address
+        if not address.is_unix and address.port == 0:
+            continue  # the kernel chooses a free one, each time another
         taken = exact.setdefault(str(address), (path, address))
         if taken[0] == path:
             # Only an address that stands for others can overlap one that is spelt differently.
