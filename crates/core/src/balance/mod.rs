@@ -1,1 +1,107 @@
-//! (being written)
+//! Which endpoint takes the request, and why that one.
+//!
+//! A balancer sees a view that is kept as endpoints change; nothing is scanned for a request. Time and dice come in.
+//! May use: dice, moment. Must not know: routes, pools, sockets. In Rust because it runs for every request.
+
+pub mod standing; // whether an endpoint may be chosen: three axes, each a table of transitions
+pub mod view; // the endpoints that may be chosen now, rebuilt only when that changes
+pub mod round_robin; // smooth weighted round robin
+
+pub use round_robin::RoundRobin;
+pub use standing::{EndpointStanding, Standing};
+pub use view::View;
+
+use std::fmt;
+
+use crate::dice::Dice;
+use crate::moment::Moment;
+
+/// An endpoint, as its place in the upstream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct EndpointId(pub u32);
+
+/// An endpoint that was looked at, and what was known of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Candidate {
+    /// Which one.
+    pub endpoint: EndpointId,
+    /// Its share of the work.
+    pub weight: u32,
+    /// Whether it may be chosen.
+    pub standing: Standing,
+}
+
+/// Which endpoint takes the request, which ones were looked at, and why this one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Decision {
+    /// The endpoint; none if none can take it.
+    pub chosen: Option<EndpointId>,
+    /// Every endpoint of the view; empty, and so without an allocation, unless `turn.recording`.
+    pub considered: Vec<Candidate>,
+    /// Why this one.
+    pub because: Reason,
+}
+
+/// Why an endpoint was chosen, or none. `Display` is the sentence.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reason {
+    /// The upstream has no endpoint.
+    NoEndpoints,
+    /// Every endpoint is drained, down, or without weight.
+    NothingEligible,
+    /// No other is eligible.
+    OnlyOne,
+    /// It comes next, by weight.
+    ItsTurn,
+    /// It comes next among those that this exchange has not tried.
+    NextUntried,
+    /// All others were tried by this exchange; this one is passed over, but better than none.
+    PassedOverButUntried,
+    /// This exchange has tried them all.
+    AllTried,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoEndpoints => "the upstream has no endpoint",
+            Self::NothingEligible => "every endpoint is drained, down, or has weight 0",
+            Self::OnlyOne => "no other endpoint is eligible",
+            Self::ItsTurn => "it is its turn",
+            Self::NextUntried => "it is next among those that this exchange has not tried",
+            Self::PassedOverButUntried => "it is passed over, but this exchange has tried all others",
+            Self::AllTried => "this exchange has tried every endpoint",
+        })
+    }
+}
+
+/// What a choice may look at, besides the view.
+pub struct Turn<'a> {
+    /// Now.
+    pub now: Moment,
+    /// The thread's dice.
+    pub dice: &'a mut Dice,
+    /// Endpoints that this exchange has tried in vain, a handful at most.
+    pub tried: &'a [u32],
+    /// Whether the decision says what was considered.
+    pub recording: bool,
+}
+
+impl Turn<'_> {
+    /// Whether this exchange has tried `endpoint`.
+    pub fn has_tried(&self, endpoint: EndpointId) -> bool {
+        self.tried.contains(&endpoint.0)
+    }
+
+    fn decide(&self, view: &View, chosen: Option<EndpointId>, because: Reason) -> Decision {
+        let considered = if self.recording { view.candidates(self.now) } else { Vec::new() };
+        Decision { chosen, considered, because }
+    }
+}
+
+/// A way to choose.
+pub trait Balancer {
+    /// Chooses one of the eligible endpoints of `view`, none of `turn.tried` if there is another. Equal state and
+    /// arguments give equal decisions. The caller has called [`View::refresh`].
+    fn choose(&mut self, view: &View, turn: &mut Turn<'_>) -> Decision;
+}

@@ -1,1 +1,13 @@
-//! (being written)
+//! Which route a request takes: its path read in one way only, then host hash, path tree, and the few regexes.
+//!
+//! May use: head, failure, the snapshot document. Must not know: filters, endpoints, sockets. In Rust because it runs for
+//! every request.
+
+pub mod path; // "paths mean one thing": the forms of a path, or why it is refused
+pub mod tree; // the paths of one host: exact and prefix in one walk
+pub mod patterns; // the regexes of one host, matched as a set
+pub mod host; // a Host as a key: no port, no last dot, lower case; and the hash
+pub mod table; // the table: precedence as the contract has it
+
+pub use path::{DotSegments, PathForms, read_path};
+pub use table::{Choice, Considered, Outcome, RouteId, Table};

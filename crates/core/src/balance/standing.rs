@@ -1,0 +1,263 @@
+//! An endpoint's standing: what was asked of it, what checks say, and whether it is an outlier. Three axes, each with a
+//! table of its own, so that one good check never ends an ejection and health never lifts a drain.
+//!
+//! The cell is shared by all threads. A view reads it only when [`changes`] has moved or an outlier's time is over.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use crate::moment::Moment;
+
+/// What was asked of an endpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Asked {
+    /// To take work.
+    Ready,
+    /// To finish what it has.
+    Draining,
+    /// Nothing is open to it any more.
+    Drained,
+    /// It is no longer part of the upstream.
+    Removed,
+}
+
+/// What changes what is asked of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AskedEvent {
+    /// Take no new work.
+    Drain,
+    /// Take work again.
+    Resume,
+    /// The last exchange of a draining endpoint ended.
+    LastExchangeEnded,
+    /// Leave the upstream.
+    Remove,
+}
+
+/// What is asked, and how it changes; what is not here cannot happen.
+pub const ASKED: &[(Asked, AskedEvent, Asked)] = &[
+    (Asked::Ready, AskedEvent::Drain, Asked::Draining),
+    (Asked::Draining, AskedEvent::Resume, Asked::Ready),
+    (Asked::Draining, AskedEvent::LastExchangeEnded, Asked::Drained),
+    (Asked::Drained, AskedEvent::Resume, Asked::Ready),
+    (Asked::Ready, AskedEvent::Remove, Asked::Removed),
+    (Asked::Draining, AskedEvent::Remove, Asked::Removed),
+    (Asked::Drained, AskedEvent::Remove, Asked::Removed),
+];
+
+/// What checks say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Checked {
+    /// Nothing yet, or nobody checks.
+    Unknown,
+    /// It answers.
+    Up,
+    /// It does not.
+    Down,
+}
+
+/// What changes what checks say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CheckedEvent {
+    /// As many checks in a row passed as `rise` asks.
+    Rose,
+    /// As many checks in a row failed as `fall` asks.
+    Fell,
+    /// It is no longer checked.
+    Forgotten,
+}
+
+/// What checks say, and how it changes.
+pub const CHECKED: &[(Checked, CheckedEvent, Checked)] = &[
+    (Checked::Unknown, CheckedEvent::Rose, Checked::Up),
+    (Checked::Unknown, CheckedEvent::Fell, Checked::Down),
+    (Checked::Up, CheckedEvent::Fell, Checked::Down),
+    (Checked::Down, CheckedEvent::Rose, Checked::Up),
+    (Checked::Up, CheckedEvent::Forgotten, Checked::Unknown),
+    (Checked::Down, CheckedEvent::Forgotten, Checked::Unknown),
+];
+
+/// Whether it is an outlier.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outlier {
+    /// No.
+    In,
+    /// Passed over until its time is over.
+    Out,
+}
+
+/// What makes it one, or ends it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OutlierEvent {
+    /// It failed.
+    PassOver,
+    /// Its time is over.
+    TimeOver,
+}
+
+/// Whether it is an outlier, and how that changes.
+pub const OUTLIER: &[(Outlier, OutlierEvent, Outlier)] = &[
+    (Outlier::In, OutlierEvent::PassOver, Outlier::Out),
+    (Outlier::Out, OutlierEvent::PassOver, Outlier::Out),
+    (Outlier::Out, OutlierEvent::TimeOver, Outlier::In),
+];
+
+/// Where `event` leads from `state` by one of the tables above; `None` where it cannot happen.
+pub fn next<S: Copy + PartialEq, E: Copy + PartialEq>(table: &[(S, E, S)], state: S, event: E) -> Option<S> {
+    table.iter().find(|(from, by, _)| *from == state && *by == event).map(|(_, _, to)| *to)
+}
+
+/// The three axes at one moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Standing {
+    /// What was asked of it.
+    pub asked: Asked,
+    /// What checks say.
+    pub checked: Checked,
+    /// Whether it is passed over.
+    pub outlier: Outlier,
+}
+
+impl Standing {
+    /// Whether new work may go to it: all three axes say so.
+    pub fn is_eligible(self) -> bool {
+        self.is_wanted() && self.outlier == Outlier::In
+    }
+
+    /// Whether only its being an outlier could keep new work from it.
+    pub fn is_wanted(self) -> bool {
+        self.asked == Asked::Ready && self.checked != Checked::Down
+    }
+}
+
+/// How often any standing has changed, in the whole process. Changes are rare, and a view that looks once too often
+/// loses a microsecond, so one number (on a cache line of its own) serves all upstreams.
+#[repr(align(128))]
+struct Changes(AtomicU64);
+
+static CHANGES: Changes = Changes(AtomicU64::new(0));
+
+/// A number that moves whenever a standing changes otherwise than by time.
+pub fn changes() -> u64 {
+    CHANGES.0.load(Ordering::Acquire)
+}
+
+/// An endpoint's standing, shared by threads and snapshots. By default ready, unknown and in.
+#[derive(Debug, Default)]
+pub struct EndpointStanding {
+    asked: AtomicU8,
+    checked: AtomicU8,
+    out_until: AtomicU64,
+}
+
+impl EndpointStanding {
+    /// The three axes at `now`.
+    pub fn at(&self, now: Moment) -> Standing {
+        let outlier = if self.passed_over_until() > now { Outlier::Out } else { Outlier::In };
+        Standing { asked: self.asked(), checked: self.checked(), outlier }
+    }
+
+    /// Until when it is passed over; a moment that is past if it is not.
+    pub fn passed_over_until(&self) -> Moment {
+        Moment::from_nanos(self.out_until.load(Ordering::Acquire))
+    }
+
+    /// Passes it over until `until`, or longer where it already is. True if it was not passed over at `now`.
+    pub fn pass_over(&self, now: Moment, until: Moment) -> bool {
+        let before = self.out_until.fetch_max(until.as_nanos(), Ordering::AcqRel);
+        let is_new = before <= now.as_nanos() && until > now;
+        // A longer time alone moves nothing: views look again when the old one is over. So an upstream that is wholly
+        // down does not make every view look at every failure.
+        if is_new {
+            CHANGES.0.fetch_add(1, Ordering::AcqRel);
+        }
+        is_new
+    }
+
+    /// What was asked of it changes by `event`; `None`, and no change, where that cannot happen.
+    pub fn ask(&self, event: AskedEvent) -> Option<Asked> {
+        step(&self.asked, event, ASKED, asked_of, |to| to as u8)
+    }
+
+    /// What checks say changes by `event`; `None`, and no change, where that cannot happen.
+    pub fn check(&self, event: CheckedEvent) -> Option<Checked> {
+        step(&self.checked, event, CHECKED, checked_of, |to| to as u8)
+    }
+
+    fn asked(&self) -> Asked {
+        asked_of(self.asked.load(Ordering::Acquire))
+    }
+
+    fn checked(&self) -> Checked {
+        checked_of(self.checked.load(Ordering::Acquire))
+    }
+}
+
+fn step<S: Copy + PartialEq, E: Copy + PartialEq>(
+    cell: &AtomicU8,
+    event: E,
+    table: &[(S, E, S)],
+    read: fn(u8) -> S,
+    write: fn(S) -> u8,
+) -> Option<S> {
+    let moved = cell.fetch_update(Ordering::AcqRel, Ordering::Acquire, |was| next(table, read(was), event).map(write));
+    let was = moved.ok()?;
+    CHANGES.0.fetch_add(1, Ordering::AcqRel);
+    next(table, read(was), event)
+}
+
+fn asked_of(number: u8) -> Asked {
+    match number {
+        0 => Asked::Ready,
+        1 => Asked::Draining,
+        2 => Asked::Drained,
+        _ => Asked::Removed,
+    }
+}
+
+fn checked_of(number: u8) -> Checked {
+    match number {
+        0 => Checked::Unknown,
+        1 => Checked::Up,
+        _ => Checked::Down,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL_ASKED: [Asked; 4] = [Asked::Ready, Asked::Draining, Asked::Drained, Asked::Removed];
+    const ALL_ASKED_EVENTS: [AskedEvent; 4] =
+        [AskedEvent::Drain, AskedEvent::Resume, AskedEvent::LastExchangeEnded, AskedEvent::Remove];
+
+    #[test]
+    fn the_cell_moves_exactly_as_the_table_says() {
+        for from in ALL_ASKED {
+            for event in ALL_ASKED_EVENTS {
+                let cell = EndpointStanding { asked: AtomicU8::new(from as u8), ..Default::default() };
+                let to = next(ASKED, from, event);
+                assert_eq!(cell.ask(event), to, "{from:?} {event:?}");
+                assert_eq!(cell.at(Moment::default()).asked, to.unwrap_or(from));
+            }
+        }
+    }
+
+    #[test]
+    fn a_good_check_never_ends_an_ejection() {
+        let cell = EndpointStanding::default();
+        assert!(cell.pass_over(Moment::from_nanos(1), Moment::from_nanos(10)));
+        cell.check(CheckedEvent::Rose);
+        assert!(!cell.at(Moment::from_nanos(9)).is_eligible());
+        assert!(cell.at(Moment::from_nanos(10)).is_eligible());
+    }
+
+    #[test]
+    fn passing_over_again_makes_it_longer_never_shorter() {
+        let cell = EndpointStanding::default();
+        cell.pass_over(Moment::from_nanos(1), Moment::from_nanos(10));
+        assert!(!cell.pass_over(Moment::from_nanos(2), Moment::from_nanos(5)));
+        assert_eq!(cell.passed_over_until(), Moment::from_nanos(10));
+    }
+}

@@ -1,0 +1,148 @@
+//! The endpoints of one upstream that may be chosen now. One thread keeps it; it is rebuilt only when a standing
+//! changed or an outlier's time is over, never looked through for a request.
+
+use std::sync::Arc;
+
+use super::standing::{EndpointStanding, Outlier, changes};
+use super::{Candidate, EndpointId};
+use crate::moment::Moment;
+
+/// An endpoint that may be chosen, with its share of the work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Member {
+    /// Which one.
+    pub endpoint: EndpointId,
+    /// Its share, at least 1.
+    pub weight: u32,
+}
+
+/// What a thread knows of an upstream's endpoints.
+#[derive(Debug)]
+pub struct View {
+    endpoints: Vec<(u32, Arc<EndpointStanding>)>,
+    eligible: Vec<Member>,
+    passed_over: Vec<EndpointId>,
+    seen: u64,
+    look_again: Moment,
+    edition: u64,
+}
+
+impl View {
+    /// A view of endpoints, given as weight and standing in the order of the upstream.
+    pub fn new(endpoints: Vec<(u32, Arc<EndpointStanding>)>) -> Self {
+        let mut view = Self {
+            endpoints,
+            eligible: Vec::new(),
+            passed_over: Vec::new(),
+            seen: 0,
+            look_again: Moment::default(),
+            edition: 0,
+        };
+        view.rebuild(Moment::default());
+        view
+    }
+
+    /// Makes the view true for `now`. Costs one load of a shared number unless something changed.
+    pub fn refresh(&mut self, now: Moment) {
+        if self.seen != changes() || now >= self.look_again {
+            self.rebuild(now);
+        }
+    }
+
+    /// The endpoints that may be chosen: the eligible ones, or, when all of those that are wanted are passed over, these.
+    pub fn eligible(&self) -> &[Member] {
+        &self.eligible
+    }
+
+    /// Endpoints that only their being outliers keeps from work; empty when all are, and so are tried.
+    pub fn passed_over(&self) -> &[EndpointId] {
+        &self.passed_over
+    }
+
+    /// Moves whenever `eligible` may have changed.
+    pub fn edition(&self) -> u64 {
+        self.edition
+    }
+
+    /// Whether the upstream has no endpoint at all.
+    pub fn is_empty(&self) -> bool {
+        self.endpoints.is_empty()
+    }
+
+    /// Every endpoint and what is known of it.
+    pub fn candidates(&self, now: Moment) -> Vec<Candidate> {
+        (0u32..)
+            .zip(&self.endpoints)
+            .map(|(at, (weight, standing))| Candidate {
+                endpoint: EndpointId(at),
+                weight: *weight,
+                standing: standing.at(now),
+            })
+            .collect()
+    }
+
+    fn rebuild(&mut self, now: Moment) {
+        self.seen = changes(); // before the standings are read: what changes meanwhile is seen next time
+        let before = std::mem::take(&mut self.eligible);
+        self.eligible.reserve(before.len());
+        self.passed_over.clear();
+        self.look_again = Moment::NEVER;
+        for (at, (weight, standing)) in (0u32..).zip(&self.endpoints) {
+            let (endpoint, is) = (EndpointId(at), standing.at(now));
+            if *weight == 0 || !is.is_wanted() {
+                continue;
+            }
+            match is.outlier {
+                Outlier::In => self.eligible.push(Member { endpoint, weight: *weight }),
+                Outlier::Out => {
+                    self.passed_over.push(endpoint);
+                    self.look_again = self.look_again.min(standing.passed_over_until());
+                }
+            }
+        }
+        if self.eligible.is_empty() {
+            let weight = |at: EndpointId| self.endpoints.get(at.0 as usize).map_or(1, |(weight, _)| *weight);
+            self.eligible.extend(self.passed_over.drain(..).map(|endpoint| Member { endpoint, weight: weight(endpoint) }));
+        }
+        if self.eligible != before || self.edition == 0 {
+            self.edition += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn three() -> (View, Vec<Arc<EndpointStanding>>) {
+        let standings: Vec<Arc<EndpointStanding>> = (0..3).map(|_| Arc::default()).collect();
+        (View::new(standings.iter().map(|standing| (1, Arc::clone(standing))).collect()), standings)
+    }
+
+    fn ids(view: &View) -> Vec<u32> {
+        view.eligible().iter().map(|member| member.endpoint.0).collect()
+    }
+
+    #[test]
+    fn a_failed_endpoint_is_passed_over_and_comes_back_by_itself() {
+        let (mut view, standings) = three();
+        standings[1].pass_over(Moment::from_nanos(5), Moment::from_nanos(100));
+        view.refresh(Moment::from_nanos(6));
+        assert_eq!(ids(&view), [0, 2]);
+        view.refresh(Moment::from_nanos(99));
+        assert_eq!(ids(&view), [0, 2]);
+        view.refresh(Moment::from_nanos(100));
+        assert_eq!(ids(&view), [0, 1, 2]);
+    }
+
+    #[test]
+    fn when_all_are_passed_over_all_are_tried() {
+        let (mut view, standings) = three();
+        for standing in &standings {
+            standing.pass_over(Moment::from_nanos(5), Moment::from_nanos(100));
+        }
+        view.refresh(Moment::from_nanos(6));
+        assert_eq!(ids(&view), [0, 1, 2]);
+        assert!(view.passed_over().is_empty());
+    }
+}

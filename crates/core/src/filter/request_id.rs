@@ -1,0 +1,63 @@
+//! A request's name, from whom we believe, or made.
+
+use crate::dice::Dice;
+
+/// At most 128 token characters, held in place.
+#[derive(Clone, Copy)]
+pub struct RequestId {
+    bytes: [u8; Self::LONGEST],
+    len: u8,
+}
+
+impl RequestId {
+    /// Most characters.
+    pub const LONGEST: usize = 128;
+
+    /// The id that was sent; `None` unless it is 1 to 128 token characters (RFC 9110, section 5.6.2).
+    pub fn sent(value: &[u8]) -> Option<Self> {
+        let mut id = Self::default();
+        id.len = u8::try_from(value.len()).ok()?;
+        let place = id.bytes.get_mut(..value.len()).filter(|place| !place.is_empty())?;
+        place.copy_from_slice(value);
+        value.iter().all(|byte| is_token(*byte)).then_some(id)
+    }
+
+    /// A new id: 32 hexadecimal digits.
+    pub fn made(dice: &mut Dice) -> Self {
+        let mut id = Self { len: 32, ..Self::default() };
+        let mut bits = u128::from(dice.roll()) << 64 | u128::from(dice.roll());
+        for place in id.bytes.iter_mut().take(32) {
+            let digit = u8::try_from(bits & 0xF).unwrap_or(0);
+            *place = if digit < 10 { b'0' + digit } else { b'a' + (digit - 10) };
+            bits >>= 4;
+        }
+        id
+    }
+
+    /// Its characters.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// Its characters; empty before there is one.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+}
+
+impl Default for RequestId {
+    fn default() -> Self {
+        Self { bytes: [0; Self::LONGEST], len: 0 }
+    }
+}
+
+impl std::fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// RFC 9110, section 5.6.2.
+pub(super) fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}

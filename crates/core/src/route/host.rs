@@ -1,0 +1,103 @@
+//! A Host as a key of the table: without port and last dot, in lower case; and the hash for it.
+
+use std::hash::{BuildHasher, Hasher};
+
+/// The longest name that DNS has (RFC 1035, section 2.3.4). What is longer is no host of any route.
+const LONGEST: usize = 255;
+
+/// A host in lower case, on the stack.
+pub struct HostKey {
+    bytes: [u8; LONGEST],
+    len: usize,
+}
+
+impl HostKey {
+    /// The key for a Host as it was sent, with or without port, with or without the dot that ends an absolute name (it
+    /// names the same host). `None` where it is empty or too long for a name.
+    pub fn of(host: &[u8]) -> Option<Self> {
+        let name = without_port(host);
+        let name = name.strip_suffix(b".").unwrap_or(name);
+        let mut key = Self { bytes: [0; LONGEST], len: name.len() };
+        let place = key.bytes.get_mut(..name.len()).filter(|place| !place.is_empty())?;
+        for (to, from) in place.iter_mut().zip(name) {
+            *to = from.to_ascii_lowercase();
+        }
+        Some(key)
+    }
+
+    /// The host.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+fn without_port(host: &[u8]) -> &[u8] {
+    match memchr::memrchr(b':', host) {
+        // A colon inside brackets belongs to an IPv6 address.
+        Some(at) if !host.get(at..).unwrap_or_default().contains(&b']') => host.get(..at).unwrap_or_default(),
+        _ => host,
+    }
+}
+
+/// Hashes short keys eight bytes at a time. Its keys are all from the configuration, so nobody outside can fill a bucket.
+#[derive(Clone, Copy, Default)]
+pub struct Folding(u64);
+
+impl Hasher for Folding {
+    fn write(&mut self, bytes: &[u8]) {
+        let mut chunks = bytes.chunks_exact(8);
+        for chunk in &mut chunks {
+            self.0 = fold(self.0 ^ chunk.try_into().map_or(0, u64::from_le_bytes));
+        }
+        let last = chunks.remainder().iter().fold(1u64, |all, byte| all << 8 | u64::from(*byte));
+        self.0 = fold(self.0 ^ last);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.0 = fold(self.0 ^ number as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+fn fold(number: u64) -> u64 {
+    let wide = u128::from(number ^ 0x9E37_79B9_7F4A_7C15) * 0xD6E8_FEB8_6659_FD93_u128;
+    let bytes = wide.to_le_bytes();
+    let half = |from: usize| bytes.get(from..from + 8).and_then(|half| half.try_into().ok()).map_or(0, u64::from_le_bytes);
+    half(0) ^ half(8)
+}
+
+/// Makes [`Folding`].
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Fold;
+
+impl BuildHasher for Fold {
+    type Hasher = Folding;
+
+    fn build_hasher(&self) -> Folding {
+        Folding(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_no_port_no_last_dot_and_lower_case() {
+        for (host, key) in [
+            ("Api.Example.com:8080", "api.example.com"),
+            ("api.example.com.", "api.example.com"),
+            ("api.example.com.:80", "api.example.com"),
+            ("[::1]", "[::1]"),
+            ("[::1]:80", "[::1]"),
+        ] {
+            assert_eq!(HostKey::of(host.as_bytes()).unwrap().as_bytes(), key.as_bytes());
+        }
+        assert!(HostKey::of(b"").is_none());
+        assert!(HostKey::of(b":80").is_none());
+        assert!(HostKey::of(&[b'a'; 256]).is_none());
+    }
+}

@@ -1,0 +1,77 @@
+//! The regexes of one host, matched as a set: the longest pattern that is found wins.
+
+use regex_automata::meta::Regex;
+use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input, PatternSet};
+
+/// Most bytes that the compiled patterns of one host may take.
+const MOST_BYTES: usize = 32 << 20;
+
+/// Regexes, the strongest first.
+#[derive(Debug)]
+pub(super) struct Patterns {
+    set: Regex,
+    single: bool,
+}
+
+impl Patterns {
+    /// Compiles patterns that stand in the order of their strength.
+    pub(super) fn build(patterns: &[&str]) -> Result<Self, String> {
+        // In a set each pattern may begin anywhere behind the start, so that of all that are found the first in order
+        // wins, not the one that is found first.
+        let single = patterns.len() == 1;
+        let texts: Vec<String> = match patterns {
+            [only] => vec![(*only).to_owned()],
+            many => many.iter().map(|pattern| format!("(?s-u:.)*?(?:{pattern})")).collect(),
+        };
+        let config = Regex::config().nfa_size_limit(Some(MOST_BYTES)).utf8_empty(false);
+        let set = Regex::builder()
+            .configure(config)
+            .syntax(syntax::Config::new().utf8(false))
+            .build_many(&texts)
+            .map_err(|error| error.to_string())?;
+        Ok(Self { set, single })
+    }
+
+    /// The strongest that is found in `path`.
+    pub(super) fn find(&self, path: &[u8]) -> Option<usize> {
+        if self.single {
+            return self.set.is_match(path).then_some(0);
+        }
+        let input = Input::new(path).anchored(Anchored::Yes);
+        self.set.search_half(&input).map(|found| found.pattern().as_usize())
+    }
+
+    /// All that are found in `path`, the strongest first.
+    pub(super) fn find_all(&self, path: &[u8]) -> Vec<usize> {
+        let mut found = PatternSet::new(self.set.pattern_len());
+        let anchored = if self.single { Anchored::No } else { Anchored::Yes };
+        self.set.which_overlapping_matches(&Input::new(path).anchored(anchored), &mut found);
+        found.iter().map(|pattern| pattern.as_usize()).collect()
+    }
+}
+
+/// Why `pattern` is not one of the dialect; `None` if it is.
+pub(super) fn flaw(pattern: &str) -> Option<String> {
+    Patterns::build(&[pattern]).err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_strongest_wins_wherever_it_is_found() {
+        let set = Patterns::build(&["zz+$", "^/a", "b"]).unwrap();
+        assert_eq!(set.find(b"/a/b/zzz"), Some(0));
+        assert_eq!(set.find(b"/a/b"), Some(1));
+        assert_eq!(set.find(b"/x/b\xff"), Some(2));
+        assert_eq!(set.find(b"/x/a"), None);
+    }
+
+    #[test]
+    fn a_pattern_cannot_leave_its_group() {
+        assert!(flaw("a)(b").is_some());
+        assert!(flaw("(").is_some());
+    }
+}
