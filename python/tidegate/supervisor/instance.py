@@ -22,7 +22,7 @@ from tidegate.supervisor.api import serve_api
 from tidegate.supervisor.frames import Gone
 from tidegate.supervisor.log import Log
 from tidegate.supervisor.names import Names
-from tidegate.supervisor.privileges import become_user
+from tidegate.supervisor.privileges import Household, become_user
 from tidegate.supervisor.refusal import Refused
 from tidegate.supervisor.rehearse import rehearse
 from tidegate.supervisor.reload import NotReloaded, Snapshots
@@ -56,12 +56,10 @@ def run(loaded: Loaded, *, watch: bool = False, socket: Path | None = None) -> i
     control = socket or control_socket.path(name, folder, environment, uid)
     try:
         inherited = from_systemd(environment, os.getpid())
-        household = become_user(config, loaded, folder, control, log)
-        if household.exit_code is not None:
-            return household.exit_code
+        household = become_user(config, loaded.source, folder, control, log)
         state = State(folder)
         sockets = Sockets(count=machine.sockets(), open=household.open, inherited=inherited)
-        instance = Instance(loaded, state, sockets, control, log, files)
+        instance = Instance(loaded, state, sockets, control, household, log, files)
         return asyncio.run(instance.live(watch=watch))
     except Refused as error:
         print(f"tidegate: {error}", file=sys.stderr)
@@ -80,19 +78,22 @@ def raise_file_limit() -> int:
 class Instance:
     """One running instance. All of it lives on one event loop."""
 
-    def __init__(self, loaded: Loaded, state: State, sockets: Sockets, control: Path, log: Log, files: int) -> None:
+    def __init__(
+        self, loaded: Loaded, state: State, sockets: Sockets, control: Path, household: Household, log: Log, files: int
+    ) -> None:
         assert loaded.config is not None
         self.source = loaded.source
         self.watched = loaded.files
         self.state = state
         self.sockets = sockets
         self.control = control
+        self.household = household
         self.log = log
         self.files = files
         self.since = time.time()
         self.generation = 1
         self.names = Names(SystemResolver(), LoopClock(), log, self._endpoints_changed)
-        self.snapshots = Snapshots(loaded.source, loaded.config, state, sockets, self.names, log)
+        self.snapshots = Snapshots(loaded.source, loaded.config, state, sockets, self.names, household.read_secret, log)
         self.worker: Worker | None = None
         self.changing = asyncio.Lock()
         self.ending = asyncio.Event()
@@ -143,7 +144,8 @@ class Instance:
             if task is not asyncio.current_task():
                 task.cancel()
         self.sockets.close()
-        for name in ("worker.json", "api.sock"):
+        worker_socket = [os.path.basename(self.worker.path)] if self.worker is not None else []
+        for name in ("worker.json", "api.sock", *worker_socket):
             self.state.remove(name)
         self._leave()
         self.log.info("ended")
@@ -225,9 +227,13 @@ class Instance:
     def _write_pid_file(self) -> None:
         pid_file = self.snapshots.config.pid_file
         if pid_file is None:
-            return
+            return None
         try:
+            if self.household.write_pid_file is not None:
+                return self.household.write_pid_file()
             replace(pid_file, f"{os.getpid()}\n".encode(), 0o644)
+        except Refused as error:
+            self.log.warning(str(error))
         except OSError as error:
             self.log.warning(f"pid_file {pid_file} cannot be written: {error.strerror}")
 

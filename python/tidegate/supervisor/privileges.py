@@ -1,27 +1,82 @@
-"""Who the program is: root hands its rights to a small broker, and the rest goes on as the configuration's `user`."""
+"""Who the program is: root leaves its rights to a small broker, and all the rest goes on as the configuration's `user`.
 
+The broker is the child and the supervisor the parent, so that the process that a service manager started, signals and
+waits for is the supervisor itself.
+"""
+
+import ctypes
 import os
+import pwd
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.config.config import Config
-from tidegate.config.load import Loaded
+from tidegate.supervisor import broker
 from tidegate.supervisor.log import Log
+from tidegate.supervisor.refusal import Refused
 from tidegate.supervisor.sockets import Open, bind_address
+
+PR_SET_NO_NEW_PRIVS = 38
 
 
 @dataclass(frozen=True)
 class Household:
-    """How the supervisor opens what needs rights; or, in the broker once all is over, the exit code."""
+    """How the supervisor does what may need root's rights."""
 
     open: Open = bind_address
-    exit_code: int | None = None
+    read_secret: Callable[[str], bytes] | None = None
+    write_pid_file: Callable[[], None] | None = None
 
 
-def become_user(config: Config, loaded: Loaded, state: Path, control: Path, log: Log) -> Household:
-    """Become the configuration's user, if we are root and it names one."""
-    if os.geteuid() != 0 or config.user is None:
-        if os.geteuid() == 0:
-            log.warning("running as root: `user: NAME` would leave only a small broker with root's rights")
+def become_user(config: Config, source: str, state: Path, control: Path, log: Log) -> Household:
+    """Become the configuration's user, if we are root and it names one. Raises `Refused`."""
+    if os.geteuid() != 0:
         return Household()
-    return Household()
+    if config.user is None:
+        log.warning("running as root: `user: NAME` would leave only a small broker with root's rights")
+        return Household()
+    try:
+        user = pwd.getpwnam(config.user)
+    except KeyError:
+        raise Refused(f"user: there is no user `{config.user}` on this machine") from None
+    if user.pw_uid == 0:
+        return Household()
+    folder = Path(source).parent.absolute() if source != "proxy" else Path("/nonexistent")
+    try:
+        _give_folder(state, user, whole=True)
+        if control.parent != state:
+            _give_folder(control.parent, user, whole=False)
+        if config.access_log is not None and config.access_log.to != "stdout":
+            _give_log(config.access_log.to, user)
+        helper = broker.start(config, folder)
+        os.initgroups(user.pw_name, user.pw_gid)
+        os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
+        os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+    except OSError as error:
+        raise Refused(f"the rights of root cannot be given up: {error}") from None
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise Refused(f"no_new_privs cannot be set: {os.strerror(ctypes.get_errno())}")
+    os.environ["HOME"] = user.pw_dir
+    return Household(helper.bind, helper.read_secret, helper.write_pid_file)
+
+
+def _give_folder(folder: Path, user: pwd.struct_passwd, *, whole: bool) -> None:
+    """Make a folder the user's. One that was there and holds control sockets is left to whom it belongs."""
+    existed = folder.exists()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if existed and not whole and folder != Path("/run/tidegate"):
+        return
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    if whole:
+        for each in folder.iterdir():
+            if not each.is_dir():
+                os.chown(each, user.pw_uid, user.pw_gid, follow_symlinks=False)
+
+
+def _give_log(path: str, user: pwd.struct_passwd) -> None:
+    with suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        os.fchown(descriptor, user.pw_uid, user.pw_gid)
+        os.close(descriptor)

@@ -1,6 +1,7 @@
 """From a configuration to what every thread of the worker serves, or the reason why not; then nothing has changed."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from tidegate.compile import machine
@@ -11,9 +12,12 @@ from tidegate.supervisor.control_socket import MOST_PATH
 from tidegate.supervisor.frames import Gone
 from tidegate.supervisor.log import Log
 from tidegate.supervisor.names import Names
+from tidegate.supervisor.refusal import Refused
 from tidegate.supervisor.sockets import Sockets
 from tidegate.supervisor.state import State
 from tidegate.supervisor.worker import Worker, WorkerRefused
+
+ReadSecret = Callable[[str], bytes]
 
 
 class NotReloaded(Exception):
@@ -23,7 +27,16 @@ class NotReloaded(Exception):
 class Snapshots:
     """The snapshot that is served, and how the next one comes to be."""
 
-    def __init__(self, source: str, config: Config, state: State, sockets: Sockets, names: Names, log: Log) -> None:
+    def __init__(
+        self,
+        source: str,
+        config: Config,
+        state: State,
+        sockets: Sockets,
+        names: Names,
+        read_secret: ReadSecret | None,
+        log: Log,
+    ) -> None:
         self.source = source
         self.config = config
         self.bound = config
@@ -33,6 +46,7 @@ class Snapshots:
         self._state = state
         self._sockets = sockets
         self._names = names
+        self._read_secret = read_secret
         self._log = log
         self._document: dict[str, Any] | None = None
         self._secrets: dict[str, str] = {}
@@ -62,8 +76,8 @@ class Snapshots:
     async def serve(self, worker: Worker, config: Config) -> None:
         """Serve a configuration. Raises `NotReloaded`, `Refused`, `WorkerRefused` or `Gone`."""
         try:
-            secrets = read_secrets(config)
-        except SecretUnreadable as error:
+            secrets = read_secrets(config, self._read_secret)
+        except (SecretUnreadable, Refused) as error:
             raise NotReloaded(str(error)) from None
         taken = self._sockets.take(config)
         before = self.config, self.bound
@@ -129,7 +143,17 @@ class Snapshots:
             self._log.warning(f"the snapshot could not be kept in the state folder: {error.strerror}")
 
 
-def read_secrets(config: Config) -> dict[str, str]:
-    """Read every secret of a configuration, by its place. They go to the worker in a frame of their own."""
+def read_secrets(config: Config, read_secret: ReadSecret | None = None) -> dict[str, str]:
+    """Read every secret of a configuration, by its place. They go to the worker in a frame of their own.
+
+    A file that is root's alone is opened by the broker, if there is one: `read_secret`.
+    """
     token = config.admin.token if config.admin is not None else None
-    return {"admin.token": token.read()} if token is not None else {}
+    if token is None:
+        return {}
+    try:
+        return {"admin.token": token.read()}
+    except SecretUnreadable:
+        if read_secret is None or token.kind != "file":
+            raise
+        return {"admin.token": read_secret(token.name).decode(errors="strict").removesuffix("\n").removesuffix("\r")}
