@@ -51,7 +51,7 @@ fmt:  ## formats everything
 	$(CARGO) fmt --all
 
 bench: setup  ## CPU a request beside nginx and HAProxy, into bench/RESULTS.md; takes about half an hour
-	$(PYTHON) bench/run.py $(ARGS)
+	$(PYTHON) -m bench.run --strace --save $(ARGS)
 
 docs: setup  ## makes the generated files anew
 	$(PYTHON) tools/documents.py

@@ -1,0 +1,117 @@
+"""`python -m bench.run [--case NAME] [--rounds N] [--seconds S] [--peer NAME] [--strace] [--save]`; `make bench` saves.
+
+For a quick look: `python -m bench.run --case 1k --rounds 1 --seconds 2`.
+"""
+
+import argparse
+import datetime
+import resource
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+from bench.cases import CASES, Case
+from bench.loader import Result, hold_idle, median, read_calls, run_wrk, system_calls
+from bench.peers import PEERS, Peer, experiment, origin, versions
+from bench.table import NOTE, render
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+
+
+def main() -> int:
+    """Measure, and print the table."""
+    options = read_options()
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if options.tidegate_command:
+        PEERS["tidegate"] = experiment(options.tidegate_command)
+    cases = [case for case in CASES if not options.case or case.name in options.case]
+    names = [name for name in PEERS if not options.peer or name in options.peer]
+    results: dict[tuple[str, str], Result] = {}
+    calls: dict[str, str] = {}
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="tidegate-bench-") as shm:
+        folder = Path(shm)
+        source = origin(folder)
+        try:
+            for case in cases:
+                for name, result in measure(case, names, options.rounds, options.seconds, folder, source).items():
+                    results[case.name, name] = result
+            if options.strace:
+                calls = count_calls(names, folder, source)
+        finally:
+            source.end()
+    text = render(results, cases, calls)
+    print(text)
+    if options.save:
+        note = NOTE.format(
+            rounds=options.rounds, seconds=options.seconds, versions=versions(), date=datetime.date.today().isoformat()
+        )
+        RESULTS.write_text(note + text)
+    return 0
+
+
+def measure(case: Case, names: list[str], rounds: int, seconds: float, folder: Path, source: Peer) -> dict[str, Result]:
+    """All rounds of one case, the proxies in turn, a different one first in each round."""
+    if case.unit == "KiB":
+        return {name: idle(case, name, folder, source) for name in names}
+    peers: list[Peer] = []
+    rows: dict[str, list[Result]] = defaultdict(list)
+    try:
+        for name in names:
+            peers.append(PEERS[name](case, folder / f"{case.name}-{name}", source.address))
+            run_wrk(case, peers[-1], 1, folder)  # warm
+        for number in range(rounds):
+            at = number % len(peers)
+            for peer in peers[at:] + peers[:at]:
+                rows[peer.name].append(run_wrk(case, peer, seconds, folder))
+                print(f"{case.name} round {number + 1}: {peer.name} {rows[peer.name][-1]}", file=sys.stderr)
+    finally:
+        for peer in peers:
+            peer.end()
+    return {name: median(rows[name]) for name in names}
+
+
+def idle(case: Case, name: str, folder: Path, source: Peer) -> Result:
+    """What an idle connection costs in memory, in a fresh process."""
+    peer = PEERS[name](case, folder / f"{case.name}-{name}", source.address)
+    try:
+        run_wrk(CASES[0], peer, 1, folder)  # so that what is needed once is there
+        return hold_idle(case, peer)
+    finally:
+        peer.end()
+
+
+def count_calls(names: list[str], folder: Path, source: Peer) -> dict[str, str]:
+    """System calls a request in the first case."""
+    told = {}
+    for name in names:
+        peer = PEERS[name](CASES[0], folder / f"strace-{name}", source.address)
+        try:
+            run_wrk(CASES[0], peer, 1, folder)
+            path = folder / f"strace-{name}.txt"
+            with system_calls(peer, path):
+                result = run_wrk(CASES[0], peer, 4, folder)
+            requests = result.per_second * 4
+            each = {call: count / requests for call, count in read_calls(path).items() if count / requests > 0.005}
+            told[name] = ", ".join(f"{call} {number:.2f}" for call, number in each.items())
+        finally:
+            peer.end()
+    return told
+
+
+def read_options() -> argparse.Namespace:
+    """The words after the command."""
+    parser = argparse.ArgumentParser(prog="bench.run", description="CPU a request beside nginx and HAProxy.")
+    parser.add_argument("--case", action="append", choices=[case.name for case in CASES])
+    parser.add_argument("--peer", action="append", choices=list(PEERS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--strace", action="store_true", help="count system calls too")
+    parser.add_argument("--save", action="store_true", help="write RESULTS.md")
+    parser.add_argument("--tidegate-command", help="another program in Tidegate's place, with {listen} and {upstream}")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
