@@ -56,14 +56,27 @@ def run(loaded: Loaded, *, watch: bool = False, socket: Path | None = None) -> i
     control = socket or control_socket.path(name, folder, environment, uid)
     try:
         inherited = from_systemd(environment, os.getpid())
-        household = become_user(config, loaded.source, folder, control, log)
         state = State(folder)
+        listening = listen_control(control)
+        household = become_user(config, loaded.source, folder, control, log)
         sockets = Sockets(count=machine.sockets(), open=household.open, inherited=inherited)
         instance = Instance(loaded, state, sockets, control, household, log, files)
-        return asyncio.run(instance.live(watch=watch))
+        return asyncio.run(instance.live(listening, watch=watch))
     except Refused as error:
         print(f"tidegate: {error}", file=sys.stderr)
         return MACHINE_REFUSES
+
+
+def listen_control(control: Path) -> socket.socket:
+    """Listen for commands. What a dead instance left there is removed; where somebody answers, we are refused."""
+    if len(str(control).encode()) > control_socket.MOST_PATH:
+        raise Refused(f"the control socket's path is too long for the kernel: {control}; give --socket")
+    try:
+        control.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        remove_stale(control)
+        return listen_unix(str(control))
+    except OSError as error:
+        raise Refused(f"the control socket {control} cannot be made: {error.strerror}") from None
 
 
 def raise_file_limit() -> int:
@@ -103,7 +116,7 @@ class Instance:
 
     # The life
 
-    async def live(self, *, watch: bool) -> int:
+    async def live(self, listening: socket.socket, *, watch: bool) -> int:
         """Live until told to end."""
         loop = asyncio.get_running_loop()
         for number, react in (
@@ -114,7 +127,6 @@ class Instance:
             (signal.SIGINT, lambda: self.end("SIGINT", INTERRUPT_S)),
         ):
             loop.add_signal_handler(number, react)
-        listening = self._listen_control()
         api = self.state.listen("api.sock")
         adopted = False
         try:
@@ -150,18 +162,6 @@ class Instance:
         self._leave()
         self.log.info("ended")
         return 0
-
-    def _listen_control(self) -> socket.socket:
-        try:
-            self.control.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Nobody else has the state folder's lock, so what is left at our own place is nobody's, or of another
-            # instance: then somebody answers.
-            if len(str(self.control).encode()) > control_socket.MOST_PATH:
-                raise Refused(f"the control socket's path is too long for the kernel: {self.control}; give --socket")
-            remove_stale(self.control)
-            return listen_unix(str(self.control))
-        except OSError as error:
-            raise Refused(f"the control socket {self.control} cannot be made: {error.strerror}") from None
 
     def _leave(self) -> None:
         with suppress(OSError):

@@ -31,7 +31,10 @@ class Household:
 
 
 def become_user(config: Config, source: str, state: Path, control: Path, log: Log) -> Household:
-    """Become the configuration's user, if we are root and it names one. Raises `Refused`."""
+    """Become the configuration's user, if we are root and it names one. Raises `Refused`.
+
+    The state folder with its files, and the control socket, are there already, and become that user's.
+    """
     if os.geteuid() != 0:
         return Household()
     if config.user is None:
@@ -45,9 +48,10 @@ def become_user(config: Config, source: str, state: Path, control: Path, log: Lo
         return Household()
     folder = Path(source).parent.absolute() if source != "proxy" else Path("/nonexistent")
     try:
-        _give_folder(state, user, whole=True)
-        if control.parent != state:
-            _give_folder(control.parent, user, whole=False)
+        os.chown(state, user.pw_uid, user.pw_gid)
+        for each in [*state.iterdir(), control]:
+            if not each.is_dir():
+                os.chown(each, user.pw_uid, user.pw_gid, follow_symlinks=False)
         if config.access_log is not None and config.access_log.to != "stdout":
             _give_log(config.access_log.to, user)
         helper = broker.start(config, folder)
@@ -60,19 +64,6 @@ def become_user(config: Config, source: str, state: Path, control: Path, log: Lo
         raise Refused(f"no_new_privs cannot be set: {os.strerror(ctypes.get_errno())}")
     os.environ["HOME"] = user.pw_dir
     return Household(helper.bind, helper.read_secret, helper.write_pid_file)
-
-
-def _give_folder(folder: Path, user: pwd.struct_passwd, *, whole: bool) -> None:
-    """Make a folder the user's. One that was there and holds control sockets is left to whom it belongs."""
-    existed = folder.exists()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if existed and not whole and folder != Path("/run/tidegate"):
-        return
-    os.chown(folder, user.pw_uid, user.pw_gid)
-    if whole:
-        for each in folder.iterdir():
-            if not each.is_dir():
-                os.chown(each, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
 def _give_log(path: str, user: pwd.struct_passwd) -> None:

@@ -80,6 +80,8 @@ class Worker:
         try:
             descriptor = listening.fileno()
             child = subprocess.Popen(command(descriptor), pass_fds=(descriptor,), stdin=subprocess.DEVNULL)
+        except OSError as error:
+            raise Gone(f"{sys.executable} cannot be run as this user: {error.strerror}") from None
         finally:
             listening.close()
         return cls(child.pid, os.pidfd_open(child.pid), state.short(name), child)
