@@ -71,8 +71,8 @@ def read_wrk(text: str, cpu: Cpu) -> Result:
         user_us=cpu.user / requests * 1e6,
         system_us=cpu.system / requests * 1e6,
         per_second=requests / took,
-        p50_ms=seconds_of(find(r"50%\s+(\S+)", text)) * 1e3,
-        p99_ms=seconds_of(find(r"99%\s+(\S+)", text)) * 1e3,
+        p50_ms=seconds_of(find(r"\n +50%\s+(\S+)", text)) * 1e3,
+        p99_ms=seconds_of(find(r"\n +99%\s+(\S+)", text)) * 1e3,
         megabytes_per_cpu_s=megabytes / cpu.total,
         failures=(int(bad[1]) if bad else 0) + (sum(map(int, broken.groups())) if broken else 0),
     )
