@@ -147,12 +147,11 @@ impl Dropped {
             if matches!(option.len(), 0 | 5) && (option.is_empty() || option.eq_ignore_ascii_case(b"close")) {
                 continue;
             }
-            match Known::of(option) {
-                Known::Other if self.others.len() < MOST_NAMED => {
-                    self.others.push(super::bytes::span(from, from + option.len()));
-                }
-                Known::Other => {}
-                known => self.known = self.known.with(known),
+            let known = Known::of(option);
+            if known != Known::Other {
+                self.known = self.known.with(known);
+            } else if self.others.len() < MOST_NAMED {
+                self.others.push(super::bytes::span(from, from + option.len()));
             }
         }
     }
