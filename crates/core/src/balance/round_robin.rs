@@ -7,8 +7,8 @@
 //! heaps make that O(log classes); there is mostly one class, and then it is a counter.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
 use std::collections::BTreeMap;
+use std::collections::BinaryHeap;
 
 use super::{Balancer, Decision, EndpointId, Reason, Turn, View};
 use crate::dice::Dice;

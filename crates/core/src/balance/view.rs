@@ -102,7 +102,8 @@ impl View {
         }
         if self.eligible.is_empty() {
             let weight = |at: EndpointId| self.endpoints.get(at.0 as usize).map_or(1, |(weight, _)| *weight);
-            self.eligible.extend(self.passed_over.drain(..).map(|endpoint| Member { endpoint, weight: weight(endpoint) }));
+            self.eligible
+                .extend(self.passed_over.drain(..).map(|endpoint| Member { endpoint, weight: weight(endpoint) }));
         }
         if self.eligible != before || self.edition == 0 {
             self.edition += 1;

@@ -177,14 +177,7 @@ fn write_for(out: &mut Vec<u8>, peer: &Peer, told: &Told, bytes: &[u8], head: &R
 }
 
 /// `Forwarded`: the believed chain, and an element for the peer (RFC 7239, section 4).
-fn write_forwarded(
-    out: &mut Vec<u8>,
-    peer: &Peer,
-    told: &Told,
-    bytes: &[u8],
-    head: &RequestHead,
-    host: Option<&[u8]>,
-) {
+fn write_forwarded(out: &mut Vec<u8>, peer: &Peer, told: &Told, bytes: &[u8], head: &RequestHead, host: Option<&[u8]>) {
     out.extend_from_slice(b"forwarded: ");
     let start = out.len();
     if told.sent.chain {

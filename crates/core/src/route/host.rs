@@ -65,7 +65,8 @@ impl Hasher for Folding {
 fn fold(number: u64) -> u64 {
     let wide = u128::from(number ^ 0x9E37_79B9_7F4A_7C15) * 0xD6E8_FEB8_6659_FD93_u128;
     let bytes = wide.to_le_bytes();
-    let half = |from: usize| bytes.get(from..from + 8).and_then(|half| half.try_into().ok()).map_or(0, u64::from_le_bytes);
+    let half =
+        |from: usize| bytes.get(from..from + 8).and_then(|half| half.try_into().ok()).map_or(0, u64::from_le_bytes);
     half(0) ^ half(8)
 }
 

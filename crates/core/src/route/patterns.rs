@@ -2,7 +2,7 @@
 
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
-use regex_automata::{Anchored, Input, PatternSet};
+use regex_automata::{Anchored, Input};
 
 /// Most bytes that the compiled patterns of one host may take.
 const MOST_BYTES: usize = 32 << 20;
@@ -11,7 +11,7 @@ const MOST_BYTES: usize = 32 << 20;
 #[derive(Debug)]
 pub(super) struct Patterns {
     set: Regex,
-    single: bool,
+    texts: Vec<String>,
 }
 
 impl Patterns {
@@ -19,7 +19,6 @@ impl Patterns {
     pub(super) fn build(patterns: &[&str]) -> Result<Self, String> {
         // In a set each pattern may begin anywhere behind the start, so that of all that are found the first in order
         // wins, not the one that is found first.
-        let single = patterns.len() == 1;
         let texts: Vec<String> = match patterns {
             [only] => vec![(*only).to_owned()],
             many => many.iter().map(|pattern| format!("(?s-u:.)*?(?:{pattern})")).collect(),
@@ -30,24 +29,22 @@ impl Patterns {
             .syntax(syntax::Config::new().utf8(false))
             .build_many(&texts)
             .map_err(|error| error.to_string())?;
-        Ok(Self { set, single })
+        Ok(Self { set, texts })
     }
 
     /// The strongest that is found in `path`.
     pub(super) fn find(&self, path: &[u8]) -> Option<usize> {
-        if self.single {
+        if self.texts.len() == 1 {
             return self.set.is_match(path).then_some(0);
         }
         let input = Input::new(path).anchored(Anchored::Yes);
         self.set.search_half(&input).map(|found| found.pattern().as_usize())
     }
 
-    /// All that are found in `path`, the strongest first.
+    /// All that are found in `path`, the strongest first. Compiles each anew: for `explain`, which has the time.
     pub(super) fn find_all(&self, path: &[u8]) -> Vec<usize> {
-        let mut found = PatternSet::new(self.set.pattern_len());
-        let anchored = if self.single { Anchored::No } else { Anchored::Yes };
-        self.set.which_overlapping_matches(&Input::new(path).anchored(anchored), &mut found);
-        found.iter().map(|pattern| pattern.as_usize()).collect()
+        let found = |text: &String| Self::build(&[text]).is_ok_and(|one| one.find(path).is_some());
+        (0..).zip(&self.texts).filter(|(_, text)| found(text)).map(|(at, _)| at).collect()
     }
 }
 

@@ -313,9 +313,10 @@ impl Paths {
             recorder.matched(*route)?;
         }
         if let Some((patterns, routes)) = &self.patterns {
-            let others = if R::ALL { patterns.find_all(path) } else { Vec::new() };
-            let strongest = patterns.find(path).filter(|at| !others.contains(at));
-            for route in strongest.into_iter().chain(others).filter_map(|at| routes.get(at)) {
+            let strongest = patterns.find(path);
+            let mut all = if R::ALL { patterns.find_all(path) } else { Vec::new() };
+            all.retain(|at| strongest != Some(*at));
+            for route in strongest.into_iter().chain(all).filter_map(|at| routes.get(at)) {
                 recorder.matched(*route)?;
             }
         }

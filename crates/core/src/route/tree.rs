@@ -149,7 +149,8 @@ impl Tree {
     fn child(&self, node: &Node, segment: &[u8]) -> Option<&Node> {
         let edges = self.edges.get(node.edges.0 as usize..node.edges.1 as usize)?;
         let key = head(segment);
-        let at = edges.binary_search_by(|edge| edge.head.cmp(&key).then_with(|| self.segment(edge).cmp(segment))).ok()?;
+        let at =
+            edges.binary_search_by(|edge| edge.head.cmp(&key).then_with(|| self.segment(edge).cmp(segment))).ok()?;
         self.nodes.get(edges.get(at)?.child as usize)
     }
 
