@@ -35,6 +35,8 @@ SECRET = "hunter2-and-more"
         f"admin:\n  token: {SECRET}: more",
         f"admin: {{token: !secret {SECRET}, bind: '",
         f"admin: {{token: *{SECRET}, bind: x}}",
+        f"'token: {SECRET}'",
+        f"admin: {{api_token: {SECRET}}}",
         f"admin: {{token: @{SECRET}, bind: x}}",
         f"admin:\n  token: |\n    {SECRET}\n    @{SECRET}\n   x: {SECRET}\n",
         "admin: {token: '${SECRET}', bind: x}",

@@ -41,22 +41,29 @@ class Source:
     @cached_property
     def secret_spans(self) -> list[tuple[int, int, int]]:
         """Line, column and end of what could be a secret."""
+        by_look = _spans_by_look(self.lines, self.secret_keys)
         if self.root is None:
-            return _spans_by_look(_LINE_END.split(self.text), self.secret_keys)
-        return list(_secret_spans(self.root, self.secret_keys))
+            return by_look
+        spans = list(_secret_spans(self.root, self.secret_keys))
+        told = {line for line, _, _ in spans}
+        # What the tree takes for plain text may still have been meant as a key with its secret.
+        return spans + [span for span in by_look if span[0] not in told]
 
     @cached_property
     def lines(self) -> list[str]:
-        """The lines as they may be shown: what could be a secret is masked."""
-        lines = _LINE_END.split(self.text)
-        spans = (
-            list(_secret_spans(self.root, self.secret_keys)) if self.root else _spans_by_look(lines, self.secret_keys)
-        )
-        for line, start, end in sorted(spans, reverse=True):
-            row = lines[line - 1] if 0 < line <= len(lines) else ""
-            if row[start - 1 : end - 1].strip():
-                lines[line - 1] = row[: start - 1] + MASK + row[end - 1 :]
-        return lines
+        """The lines as they stand in the file. Only `shown` may show them to a person."""
+        return _LINE_END.split(self.text)
+
+    def shown(self, line: int, column: int) -> str:
+        """Show a line with what could be a secret masked, and the given column still where it was."""
+        row = self.lines[line - 1]
+        for at, start, end in sorted(self.secret_spans, reverse=True):
+            if at == line and row[start - 1 : end - 1].strip():
+                # A column behind the secret tells its length anyway.
+                mask = MASK if column <= start else "*" * (min(end, len(row) + 1) - start)
+                row = row[: start - 1] + mask + row[end - 1 :]
+        # A tab would stand wider in the terminal than the caret's spaces below it.
+        return row.replace("\t", " ").rstrip()
 
     def problem(self, line: int, column: int, width: int, says: str, hint: str = "") -> Problem:
         """Tell a problem at a place in this file."""
@@ -64,11 +71,9 @@ class Source:
             # Nothing is there any more: what is missing is missing after the last line that has something.
             line = max((at for at, row in enumerate(self.lines, 1) if row.strip()), default=1)
             column = max(1, len(self.lines[line - 1].rstrip()) + 1)
-        row = self.lines[line - 1]
-        # A tab would stand wider in the terminal than the caret's spaces below it.
-        row = row.replace("\t", " ")
+        row = self.shown(line, column)
         width = max(1, min(width, len(row) - column + 1))
-        return Problem(Place(self.name, line, column), says, row.rstrip(), width, hint)
+        return Problem(Place(self.name, line, column), says, row, width, hint)
 
 
 def parse(source: Source) -> None:
@@ -184,7 +189,7 @@ def _width_of_first_key(node: Node) -> int:
 
 def is_like_a_secret(key: str, names: frozenset[str]) -> bool:
     """Say whether a key is, or could be a misspelling of, one whose value must never be shown."""
-    return nearest(key, names, cutoff=0.7) is not None
+    return any(name in key.lower() for name in names) or nearest(key, names, cutoff=0.7) is not None
 
 
 def _secret_spans(node: Node, names: frozenset[str], secret: bool = False) -> Iterator[tuple[int, int, int]]:
@@ -222,6 +227,7 @@ _COULD_BE_SECRET = re.compile(
 def _spans_by_look(lines: list[str], names: frozenset[str]) -> list[tuple[int, int, int]]:
     """Mask by the look of the lines, where the text is no YAML and has no tree: rather too much than too little."""
     spans: list[tuple[int, int, int]] = []
+    awaited = False
     below: int | None = None  # lines indented deeper than this belong to the key above
     for number, row in enumerate(lines, 1):
         indent = len(row) - len(row.lstrip())
@@ -229,6 +235,13 @@ def _spans_by_look(lines: list[str], names: frozenset[str]) -> list[tuple[int, i
             spans.append((number, indent + 1, len(row) + 1))
             continue
         below = None
+        if awaited and row.lstrip().startswith(":"):
+            spans.append((number, indent + 2, len(row) + 1))
+            continue
+        words = row.rstrip(" \"'").split()
+        awaited = bool(words) and is_like_a_secret(
+            words[-1].strip("\"'"), names
+        )  # `? token`, its value after `:` below
         for match in _COULD_BE_SECRET.finditer(row):
             if match["key"] is None or is_like_a_secret(match["key"], names):
                 spans.append((number, match.end() + 1, len(row) + 1))
