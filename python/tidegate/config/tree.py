@@ -238,10 +238,12 @@ def _spans_by_look(lines: list[str], names: frozenset[str]) -> list[tuple[int, i
         if awaited and row.lstrip().startswith(":"):
             spans.append((number, indent + 2, len(row) + 1))
             continue
-        words = row.rstrip(" \"'").split()
-        awaited = bool(words) and is_like_a_secret(
-            words[-1].strip("\"'"), names
-        )  # `? token`, its value after `:` below
+        last = (row.rstrip(" :\"'").split() or [""])[-1].strip("{[,\"'")
+        if is_like_a_secret(last, names):
+            # `token:` or `? token`: its value is on the lines below.
+            awaited, below = True, indent
+        else:
+            awaited = False
         for match in _COULD_BE_SECRET.finditer(row):
             if match["key"] is None or is_like_a_secret(match["key"], names):
                 spans.append((number, match.end() + 1, len(row) + 1))
