@@ -71,12 +71,13 @@ def packages(root: str = "tidegate") -> Iterator[tuple[str, str]]:
 
 def licence_of(about: metadata.PackageMetadata) -> str:
     """The licence in what a package says of itself: an expression, a classifier, or words."""
-    if "License-Expression" in about:
-        return str(about["License-Expression"])
-    for classifier in about.get_all("Classifier") or []:
+    said = about.json
+    if "license_expression" in said:
+        return str(said["license_expression"])
+    for classifier in said.get("classifier", []):
         if classifier.startswith("License ::") and (known := CLASSIFIERS.get(classifier.rpartition(" :: ")[2])):
             return known
-    words = str(about["License"] if "License" in about else "no licence")
+    words = str(said.get("license", "no licence"))
     return TEXTS.get(words.lower(), words.splitlines()[0])
 
 

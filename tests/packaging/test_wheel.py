@@ -44,10 +44,10 @@ def test_the_wheel_proxies_without_rust(wheel: Path, nginx: Nginx, tmp_path: Pat
     path = ":".join(each for each in os.environ["PATH"].split(":") if not (Path(each) / "cargo").exists())
     without_rust = {"PATH": path, "XDG_STATE_HOME": str(tmp_path), "STATE_DIRECTORY": str(tmp_path / "state")}
     locked = ["--constraint", str(HOUSE / "tools" / "locked.txt")]
-    install = [fresh / "bin" / "python", "-m", "pip", "install", "--quiet", *locked, wheel]
+    install = [str(fresh / "bin" / "python"), "-m", "pip", "install", "--quiet", *locked, str(wheel)]
     subprocess.run(install, env={**os.environ, **without_rust}, check=True)
     words = ["proxy", "--listen", "127.0.0.1:0", "--to", f"http://{nginx.start().address}"]
-    command = [fresh / "bin" / "tidegate", *words, "--socket", tmp_path / "control.sock"]
+    command = [str(fresh / "bin" / "tidegate"), *words, "--socket", str(tmp_path / "control.sock")]
     with Process(command, environment=without_rust) as process:
         addresses = read_ready(process.wait_for_line(r"\bready\b"))
         with Client(addresses["proxy"]) as client:
