@@ -35,12 +35,16 @@ type Fault = (usize, usize, usize, String, String);
 pub(crate) fn parse_yaml<'py>(py: Python<'py>, text: &str) -> PyResult<(Option<Bound<'py, PyAny>>, Vec<Fault>)> {
     // The parser is a stranger's code on a person's file: if it panics, that is one more thing to say about the file.
     let outcome = catch_unwind(AssertUnwindSafe(|| {
-        let mut builder = Builder { py, frames: Vec::new(), anchors: HashMap::new(), aliased: 0, faults: Vec::new(), root: None };
+        let mut builder =
+            Builder { py, frames: Vec::new(), anchors: HashMap::new(), aliased: 0, faults: Vec::new(), root: None };
         let stopped = builder.read(text);
         (builder, stopped)
     }));
     let Ok((builder, stopped)) = outcome else {
-        return Ok((None, vec![(1, 1, 1, "this is not valid YAML, in a way that the parser cannot place".into(), String::new())]));
+        return Ok((
+            None,
+            vec![(1, 1, 1, "this is not valid YAML, in a way that the parser cannot place".into(), String::new())],
+        ));
     };
     let mut faults = builder.faults;
     match stopped {
@@ -400,15 +404,23 @@ fn explain(text: &str, error: &ScanError) -> Fault {
             ("a `: ` stands inside of a value that is already text", "quote the value, or begin a new line for a key")
         }
         _ if info.contains("end of stream") => ("the quote that opens here is never closed", ""),
-        _ if info.contains("unknown escape") => ("`\\` begins an escape in double quotes, and this is none", "use 'single quotes'"),
+        _ if info.contains("unknown escape") => {
+            ("`\\` begins an escape in double quotes, and this is none", "use 'single quotes'")
+        }
         _ if info.contains("expected ',' or '}'") && text.contains("${") => {
             ("this mapping in `{ }` lacks a `,` or its `}` before this place", "a `${NAME}` inside of { } needs quotes")
         }
-        _ if info.contains("expected ',' or '}'") => ("this mapping in `{ }` lacks a `,` or its `}` before this place", ""),
-        _ if info.contains("expected ',' or ']'") => ("this list in `[ ]` lacks a `,` or its `]` before this place", ""),
+        _ if info.contains("expected ',' or '}'") => {
+            ("this mapping in `{ }` lacks a `,` or its `}` before this place", "")
+        }
+        _ if info.contains("expected ',' or ']'") => {
+            ("this list in `[ ]` lacks a `,` or its `]` before this place", "")
+        }
         _ if info.contains("misplaced bracket") => ("this bracket closes nothing", ""),
         _ if info.contains("expected '-' indicator") => ("an entry of this list must begin with `- `, and line up", ""),
-        _ if info.contains("did not find expected key") => ("a `name: value` was expected here; check the indentation", ""),
+        _ if info.contains("did not find expected key") => {
+            ("a `name: value` was expected here; check the indentation", "")
+        }
         _ if info.contains("simple key expect ':'") || info.contains("simple key expected") => {
             ("a key lacks its `:`", "write `name: value`")
         }
