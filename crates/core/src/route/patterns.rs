@@ -49,7 +49,7 @@ impl Patterns {
 }
 
 /// Why `pattern` is not one of the dialect; `None` if it is.
-pub(super) fn flaw(pattern: &str) -> Option<String> {
+pub fn flaw(pattern: &str) -> Option<String> {
     Patterns::build(&[pattern]).err()
 }
 
