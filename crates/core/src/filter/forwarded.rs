@@ -37,6 +37,7 @@ struct Sent {
 }
 
 /// Finds out who sent a request.
+#[expect(clippy::wildcard_enum_match_arm, reason = "most fields say nothing about who sent it")]
 pub fn listen_to(trust: &Trust, peer: &Peer, bytes: &[u8], head: &RequestHead, dice: &mut Dice) -> Told {
     if !trust.believes_peer(peer) {
         let request_id = RequestId::made(dice);
@@ -72,6 +73,7 @@ pub fn listen_to(trust: &Trust, peer: &Peer, bytes: &[u8], head: &RequestHead, d
 }
 
 /// Whether an incoming field goes on as it is. Hop-by-hop fields are not this function's business.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what is not about forwarding goes on")]
 pub fn passes(told: &Told, bytes: &[u8], field: &Field, keep_underscores: bool) -> bool {
     match field.known {
         Known::Other => {

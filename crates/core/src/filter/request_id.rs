@@ -15,8 +15,7 @@ impl RequestId {
 
     /// The id that was sent; `None` unless it is 1 to 128 token characters (RFC 9110, section 5.6.2).
     pub fn sent(value: &[u8]) -> Option<Self> {
-        let mut id = Self::default();
-        id.len = u8::try_from(value.len()).ok()?;
+        let mut id = Self { len: u8::try_from(value.len()).ok()?, ..Self::default() };
         let place = id.bytes.get_mut(..value.len()).filter(|place| !place.is_empty())?;
         place.copy_from_slice(value);
         value.iter().all(|byte| is_token(*byte)).then_some(id)

@@ -1,6 +1,6 @@
 //! The regexes of one host, matched as a set: the longest pattern that is found wins.
 
-use regex_automata::meta::Regex;
+use regex_automata::meta::{BuildError, Regex};
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 
@@ -28,7 +28,7 @@ impl Patterns {
             .configure(config)
             .syntax(syntax::Config::new().utf8(false))
             .build_many(&texts)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| reason(&error))?;
         Ok(Self { set, texts })
     }
 
@@ -45,6 +45,15 @@ impl Patterns {
     pub(super) fn find_all(&self, path: &[u8]) -> Vec<usize> {
         let found = |text: &String| Self::build(&[text]).is_ok_and(|one| one.find(path).is_some());
         (0..).zip(&self.texts).filter(|(_, text)| found(text)).map(|(at, _)| at).collect()
+    }
+}
+
+/// The last line of a syntax error says what is wrong; those before it draw the pattern.
+fn reason(error: &BuildError) -> String {
+    match error.syntax_error().map(ToString::to_string) {
+        Some(text) => text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+        None if error.size_limit().is_some() => format!("it takes more than {} MiB when compiled", MOST_BYTES >> 20),
+        None => error.to_string(),
     }
 }
 

@@ -93,8 +93,11 @@ fn explain_says_why_the_others_lost() {
     assert_eq!(told, expected);
 }
 
+/// Host, form of path, length of path, priority.
+type Rank = (Reverse<usize>, u8, Reverse<usize>, Reverse<i64>);
+
 /// The contract's order, as a key: the smallest wins.
-fn rank(route: &Route, host: &str, path: &str) -> Option<(Reverse<usize>, u8, Reverse<usize>, Reverse<i64>)> {
+fn rank(route: &Route, host: &str, path: &str) -> Option<Rank> {
     let by_host = match route.host.as_deref() {
         None => 0,
         Some(pattern) => match pattern.strip_prefix('*') {
