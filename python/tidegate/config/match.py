@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
+from tidegate._engine import pattern_flaw
 from tidegate.config.addresses import LABEL, read_ip
 from tidegate.config.complaint import refused
 from tidegate.config.model import Model
@@ -64,11 +65,13 @@ def check_path(path: str) -> str:
 
 
 def check_regex(pattern: str) -> str:
-    """Refuse a pattern that is empty or absurdly long; the rest is the core's to say, in its own dialect."""
+    """Refuse a pattern that is empty, absurdly long, or none of the engine's dialect: the core itself says so."""
     if not pattern:
         raise refused("is an empty pattern, which matches everything", "leave `path` out")
     if len(pattern) > 4_096:
         raise refused("is longer than the 4096 characters that a pattern may have")
+    if flaw := pattern_flaw(pattern):
+        raise refused(f"is no pattern of the engine's dialect: {flaw}")
     return pattern
 
 
