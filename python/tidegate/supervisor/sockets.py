@@ -61,6 +61,13 @@ class Sockets:
             for address, sockets in fresh.items():
                 _close(address, sockets)
             raise
+        addresses = [str(bind.address) for listener in listeners.values() for bind in listener.bind]
+        addresses += [str(bind.address) for bind in (admin.bind if admin is not None else ())]
+        for address in addresses:
+            if addresses.count(address) > 1:  # a port that the kernel chose, and a later file names
+                for each, sockets in fresh.items():
+                    _close(each, sockets)
+                raise Refused(f"{address} is bound twice: the kernel chose it for a port 0 before")
         bound = config.model_copy(update={"listeners": listeners, "admin": admin})
         return Taken(bound, fresh, chosen)
 
