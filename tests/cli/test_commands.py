@@ -102,7 +102,7 @@ def test_completions_know_every_command(shell: str, capsys: pytest.CaptureFixtur
 
 
 def test_a_command_imports_only_what_it_needs() -> None:
-    begin = "import sys; from tidegate.cli.main import make_app; make_app('status')['status']"
+    begin = "import sys; from tidegate.cli.main import make_app; make_app('status')['status']; import tidegate.supervisor.client"
     code = f"{begin}; print([name for name in ('pydantic', 'tidegate.config.load', 'asyncio') if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert shown.stdout == "[]\n"
@@ -152,3 +152,13 @@ def test_the_app_knows_its_version(capsys: pytest.CaptureFixture[str]) -> None:
     make_app()
     assert call("--version") == 0
     assert capsys.readouterr().out.strip()[0].isdigit()
+
+
+@pytest.mark.parametrize("command", ["reload", "status", "stop"])
+def test_an_instance_that_is_not_there_is_exit_3(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    assert call(command) == 3
+    assert call(command, "--socket", str(tmp_path / "gone.sock")) == 3
+    assert capsys.readouterr().err.startswith("tidegate: no instance runs here")

@@ -76,14 +76,15 @@ def status(
 
 def ask(command: str, config: Path | None, socket: Path | None) -> dict[str, Any] | int:
     """Ask the instance that is meant; what went wrong is printed, and its exit code returned."""
-    from tidegate.supervisor import client
+    from tidegate.supervisor.client import Ambiguous, NotReached, find
+    from tidegate.supervisor.client import ask as ask_instance
 
     try:
-        answer = client.ask(client.find(config, socket), command)
-    except client.NotReached as error:
+        answer = ask_instance(find(config, socket), command)
+    except NotReached as error:
         print(f"tidegate: {error}", file=sys.stderr)
         return NOT_REACHED
-    except client.Ambiguous as error:
+    except Ambiguous as error:
         print(f"tidegate: {error}", file=sys.stderr)
         return USED_WRONGLY
     if not answer.get("ok"):
