@@ -236,25 +236,30 @@ fn scheme_len(target: &[u8]) -> Option<usize> {
 /// it: without it, readers differ on whether `HTTP/1.1 200` is a status line at all.
 #[inline(always)]
 pub(super) fn status_line(bytes: &[u8], start: usize, head: &mut ResponseHead) -> Read<()> {
-    let broken = |len| Flaw::bytes(Kind::MalformedRequest, start, len, "a broken status line");
     let rest = bytes.get(start..).unwrap_or_default();
     let Some(&[b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor, b' ', a, b, c, b' ']) = rest.first_chunk::<13>() else {
-        return match rest.iter().position(|&byte| byte == b'\n') {
-            None => Ok(None),
-            Some(len) => Err(broken(len + 1)),
-        };
+        return no_status(rest, start);
     };
     head.version = match minor {
         b'0' => Version::Http10,
         b'1' => Version::Http11,
-        _ => return Err(broken(13)),
+        _ => return no_status(rest, start),
     };
     if !(matches!(a, b'1'..=b'5') && b.is_ascii_digit() && c.is_ascii_digit()) {
-        return Err(broken(13));
+        return no_status(rest, start);
     }
     let digit = |byte: u8| u16::from(byte - b'0');
     head.status = digit(a) * 100 + digit(b) * 10 + digit(c);
     let Some((end, next)) = line_end(bytes, start + 13)? else { return Ok(None) };
     head.reason = span(start + 13, end);
     Ok(Some(((), next)))
+}
+
+/// Nothing yet, or what stands there instead of a status line.
+#[cold]
+fn no_status(rest: &[u8], start: usize) -> Read<()> {
+    match rest.iter().position(|&byte| byte == b'\n') {
+        None => Ok(None),
+        Some(len) => Err(Flaw::bytes(Kind::MalformedRequest, start, len + 1, "a broken status line")),
+    }
 }

@@ -49,6 +49,7 @@ const LINES: &[(&str, &[u8], &str)] = &[
     ("a tab before the status", b"HTTP/1.1\t200 OK", "refused response_malformed"),
     ("a tab behind the status", b"HTTP/1.1 200\tOK", "refused response_malformed"),
     ("two spaces behind the status belong to the reason", b"HTTP/1.1 200  OK", "200,  OK, until close, closes"),
+    ("an LF for a digit of the status", b"HTTP/1.1 3\n\r OK", "refused response_malformed: `HTTP/1.1 3\\n`"),
     ("version 1.2", b"HTTP/1.2 200 OK", "refused response_malformed"),
     ("version 2.0", b"HTTP/2.0 200 OK", "refused response_malformed"),
     ("version 2", b"HTTP/2 200 OK", "refused response_malformed"),
