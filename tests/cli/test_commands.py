@@ -102,7 +102,9 @@ def test_completions_know_every_command(shell: str, capsys: pytest.CaptureFixtur
 
 
 def test_a_command_imports_only_what_it_needs() -> None:
-    begin = "import sys; from tidegate.cli.main import make_app; make_app('status')['status']; import tidegate.supervisor.client"
+    begin = (
+        "import sys, tidegate.supervisor.client; from tidegate.cli.main import make_app; make_app('status')['status']"
+    )
     code = f"{begin}; print([name for name in ('pydantic', 'tidegate.config.load', 'asyncio') if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30)
     assert shown.stdout == "[]\n"
