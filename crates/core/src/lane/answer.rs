@@ -146,7 +146,7 @@ fn download(body: &BodyLength, old_client: bool) -> Body {
     match body {
         BodyLength::None => Body::new(Coming::Nothing, Framing::AsItIs),
         BodyLength::Length(n) => Body::new(Coming::Length(*n), Framing::AsItIs),
-        BodyLength::Chunked => Body::new(Coming::Chunked(ChunkReader::default()), framing),
+        BodyLength::Chunked => Body::new(Coming::Chunked(ChunkReader::of_response()), framing),
         BodyLength::UntilClose => Body::new(Coming::UntilClose, framing),
     }
 }

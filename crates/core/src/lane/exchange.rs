@@ -108,6 +108,11 @@ pub struct Exchange {
     /// The client is told, or will find out, that the connection ends with this answer.
     pub(super) last: bool,
     pub(super) reported: bool,
+    /// How the connection ends, where the answer was cut.
+    pub(super) cut: Option<super::Close>,
+    pub(super) buffered: Option<u64>,
+    pub(super) wants_metrics: bool,
+    pub(super) cancel_lease: bool,
 }
 
 /// Endpoints that an exchange has tried in vain, at most [`Tried::MOST`].

@@ -81,6 +81,8 @@ pub enum Act {
     DropUpstream,
     /// Nothing more will be sent to this side; tell it so.
     Shut(Side),
+    /// The metrics are asked for: hand their text to [`Lane::supply`].
+    Metrics,
     /// The exchange is over: log and count it.
     Report,
     /// The connection is over.
@@ -196,7 +198,6 @@ pub struct Lane {
     served: u32,
     input: Buffer,
     exchange: Option<Box<Exchange>>,
-    private: Option<Chosen>,
 }
 
 impl Lane {
@@ -211,7 +212,6 @@ impl Lane {
             served: 0,
             input: Buffer::none(),
             exchange: None,
-            private: None,
         }
     }
 
@@ -239,14 +239,14 @@ impl Lane {
 
     /// Room to read bytes of `side` into; then comes `Event::Read`. The box is given back by [`Lane::rest`].
     pub fn room(&mut self, side: Side, shelf: &mut Shelf) -> &mut [u8] {
+        let wanted = match side {
+            Side::Downstream => self.exchange.as_ref().map_or(buffer::SMALL, |exchange| exchange.upload_box()),
+            Side::Upstream => buffer::LARGE,
+        };
         let buffer = match (side, &mut self.exchange) {
             (Side::Downstream, _) => &mut self.input,
             (Side::Upstream, Some(exchange)) => &mut exchange.source,
             (Side::Upstream, None) => return &mut [],
-        };
-        let wanted = match side {
-            Side::Downstream => self.exchange.as_ref().map_or(buffer::SMALL, |e| e.upload_box()),
-            Side::Upstream => buffer::LARGE,
         };
         if buffer.is_empty() && buffer.capacity() < wanted {
             shelf.give_back(buffer);
