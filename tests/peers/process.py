@@ -17,7 +17,7 @@ class Process:
 
     def __init__(
         self,
-        words: Sequence[str | Path],
+        words: Sequence[object],
         *,
         environment: Mapping[str, str] | None = None,
         descriptors: Sequence[int] = (),
