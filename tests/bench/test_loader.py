@@ -1,0 +1,59 @@
+"""What the bench reads out of wrk and strace."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.loader import read_calls, read_wrk
+from bench.measure import Cpu
+
+WRK = """\
+Running 2s test @ http://127.0.0.1:36013/1k
+  1 threads and 50 connections
+  Thread Stats   Avg      Stdev     Max   +/- Stdev
+    Latency     1.10ms    2.83ms  40.10ms   96.99%
+    Req/Sec    26.74k     4.18k   32.55k    50.00%
+  Latency Distribution
+     50%  502.00us
+     75%    0.60ms
+     90%    1.07ms
+     99%   16.73ms
+  100000 requests in 2.00s, 100.00MB read
+  Non-2xx or 3xx responses: 3
+  Socket errors: connect 0, read 1, write 0, timeout 2
+Requests/sec:  50000.00
+"""
+
+STRACE = """\
+% time     seconds  usecs/call     calls    errors syscall
+------ ----------- ----------- --------- --------- ----------------
+ 60.00    0.100000           1    200000           sendto
+ 40.00    0.100000           1    200100       100 recvfrom
+------ ----------- ----------- --------- --------- ----------------
+100.00    0.200000           1    400100       100 total
+"""
+
+
+def test_figures_come_from_their_own_lines() -> None:
+    result = read_wrk(WRK, Cpu(user=0.25, system=0.75, total=1.0))
+    assert result.user_us == pytest.approx(2.5)
+    assert result.total_us == pytest.approx(10.0)
+    assert result.per_second == pytest.approx(50_000)
+    assert (result.p50_ms, result.p99_ms) == (pytest.approx(0.502), pytest.approx(16.73))
+    assert result.megabytes_per_cpu_s == pytest.approx(100)
+    assert result.failures == 6
+
+
+def test_a_run_without_a_request_is_no_result() -> None:
+    with pytest.raises(RuntimeError, match="not one request"):
+        read_wrk(WRK.replace("100000 requests", "0 requests"), Cpu(0, 0, 0))
+
+
+def test_time_between_two_looks_is_split_as_the_ticks_were() -> None:
+    assert Cpu(1.3, 2.6, 4.1) - Cpu(0.3, 0.6, 1.1) == Cpu(pytest.approx(1.0), pytest.approx(2.0), 3.0)
+
+
+def test_calls_with_and_without_errors_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "strace.txt"
+    path.write_text(STRACE)
+    assert read_calls(path) == {"sendto": 200_000, "recvfrom": 200_100}
