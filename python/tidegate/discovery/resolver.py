@@ -38,7 +38,7 @@ class SystemResolver:
     def __init__(self, hosts: Path = Path("/etc/hosts"), resolv_conf: Path = Path("/etc/resolv.conf")) -> None:
         self.hosts = hosts
         self.resolv_conf = resolv_conf
-        dns.asyncbackend.get_backend("asyncio")
+        self._backend = dns.asyncbackend.get_backend("asyncio")
         for kind in (dns.rdatatype.CNAME, dns.rdatatype.SOA, dns.rdatatype.OPT, dns.rdatatype.A, dns.rdatatype.AAAA):
             dns.rdata.get_rdata_class(dns.rdataclass.IN, kind)  # type: ignore[no-untyped-call]
 
@@ -74,7 +74,7 @@ class SystemResolver:
 
     async def _ask(self, resolver: dns.asyncresolver.Resolver, name: str, kind: str) -> Answer:
         try:
-            answer = await resolver.resolve(name, kind)
+            answer = await resolver.resolve(name, kind, backend=self._backend)
         except (OSError, dns.exception.DNSException) as error:
             raise LookupFailed(str(error)) from None
         ips = tuple(str(ipaddress.ip_address(record.address)) for record in answer)

@@ -28,7 +28,7 @@ from tidegate.supervisor.rehearse import rehearse
 from tidegate.supervisor.reload import NotReloaded, Snapshots
 from tidegate.supervisor.sockets import Sockets, all_binds, from_systemd, remove_stale
 from tidegate.supervisor.state import State, instance_name, listen_unix, replace, state_folder
-from tidegate.supervisor.watch import watch_files
+from tidegate.supervisor.watch import stamps, watch_files
 from tidegate.supervisor.worker import PROTOCOL, Worker, WorkerRefused
 
 INPUT_IS_WRONG = 1
@@ -97,6 +97,7 @@ class Instance:
         assert loaded.config is not None
         self.source = loaded.source
         self.watched = loaded.files
+        self.seen = stamps(loaded.files)
         self.state = state
         self.sockets = sockets
         self.control = control
@@ -351,9 +352,10 @@ class Instance:
                 await self.names.look_up_new(loaded.config)
                 await self.snapshots.serve(worker, loaded.config)
             except (NotReloaded, Refused, Gone, WorkerRefused) as error:
-                self.log.error(f"reload ({cause}): nothing has changed:\n{error}")
+                says = f"the worker went away meanwhile: {error}" if isinstance(error, Gone) else str(error)
+                self.log.error(f"reload ({cause}): nothing has changed:\n{says}")
                 notify.ready(f"the last reload failed; serving snapshot {self.snapshots.number}")
-                return {"ok": False, "error": str(error)}
+                return {"ok": False, "error": says}
             self._record()
             self.log.level, self.log.format = loaded.config.log.level, loaded.config.log.format
             self.names.watch()
@@ -410,7 +412,7 @@ class Instance:
                     self.log.error(f"the addresses of {entry} were not changed: {error}")
 
     async def _watch(self) -> None:
-        async for _ in watch_files(lambda: self.watched):
+        async for _ in watch_files(lambda: self.watched, self.seen):
             await self.reload("--watch")
 
     # The end

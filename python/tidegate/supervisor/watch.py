@@ -10,9 +10,8 @@ LOOK_S = 0.5
 Stamp = tuple[int, int, int, int] | None
 
 
-async def watch_files(files: Callable[[], Sequence[Path]]) -> AsyncIterator[None]:
-    """Yield when a file has changed and has then been left alone for a look; `files` may change meanwhile."""
-    seen = stamps(files())
+async def watch_files(files: Callable[[], Sequence[Path]], seen: dict[Path, Stamp]) -> AsyncIterator[None]:
+    """Yield when a file is not as `seen` and has then been left alone for a look; `files` may change meanwhile."""
     while True:
         await asyncio.sleep(LOOK_S)
         now = stamps(files())
@@ -29,7 +28,7 @@ async def watch_files(files: Callable[[], Sequence[Path]]) -> AsyncIterator[None
 
 
 def stamps(files: Sequence[Path]) -> dict[Path, Stamp]:
-    """Tell each file's state as far as it shows from outside; and its folder's, where new files may be included."""
+    """Tell each file's state as far as it shows from outside."""
     return {path: _stamp(path) for path in files}
 
 
