@@ -50,7 +50,7 @@ def test_a_run_without_a_request_is_no_result() -> None:
 
 
 def test_time_between_two_looks_is_split_as_the_ticks_were() -> None:
-    assert Cpu(1.3, 2.6, 4.1) - Cpu(0.3, 0.6, 1.1) == Cpu(pytest.approx(1.0), pytest.approx(2.0), 3.0)
+    assert Cpu(user=1.5, system=2.5, total=4.5) - Cpu(user=0.5, system=1.5, total=0.5) == Cpu(2.0, 2.0, 4.0)
 
 
 def test_calls_with_and_without_errors_are_counted(tmp_path: Path) -> None:
