@@ -1,0 +1,163 @@
+"""Killed, stopped, started twice, reloaded, drained: what clients see of it, which is nothing they must not."""
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+
+from tests.peers.backend import Backend, Connection
+from tests.peers.load import Load
+from tests.peers.process import Process
+from tests.peers.sockets import Client
+from tests.peers.tidegate import COMMAND, Tidegate, upstream
+
+GET = "GET /a HTTP/1.1\r\nHost: api\r\n\r\n"
+CHUNK = b"x" * 65_536
+
+
+@pytest.fixture
+def slow(backend: Callable[..., Backend]) -> Backend:
+    """A backend whose download `/long` goes on for as long as the test lets its client read; others are answered."""
+
+    def serve(connection: Connection) -> None:
+        while request := connection.read_request():
+            if "/long" not in request.line:
+                connection.answer()
+                continue
+            connection.send(f"HTTP/1.1 200 OK\r\nContent-Length: {len(CHUNK) * 400}\r\n\r\n")
+            for _ in range(400):
+                connection.send(CHUNK)
+
+    return backend(serve)
+
+
+def test_a_killed_worker_is_replaced_under_load(tidegate: Tidegate, slow: Backend, load: Load) -> None:
+    proxy = tidegate.run(upstream(slow.address))
+    with load.steady(f"{proxy.url}/a", connections=10) as seen:
+        seen.wait_for(100)
+        killed = proxy.worker_pid
+        os.kill(killed, signal.SIGKILL)
+        proxy.supervisor.wait_for_line(f"the worker with pid {killed} was ended by SIGKILL")
+        proxy.supervisor.wait_for_line(r"serves snapshot 1")
+        lost = len(seen.failures)
+        seen.wait_for(200)
+    assert proxy.worker_pid != killed
+    assert len(seen.failures) == lost <= 10  # one for each connection that the dead worker had, and nothing else
+
+
+def test_a_stopped_worker_is_replaced(tidegate: Tidegate, slow: Backend) -> None:
+    proxy = tidegate.run(upstream(slow.address))
+    stopped = proxy.worker_pid
+    os.kill(stopped, signal.SIGSTOP)
+    proxy.supervisor.wait_for_line("it did not beat for 10 s", within_s=30)
+    proxy.supervisor.wait_for_line(r"serves snapshot 1")
+    with proxy.connect() as client:
+        assert client.ask(GET).status == 200
+
+
+def test_a_killed_supervisor_is_not_noticed_and_another_adopts(tidegate: Tidegate, slow: Backend, load: Load) -> None:
+    proxy = tidegate.run(upstream(slow.address))
+    worker = proxy.worker_pid
+    with load.steady(f"{proxy.url}/a", connections=10) as seen, proxy.connect() as kept:
+        assert kept.ask(GET).status == 200
+        proxy.kill_supervisor()
+        seen.wait_for(100)
+        proxy.start()
+        seen.wait_for(100)
+        assert proxy.status()["worker"]["pid"] == proxy.worker_pid == worker
+        assert kept.ask(GET).status == 200
+    assert seen.failures == []
+
+
+def test_a_stopped_supervisor_is_not_noticed(tidegate: Tidegate, slow: Backend, load: Load) -> None:
+    proxy = tidegate.run(upstream(slow.address))
+    with load.steady(f"{proxy.url}/a", connections=4) as seen:
+        proxy.supervisor.send(signal.SIGSTOP)
+        seen.wait_for(500)
+        proxy.supervisor.send(signal.SIGCONT)
+        assert proxy.status()["snapshot"]["number"] == 1
+    assert seen.failures == []
+
+
+def test_started_twice_the_second_is_refused_and_the_first_goes_on(tidegate: Tidegate, slow: Backend) -> None:
+    proxy = tidegate.run(upstream(slow.address))
+    with Process([*COMMAND, "run", proxy.path, "--socket", proxy.folder / "second.sock"]) as second:
+        assert second.wait() == 4
+        second.wait_for_line(f"already running as pid {proxy.supervisor.pid}")
+    with proxy.connect() as client:
+        assert client.ask(GET).status == 200
+
+
+def test_a_hundred_reloads_under_load_lose_no_request(
+    tidegate: Tidegate, backend: Callable[..., Backend], load: Load
+) -> None:
+    one, two = backend(), backend()
+    proxy = tidegate.run(upstream([one.address, two.address]))
+    with load.steady(f"{proxy.url}/a", connections=20) as seen:
+        for turn in range(100):
+            proxy.write(upstream([one.address, two.address][: 1 + turn % 2]))
+            proxy.supervisor.send(signal.SIGHUP)
+            proxy.supervisor.wait_for_line(rf"snapshot {turn + 2} is served")
+            seen.wait_for(5)
+    assert seen.failures == []
+
+
+def test_a_long_download_lives_through_all_of_it(tidegate: Tidegate, slow: Backend) -> None:
+    proxy = tidegate.run(upstream(slow.address))
+    with proxy.connect(timeout_s=30) as client:
+        client.send("GET /long HTTP/1.1\r\nHost: api\r\n\r\n")
+        head = client.read_until(b"\r\n\r\n")
+        assert b"200 OK" in head
+        client.read_exactly(len(CHUNK))
+        proxy.reload(upstream(slow.address, timeouts={"idle": "30s"}))
+        client.read_exactly(len(CHUNK))
+        proxy.kill_supervisor()
+        client.read_exactly(len(CHUNK))
+        proxy.start()
+        client.read_exactly(len(CHUNK))
+        proxy.supervisor.send(signal.SIGTERM)
+        proxy.supervisor.wait_for_line("draining")
+        client.read_exactly(396 * len(CHUNK))
+    assert proxy.supervisor.wait() == 0
+
+
+def test_draining_tells_kept_connections_and_ends_when_they_are_done(tidegate: Tidegate, slow: Backend) -> None:
+    proxy = tidegate.run(upstream(slow.address) | {"drain": {"timeout": "20s"}})
+    with proxy.connect() as client:
+        assert client.ask(GET).field("connection") is None
+        proxy.supervisor.send(signal.SIGTERM)
+        proxy.supervisor.wait_for_line("draining")
+        assert client.ask(GET).field("connection") == "close"
+    assert proxy.supervisor.wait(20) == 0
+
+
+def test_a_second_sigterm_ends_at_once(tidegate: Tidegate, backend: Callable[..., Backend]) -> None:
+    def never(connection: Connection) -> None:
+        silent.saw(connection.read_request() or pytest.fail("no request"))
+        connection.read_request()
+
+    silent = backend(never)
+    proxy = tidegate.run(upstream(silent.address) | {"drain": {"timeout": "10m"}})
+    with Client(proxy.address()) as client:
+        client.send(GET)
+        silent.wait_for(lambda it: len(it.requests) == 1)
+        proxy.supervisor.send(signal.SIGTERM)
+        proxy.supervisor.wait_for_line("draining")
+        proxy.supervisor.send(signal.SIGTERM)
+        assert proxy.supervisor.wait(20) == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_root_keeps_a_broker_and_the_rest_runs_as_the_user(tidegate: Tidegate, slow: Backend) -> None:
+    readable = os.system("setpriv --reuid=65534 --regid=65534 --clear-groups python3 -c 0 2>/dev/null")
+    if readable != 0:
+        pytest.skip("the user nobody cannot run this Python, which lies in a folder of root's alone")
+    proxy = tidegate.run(upstream(slow.address) | {"user": "nobody"})
+    for pid in (proxy.supervisor.pid, proxy.worker_pid):
+        with open(f"/proc/{pid}/status") as file:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        assert status["Uid"].split() == ["65534"] * 4
+        assert status["NoNewPrivs"] == "1"
+    with proxy.connect() as client:
+        assert client.ask(GET).status == 200
