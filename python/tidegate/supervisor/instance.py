@@ -49,6 +49,7 @@ def run(loaded: Loaded, *, watch: bool = False, socket: Path | None = None) -> i
     assert config is not None, "the command has told the problems"
     log = Log(config.log.level, config.log.format)
     files = raise_file_limit()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # secrets pass through
     environment, uid = os.environ, os.geteuid()
     binds = all_binds(config)
     name = instance_name(loaded.source, str(binds[0].address) if binds else "")
@@ -129,11 +130,10 @@ class Instance:
         ):
             loop.add_signal_handler(number, react)
         api = self.state.listen("api.sock")
-        adopted = False
         try:
-            adopted = await self._begin()
+            await self._begin()
         except (NotReloaded, Refused, Gone, WorkerRefused) as error:
-            if self.worker is not None and not adopted and not self.snapshots.is_adopted:
+            if self.worker is not None and not self.worker.is_adopted:
                 self.worker.kill()
                 await self.worker.ended
                 self.state.remove("worker.json")
@@ -152,6 +152,9 @@ class Instance:
         self._say_ready()
         self.names.watch()
         await self.ended.wait()
+        if self.worker is not None and not self.worker.ended.done():  # told to end while it was starting
+            self.worker.kill()
+            await self.worker.ended
         self.names.stop()
         for task in list(self._tasks):
             if task is not asyncio.current_task():
@@ -173,7 +176,7 @@ class Instance:
                 if int(pid_file.read_text()) == os.getpid():
                     pid_file.unlink()
 
-    async def _begin(self) -> bool:
+    async def _begin(self) -> None:
         """Adopt the worker that an earlier supervisor left, or start one; then serve the configuration."""
         left = self.state.read("worker.json") or {}
         if isinstance(left.get("generation"), int):
@@ -208,7 +211,6 @@ class Instance:
             drain = self.snapshots.config.drain
             self.log.info(f"the worker with pid {old.pid} speaks another protocol: it drains, {self.worker.pid} serves")
             await old.ask("drain", delay_ms=0, timeout_ms=drain.timeout.milliseconds)
-        return found is not None and self.worker is found
 
     async def _start_worker(self) -> Worker:
         worker = Worker.start(self.state, self.generation)
@@ -217,6 +219,9 @@ class Instance:
         except (Gone, WorkerRefused):
             worker.kill()
             self.log.error(f"a worker could not be started: it {await worker.ended}")
+            raise
+        except BaseException:  # the instance ends
+            worker.kill()
             raise
         self.log.info(f"started a worker with pid {worker.pid}")
         return worker
@@ -296,6 +301,9 @@ class Instance:
         except (Gone, WorkerRefused):
             worker.kill()
             await worker.ended
+            raise
+        except BaseException:  # the instance ends
+            worker.kill()
             raise
         self.worker = worker
         self._record()
@@ -385,7 +393,8 @@ class Instance:
         told: dict[str, Any] = {}
         if worker is not None and worker.is_connected:
             with suppress(Gone, WorkerRefused, TimeoutError):
-                told = (await asyncio.wait_for(worker.ask("status"), STATUS_S)).get("status") or {}
+                answer = (await asyncio.wait_for(worker.ask("status"), STATUS_S)).get("status")
+                told = answer if isinstance(answer, dict) else {}
         served = self.snapshots
         return {
             "version": tidegate.__version__,

@@ -42,7 +42,6 @@ class Snapshots:
         self.bound = config
         self.number = 0
         self.since = 0.0
-        self.is_adopted = False
         self._state = state
         self._sockets = sockets
         self._names = names
@@ -64,7 +63,6 @@ class Snapshots:
 
     def adopt(self, number: Any) -> None:
         """Go on from what an adopted worker serves: its number, and the last good answers for names."""
-        self.is_adopted = True
         kept = self._state.read("snapshot.json") or {}
         document = kept.get("document")
         if isinstance(number, int):

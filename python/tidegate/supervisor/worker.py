@@ -119,7 +119,8 @@ class Worker:
             self.hello = await asyncio.wait_for(ask, HELLO_S)
         except TimeoutError:
             raise Gone(f"the worker said nothing for {HELLO_S:.0f} s") from None
-        self.since = float(self.hello.get("since") or 0)
+        since = self.hello.get("since")
+        self.since = float(since) if isinstance(since, int | float) else 0.0
         return self.hello
 
     async def ask(self, kind: str, descriptors: Sequence[int] = (), **fields: Any) -> dict[str, Any]:
@@ -182,6 +183,11 @@ class Worker:
                 self._frames = None
                 self.lost.set()
             frames.close()
+
+    @property
+    def is_adopted(self) -> bool:
+        """Whether an earlier supervisor started it."""
+        return self._child is None
 
     @property
     def is_connected(self) -> bool:
