@@ -22,7 +22,7 @@ def wire(tmp_path: Path) -> Iterator[socket.socket]:
     folder = tmp_path / "etc"
     folder.mkdir()
     text = f"pid_file: {tmp_path}/pid\nlisteners: {{web: {{bind: '127.0.0.1:0'}}}}\nroutes: [{{to: api}}]\n"
-    text += f"upstreams: {{api: {{endpoints: ['127.0.0.1:9']}}}}\n"
+    text += "upstreams: {api: {endpoints: ['127.0.0.1:9']}}\n"
     text += f"admin: {{bind: ':0', token: !secret file:{tmp_path}/key}}\n"
     config = load_text(text).config
     assert config is not None
