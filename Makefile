@@ -50,7 +50,7 @@ fmt:  ## formats everything
 	$(PYTHON) -m ruff check --fix --quiet
 	$(CARGO) fmt --all
 
-bench: setup  ## CPU a request beside nginx and HAProxy, into bench/RESULTS.md; takes about half an hour
+bench: setup  ## CPU a request beside nginx and HAProxy, into bench/RESULTS.md; takes a quarter of an hour
 	$(PYTHON) -m bench.run --strace --save $(ARGS)
 
 docs: setup  ## makes the generated files anew
