@@ -7,3 +7,6 @@ def parse_yaml(text: str) -> tuple[Any, list[tuple[int, int, int, str, str]]]:
 
 def pattern_flaw(pattern: str) -> str | None:
     """Say why `pattern` cannot be a route's `regex`, in the words of the dialect; none if it can."""
+
+def work(fd: int) -> None:
+    """Serve supervisors on the listening Unix socket `fd`, which it owns, until a drain has ended. Raises `OSError`."""

@@ -315,12 +315,7 @@ impl Lane {
         match exchange.link {
             Link::Gathering => {
                 let most = exchange.buffered.map_or(GATHERED, |_| usize::MAX);
-                exchange.upload.advance(
-                    &mut self.input,
-                    &mut exchange.up,
-                    &listener.chunks,
-                    Appetite::gather(most),
-                )?;
+                exchange.upload.advance(&mut self.input, &mut exchange.up, &listener.chunks, Appetite::gather(most))?;
                 if exchange.upload.is_done() || (exchange.buffered.is_none() && exchange.up.bytes.len() >= GATHERED) {
                     exchange.link = Link::Wanted;
                 }

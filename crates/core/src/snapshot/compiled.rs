@@ -138,7 +138,11 @@ impl Compiled {
     pub fn build(document: Document, previous: Option<&Self>) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
         if document.format != document::FORMAT {
-            problems.push(format!("snapshot format {} is not {}, the one read here", document.format, document::FORMAT));
+            problems.push(format!(
+                "snapshot format {} is not {}, the one read here",
+                document.format,
+                document::FORMAT
+            ));
             return Err(problems);
         }
         if document.threads == 0 || document.threads > 1024 {

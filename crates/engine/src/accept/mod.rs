@@ -1,0 +1,133 @@
+//! Taking connections off listening sockets.
+//!
+//! May use: tokio, core, exchange, threads. Must not know: control, Python.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use tidegate_core::filter::forwarded::Peer;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+use crate::exchange::serve::serve;
+use crate::log::program::Level;
+use crate::pool::stream::Stream;
+use crate::threads::thread::{ListenerState, Order, Thread};
+
+/// How long accepting pauses when a limit is reached or descriptors run out.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A listening socket, registered with the thread's event loop.
+pub enum Listening {
+    /// TCP.
+    Tcp(TcpListener),
+    /// A Unix socket.
+    Unix(UnixListener),
+}
+
+/// A connection that no thread's event loop knows yet.
+pub enum Fresh {
+    /// TCP, and who it is from.
+    Tcp(std::net::TcpStream, SocketAddr),
+    /// A Unix socket.
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Listening {
+    /// Registers a duplicate of `fd` with the current thread's event loop.
+    pub fn new(fd: &OwnedFd) -> io::Result<Self> {
+        let fd = fd.try_clone()?;
+        let socket = socket2::Socket::from(fd);
+        socket.set_nonblocking(true)?;
+        if socket.local_addr()?.is_unix() {
+            let listener = std::os::unix::net::UnixListener::from(OwnedFd::from(socket));
+            return UnixListener::from_std(listener).map(Self::Unix);
+        }
+        TcpListener::from_std(socket.into()).map(Self::Tcp)
+    }
+
+    async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+        match self {
+            Self::Tcp(listener) => listener.accept().await.map(|(stream, peer)| (Stream::Tcp(stream), Some(peer))),
+            Self::Unix(listener) => listener.accept().await.map(|(stream, _)| (Stream::Unix(stream), None)),
+        }
+    }
+}
+
+/// Accepts until the task is aborted. A limit or a lack of descriptors pauses it; it never spins.
+pub async fn accept(listening: Listening, thread: Rc<Thread>, listener: Rc<ListenerState>, single: bool) {
+    loop {
+        let (own, all) = listener.limits();
+        let open = thread.shared.connections.load(Ordering::Relaxed);
+        if (all > 0 && open >= all) || (own > 0 && thread.shared.registry.open_connections(&listener.name) >= own) {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        }
+        match listening.accept().await {
+            Ok((stream, peer)) => spread(&thread, &listener, stream, peer, single),
+            Err(error) if is_of_the_connection(&error) => {}
+            Err(error) => {
+                let says = format_args!("listener {} pauses: {error}; raise the file limit", listener.name);
+                thread.shared.program.say(Level::Warning, "accept", says);
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether it was the connection that failed, and not the listener.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::CONNABORTED | Errno::CONNRESET | Errno::INTR | Errno::PROTO | Errno::PERM)
+    )
+}
+
+/// A single socket's connections go to all threads in turn; where there are several, each thread has its own.
+fn spread(thread: &Rc<Thread>, listener: &Rc<ListenerState>, stream: Stream, peer: Option<SocketAddr>, single: bool) {
+    if single {
+        let mut threads = thread.threads.borrow_mut();
+        let (all, next) = &mut *threads;
+        if all.len() > 1 {
+            *next = (*next + 1) % all.len();
+            if let (Some(other), Some(fresh)) = (all.get(*next), into_fresh(stream, peer)) {
+                // Threads live as long as the process; a failure to send means that it ends.
+                let _ = other.send(Order::Take(fresh, listener.name.clone()));
+            }
+            return;
+        }
+    }
+    let local = local_of(&stream);
+    tokio::task::spawn_local(serve(stream, Peer::new(peer, local), Rc::clone(listener), Rc::clone(thread)));
+}
+
+fn into_fresh(stream: Stream, peer: Option<SocketAddr>) -> Option<Fresh> {
+    match stream {
+        Stream::Tcp(stream) => Some(Fresh::Tcp(stream.into_std().ok()?, peer?)),
+        Stream::Unix(stream) => stream.into_std().ok().map(Fresh::Unix),
+    }
+}
+
+/// Begins to serve a connection that another thread accepted.
+pub fn begin(thread: &Rc<Thread>, listener: &Rc<ListenerState>, fresh: Fresh) {
+    let made = match fresh {
+        Fresh::Tcp(stream, peer) => TcpStream::from_std(stream).map(|stream| (Stream::Tcp(stream), Some(peer))),
+        Fresh::Unix(stream) => UnixStream::from_std(stream).map(|stream| (Stream::Unix(stream), None)),
+    };
+    // What cannot be registered is closed; there is nobody to tell but the client, and no way to.
+    if let Ok((stream, peer)) = made {
+        let local = local_of(&stream);
+        tokio::task::spawn_local(serve(stream, Peer::new(peer, local), Rc::clone(listener), Rc::clone(thread)));
+    }
+}
+
+fn local_of(stream: &Stream) -> Option<SocketAddr> {
+    match stream {
+        Stream::Tcp(stream) => stream.local_addr().ok(),
+        Stream::Unix(_) => None,
+    }
+}

@@ -1,0 +1,8 @@
+//! One downstream connection: does what the core says and reports what came of it.
+//!
+//! May use: tokio, core, pool, log, metrics. Must not know: control, Python.
+
+pub mod sides; // the two connections and the timer, waited for at once
+pub mod serve; // the loop that obeys
+pub mod report; // what is logged and counted of an exchange
+pub mod date; // the time as HTTP writes it

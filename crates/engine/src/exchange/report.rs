@@ -1,0 +1,70 @@
+//! What is logged and counted of an exchange, once it is over.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tidegate_core::head::Known;
+use tidegate_core::lane::Lane;
+
+use crate::log::access::Record;
+use crate::metrics::counted::Answered;
+use crate::threads::thread::{ListenerState, Thread};
+
+/// Logs and counts the exchange that `lane` reports.
+pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
+    let Some(exchange) = lane.exchange() else { return };
+    let now = thread.now();
+    let serving = exchange.serving.as_deref();
+    let duration_ns = u64::try_from(now.since(exchange.began).as_nanos()).unwrap_or(u64::MAX);
+    let first_byte_ns =
+        exchange.first_byte.map(|at| u64::try_from(at.since(exchange.began).as_nanos()).unwrap_or(u64::MAX));
+    if let Some(failure) = &exchange.failure {
+        thread.metrics.failed(failure.kind, failure.stage);
+    }
+    if let Some(route) = exchange.route.and_then(|id| serving?.compiled.route(id)) {
+        thread.route_metrics(&route.name, |metrics| {
+            metrics.answered(&Answered {
+                status: exchange.status,
+                duration_ns,
+                first_byte_ns,
+                bytes_in: exchange.bytes_in(),
+                bytes_out: exchange.bytes_out,
+            });
+        });
+    }
+    if !thread.log.is_on() {
+        return;
+    }
+    let bytes = &exchange.bytes;
+    let field = |known: Known| {
+        exchange.head.fields.iter().find(|field| field.known == known).map_or(&[][..], |field| field.value.of(bytes))
+    };
+    let route = exchange.route.and_then(|id| serving?.compiled.route(id));
+    let endpoint = exchange.chosen.and_then(|chosen| serving?.endpoint(chosen));
+    let upstream = exchange.chosen.and_then(|chosen| serving?.upstream(chosen));
+    let client = exchange.told.client.map(|ip| ip.to_string());
+    thread.log.write(&Record {
+        time_unix_ns: SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)),
+        client: client.as_deref().unwrap_or_else(|| std::str::from_utf8(lane.peer().ip_text()).unwrap_or_default()),
+        listener: &listener.name,
+        route: route.map_or("", |route| &route.name),
+        upstream: upstream.map_or("", |upstream| &upstream.name),
+        endpoint: endpoint.map_or("", |endpoint| &endpoint.address),
+        method: exchange.head.method_span.of(bytes),
+        host: exchange.facts.host.as_ref().map_or(&[][..], |host| host.whole.of(bytes)),
+        path: exchange.head.target.of(bytes),
+        version: exchange.head.version,
+        status: exchange.status,
+        bytes_in: exchange.bytes_in(),
+        bytes_out: exchange.bytes_out,
+        duration_ns,
+        upstream_ns: first_byte_ns,
+        attempts: exchange.attempts,
+        reused: exchange.reused,
+        request_id: exchange.told.request_id.as_bytes(),
+        user_agent: field(Known::UserAgent),
+        referer: field(Known::Referer),
+        failure: exchange.failure.as_ref(),
+    });
+}

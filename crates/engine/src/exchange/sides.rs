@@ -1,0 +1,141 @@
+//! The two connections of a lane, the connection that is being made, and the one timer, waited for at once.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tidegate_core::failure::Kind;
+use tidegate_core::lane::{Event, Interest, Lane, Side};
+use tidegate_core::moment::Moment;
+use tokio::time::Sleep;
+
+use crate::pool::stream::Stream;
+use crate::threads::thread::Thread;
+
+type Connecting = Pin<Box<dyn Future<Output = io::Result<Stream>>>>;
+
+/// The two connections of a lane, and what it waits for besides.
+pub struct Sides {
+    /// The client's.
+    pub down: Stream,
+    /// The endpoint's.
+    pub up: Option<Stream>,
+    /// The one that is being made.
+    pub connecting: Option<Connecting>,
+    timer: Option<Pin<Box<Sleep>>>,
+    armed: Moment,
+    news: u64,
+}
+
+impl Sides {
+    /// The sides of a new connection.
+    pub fn new(down: Stream, thread: &Thread) -> Self {
+        Self { down, up: None, connecting: None, timer: None, armed: Moment::NEVER, news: thread.news() }
+    }
+
+    /// Waits for the first of what the lane is interested in.
+    pub async fn first_of(&mut self, interest: Interest, lane: &mut Lane, thread: &Thread) -> Event {
+        poll_fn(|cx| self.poll(interest, lane, thread, cx)).await
+    }
+
+    fn poll(&mut self, interest: Interest, lane: &mut Lane, thread: &Thread, cx: &mut Context<'_>) -> Poll<Event> {
+        if interest.write_downstream
+            && let Poll::Ready(event) = write(Side::Downstream, &mut self.down, lane, cx)
+        {
+            return Poll::Ready(event);
+        }
+        if let Some(up) = &mut self.up {
+            if interest.write_upstream
+                && let Poll::Ready(event) = write(Side::Upstream, up, lane, cx)
+            {
+                return Poll::Ready(event);
+            }
+            if interest.read_upstream
+                && let Poll::Ready(event) = read(Side::Upstream, up, lane, thread, cx)
+            {
+                return Poll::Ready(event);
+            }
+        }
+        if interest.lease
+            && let Some(connecting) = &mut self.connecting
+            && let Poll::Ready(made) = connecting.as_mut().poll(cx)
+        {
+            self.connecting = None;
+            return Poll::Ready(match made {
+                Ok(stream) => {
+                    self.up = Some(stream);
+                    Event::Leased { reused: None }
+                }
+                Err(error) => Event::LeaseFailed(kind_of(&error)),
+            });
+        }
+        if interest.read_downstream
+            && let Poll::Ready(event) = read(Side::Downstream, &mut self.down, lane, thread, cx)
+        {
+            return Poll::Ready(event);
+        }
+        if self.news != thread.news() {
+            self.news = thread.news();
+            return Poll::Ready(Event::Woken);
+        }
+        self.poll_timer(interest.deadline, thread, cx)
+    }
+
+    /// A later deadline only writes a number; a timer that fires too early is set again.
+    fn poll_timer(&mut self, deadline: Moment, thread: &Thread, cx: &mut Context<'_>) -> Poll<Event> {
+        if deadline == Moment::NEVER {
+            return Poll::Pending;
+        }
+        let now = thread.now();
+        if now >= deadline {
+            self.armed = Moment::NEVER;
+            return Poll::Ready(Event::Woken);
+        }
+        if self.armed <= deadline && self.armed > now {
+            return Poll::Pending;
+        }
+        self.armed = deadline;
+        let at = thread.instant(deadline);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+        timer.as_mut().reset(at);
+        match timer.as_mut().poll(cx) {
+            Poll::Ready(()) => {
+                self.armed = Moment::NEVER;
+                Poll::Ready(Event::Woken)
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+fn write(side: Side, stream: &mut Stream, lane: &Lane, cx: &mut Context<'_>) -> Poll<Event> {
+    stream.poll_write(cx, lane.waiting(side)).map(|wrote| match wrote {
+        Ok(0) | Err(_) => Event::Broke(side),
+        Ok(n) => Event::Wrote(side, n),
+    })
+}
+
+fn read(side: Side, stream: &mut Stream, lane: &mut Lane, thread: &Thread, cx: &mut Context<'_>) -> Poll<Event> {
+    let mut shelf = thread.shelf.borrow_mut();
+    let room = lane.room(side, &mut shelf);
+    if room.is_empty() {
+        return Poll::Pending;
+    }
+    match stream.poll_read(cx, room) {
+        Poll::Ready(Ok(n)) => Poll::Ready(Event::Read(side, n)),
+        Poll::Ready(Err(_)) => Poll::Ready(Event::Broke(side)),
+        Poll::Pending => {
+            lane.rest(side, &mut shelf);
+            Poll::Pending
+        }
+    }
+}
+
+fn kind_of(error: &io::Error) -> Kind {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Kind::ConnectRefused,
+        io::ErrorKind::TimedOut => Kind::ConnectTimeout,
+        _ => Kind::ConnectFailed,
+    }
+}

@@ -1,0 +1,83 @@
+//! A connection, over TCP or a Unix socket.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// A connection, over TCP or a Unix socket.
+#[derive(Debug)]
+pub enum Stream {
+    /// TCP.
+    Tcp(TcpStream),
+    /// A Unix socket.
+    Unix(UnixStream),
+}
+
+impl Stream {
+    /// Connects to `10.0.0.1:80`, `[::1]:80` or `unix:/path`.
+    pub async fn connect(address: String) -> io::Result<Self> {
+        if let Some(path) = address.strip_prefix("unix:") {
+            return UnixStream::connect(path).await.map(Self::Unix);
+        }
+        let address: std::net::SocketAddr = address
+            .parse()
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, format!("`{address}` is no address")))?;
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self::Tcp(stream))
+    }
+
+    /// Ready once bytes, or the end, have come.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            Self::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
+    /// Reads into `room`; 0 is the end.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(room);
+        let done = match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+        };
+        done.map_ok(|()| buffer.filled().len())
+    }
+
+    /// Writes what the slices hold, as much as there is room for.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, slices: [&[u8]; 3]) -> Poll<io::Result<usize>> {
+        match slices {
+            [bytes, [], []] | [[], bytes, []] => match self {
+                Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+                Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            },
+            all => {
+                let vectors = all.map(IoSlice::new);
+                match self {
+                    Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, &vectors),
+                    Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, &vectors),
+                }
+            }
+        }
+    }
+
+    /// Tells the other side that nothing more comes.
+    pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+
+    /// Makes the close that follows a reset.
+    pub fn reset_on_close(&self) {
+        if let Self::Tcp(stream) = self {
+            // Where the option cannot be set the connection has no peer any more that could be misled.
+            let _ = stream.set_zero_linger();
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! All serving threads, as the control thread sees them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use tidegate_core::snapshot::compiled::Compiled;
+use tidegate_core::snapshot::document::{Document, EndpointDelta};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use super::shared::{Shared, Whereabouts};
+use super::thread::{Order, Socket, Thread};
+use crate::control::{Beat, Machine};
+use crate::log::program::Level;
+use crate::log::writer::{LogWriter, Target};
+use crate::metrics::registry::{Named, Registry};
+
+/// How long a thread may take to acknowledge a snapshot.
+const ACKNOWLEDGED: Duration = Duration::from_secs(10);
+
+/// How long idle connections may still carry a request in a drain.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// All serving threads.
+pub struct Engine {
+    shared: Arc<Shared>,
+    inner: Mutex<Inner>,
+    drained: Arc<(Mutex<bool>, Condvar)>,
+    end_by: Arc<Mutex<Option<Instant>>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    sockets: BTreeMap<u32, (String, Arc<OwnedFd>)>,
+    secrets: HashMap<String, String>,
+    compiled: Option<Arc<Compiled>>,
+    threads: Vec<Handle>,
+    draining: bool,
+}
+
+struct Handle {
+    name: String,
+    orders: UnboundedSender<Order>,
+    whereabouts: Arc<Whereabouts>,
+}
+
+impl Engine {
+    /// An engine without threads; the first snapshot starts them.
+    pub fn start() -> io::Result<Arc<Self>> {
+        let registry = Arc::new(Registry::default());
+        let (writer, program) = LogWriter::start(registry.access_log(), registry.program_log())?;
+        Ok(Arc::new(Self {
+            shared: Arc::new(Shared::new(registry, writer, program)),
+            inner: Mutex::default(),
+            drained: Arc::default(),
+            end_by: Arc::default(),
+        }))
+    }
+
+    /// Hands what waits to be logged over, before the process ends.
+    pub fn flush(&self) {
+        self.shared.writer.flush(Duration::from_secs(1));
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self, inner: &mut Inner, compiled: Arc<Compiled>) -> Result<(), String> {
+        let wanted = compiled.document.threads;
+        while inner.threads.len() < wanted {
+            let handle = self.start_thread(inner.threads.len()).map_err(|error| format!("no thread: {error}"))?;
+            inner.threads.push(handle);
+        }
+        let mut sockets = assign(inner, &compiled, wanted)?;
+        let senders: Vec<_> = inner.threads.iter().take(wanted).map(|thread| thread.orders.clone()).collect();
+        let (done, acknowledged) = sync_channel(inner.threads.len());
+        for (index, thread) in inner.threads.iter().enumerate() {
+            let order = Order::Serve {
+                compiled: Arc::clone(&compiled),
+                sockets: sockets.get_mut(index).map(std::mem::take).unwrap_or_default(),
+                threads: senders.clone(),
+                done: done.clone(),
+            };
+            thread.orders.send(order).map_err(|_| format!("thread {} has ended", thread.name))?;
+        }
+        for _ in &inner.threads {
+            acknowledged.recv_timeout(ACKNOWLEDGED).map_err(|_| "a thread did not acknowledge".to_owned())?;
+        }
+        self.shared.registry.snapshot_applied(compiled.document.number);
+        self.shared.registry.retire(&named(&compiled), Instant::now());
+        inner.compiled = Some(compiled);
+        Ok(())
+    }
+
+    fn start_thread(&self, index: usize) -> io::Result<Handle> {
+        let (orders, received) = unbounded_channel();
+        let whereabouts = Arc::new(Whereabouts::default());
+        let name = format!("serve-{index}");
+        let (shared, place) = (Arc::clone(&self.shared), Arc::clone(&whereabouts));
+        let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.subsec_nanos().into());
+        std::thread::Builder::new().name(name.clone()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else {
+                shared.program.say(Level::Error, "threads", "no event loop: the file limit may be too low");
+                return;
+            };
+            let seed = seed ^ (index as u64) << 32 ^ u64::from(std::process::id()) << 40;
+            let local = tokio::task::LocalSet::new();
+            runtime.block_on(local.run_until(async move {
+                Thread::new(index, shared, place, seed).run(received).await;
+            }));
+        })?;
+        Ok(Handle { name, orders, whereabouts })
+    }
+}
+
+/// Which thread serves which sockets: socket j of an address belongs to thread j mod n, a single one to the first.
+fn assign(inner: &Inner, compiled: &Compiled, threads: usize) -> Result<Vec<Vec<Socket>>, String> {
+    let mut sockets = vec![Vec::new(); threads];
+    for (listener, document) in compiled.document.listeners.iter().enumerate() {
+        for bind in &document.binds {
+            for (j, id) in bind.sockets.iter().enumerate() {
+                let Some((_, fd)) = inner.sockets.get(id) else {
+                    return Err(format!("listener {}: socket {id} of {} was not sent", document.name, bind.address));
+                };
+                let single = bind.sockets.len() == 1;
+                let socket = Socket { id: *id, listener, fd: Arc::clone(fd), single };
+                if let Some(of_thread) = sockets.get_mut(j % threads) {
+                    of_thread.push(socket);
+                }
+            }
+        }
+    }
+    Ok(sockets)
+}
+
+fn named(compiled: &Compiled) -> Named<'_> {
+    Named {
+        routes: compiled.routes.iter().map(|route| route.name.as_str()).collect(),
+        endpoints: compiled
+            .upstreams
+            .iter()
+            .flat_map(|upstream| upstream.endpoints.iter().map(|e| (upstream.name.as_str(), e.address.as_str())))
+            .collect(),
+        listeners: compiled.listeners.iter().map(|listener| listener.name.as_str()).collect(),
+    }
+}
+
+impl Machine for Engine {
+    fn add_sockets(&self, sockets: Vec<(u32, String, OwnedFd)>) {
+        let mut inner = self.inner();
+        for (id, address, fd) in sockets {
+            inner.sockets.insert(id, (address, Arc::new(fd)));
+        }
+    }
+
+    fn sockets(&self) -> Vec<(u32, String, OwnedFd)> {
+        let inner = self.inner();
+        let duplicate = |(id, (address, fd)): (&u32, &(String, Arc<OwnedFd>))| {
+            fd.try_clone().ok().map(|fd| (*id, address.clone(), fd))
+        };
+        inner.sockets.iter().filter_map(duplicate).collect()
+    }
+
+    fn keep_secrets(&self, secrets: HashMap<String, String>) {
+        self.inner().secrets = secrets;
+    }
+
+    fn apply(&self, document: Document) -> Result<(), String> {
+        let mut inner = self.inner();
+        let target = document.access_log.as_ref().map(|log| Target::of(&log.to));
+        let compiled = Compiled::build(document, inner.compiled.as_deref());
+        let compiled = compiled.map_err(|problems| problems.join("; ")).and_then(|compiled| {
+            self.shared.writer.access_to(target).map_err(|error| format!("access_log: {error}"))?;
+            Ok(compiled)
+        });
+        match compiled.and_then(|compiled| self.publish(&mut inner, Arc::new(compiled))) {
+            Ok(()) => {
+                if let Some(compiled) = inner.compiled.clone() {
+                    let binds = compiled.document.listeners.iter().flat_map(|listener| &listener.binds);
+                    let ids: HashSet<u32> = binds.flat_map(|bind| bind.sockets.iter().copied()).collect();
+                    inner.sockets.retain(|id, _| ids.contains(id));
+                }
+                Ok(())
+            }
+            Err(says) => {
+                self.shared.registry.snapshot_refused();
+                Err(says)
+            }
+        }
+    }
+
+    fn change_endpoints(&self, delta: EndpointDelta) -> Result<(), String> {
+        let mut inner = self.inner();
+        let Some(compiled) = inner.compiled.clone() else { return Err("there is no snapshot yet".into()) };
+        let changed = compiled.with_endpoints(&delta)?;
+        self.publish(&mut inner, Arc::new(changed))
+    }
+
+    fn drain(&self, delay: Duration, timeout: Duration) {
+        self.shared.ready.store(false, Ordering::Relaxed);
+        let end = Instant::now() + delay + timeout;
+        let mut end_by = self.end_by.lock().unwrap_or_else(PoisonError::into_inner);
+        *end_by = Some(end_by.map_or(end, |known| known.min(end)));
+        let mut inner = self.inner();
+        if std::mem::replace(&mut inner.draining, true) {
+            return;
+        }
+        let orders: Vec<_> = inner.threads.iter().map(|thread| thread.orders.clone()).collect();
+        let (shared, end_by) = (Arc::clone(&self.shared), Arc::clone(&self.end_by));
+        let (grace, drained) = (GRACE.min(timeout / 4), Arc::clone(&self.drained));
+        // Without its thread a drain could not end; then it ends at once.
+        let drain = std::thread::Builder::new().name("drain".into()).spawn(move || {
+            let over = || {
+                let end_by = end_by.lock().unwrap_or_else(PoisonError::into_inner);
+                end_by.is_none_or(|end| Instant::now() >= end)
+            };
+            let begin = Instant::now() + delay;
+            while Instant::now() < begin && !over() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            for orders in orders {
+                let _ = orders.send(Order::Leave(shared.now().after(grace)));
+            }
+            while shared.connections.load(Ordering::Relaxed) > 0 && !over() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            set_drained(&drained);
+        });
+        if drain.is_err() {
+            set_drained(&self.drained);
+        }
+    }
+
+    fn reopen_logs(&self) {
+        if let Err(error) = self.shared.writer.reopen() {
+            self.shared.program.say(Level::Error, "access_log", format_args!("cannot be opened anew: {error}"));
+        }
+    }
+
+    fn status(&self) -> Value {
+        let inner = self.inner();
+        let Some(compiled) = &inner.compiled else { return json!({}) };
+        let registry = &self.shared.registry;
+        let now = self.shared.now();
+        let listeners: Vec<Value> = compiled
+            .document
+            .listeners
+            .iter()
+            .map(|listener| {
+                let binds: Vec<&str> = listener.binds.iter().map(|bind| bind.address.as_str()).collect();
+                json!({
+                    "name": listener.name,
+                    "binds": binds,
+                    "connections": registry.open_connections(&listener.name),
+                })
+            })
+            .collect();
+        let upstreams: Vec<Value> = compiled
+            .upstreams
+            .iter()
+            .map(|upstream| {
+                let endpoints: Vec<Value> = upstream
+                    .endpoints
+                    .iter()
+                    .zip(&upstream.document.endpoints)
+                    .map(|(endpoint, document)| {
+                        let is_out = endpoint.standing.passed_over_until() > now;
+                        json!({
+                            "address": endpoint.address,
+                            "entry": document.entry,
+                            "weight": endpoint.weight,
+                            "standing": if is_out { "out" } else { "in" },
+                            "reason": if is_out { "it could not be connected to" } else { "" },
+                            "exchanges": registry.exchanges(&upstream.name, &endpoint.address),
+                        })
+                    })
+                    .collect();
+                json!({"name": upstream.name, "endpoints": endpoints})
+            })
+            .collect();
+        json!({
+            "connections": self.shared.connections.load(Ordering::Relaxed),
+            "threads": compiled.document.threads,
+            "listeners": listeners,
+            "upstreams": upstreams,
+        })
+    }
+
+    fn snapshot_number(&self) -> Option<u64> {
+        self.inner().compiled.as_ref().map(|compiled| compiled.document.number)
+    }
+
+    fn wait_drained(&self) {
+        let (drained, changed) = &*self.drained;
+        let mut is_drained = drained.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*is_drained {
+            is_drained = changed.wait(is_drained).unwrap_or_else(PoisonError::into_inner);
+        }
+        self.flush();
+    }
+
+    fn beats(&self) -> Vec<Beat> {
+        // The lock is held while a snapshot waits for its threads: a look that would wait is no look.
+        let Ok(inner) = self.inner.try_lock() else { return Vec::new() };
+        inner
+            .threads
+            .iter()
+            .map(|thread| {
+                let (route, stage) = thread.whereabouts.get();
+                let compiled = inner.compiled.as_ref();
+                let route = compiled.and_then(|c| c.routes.get(route as usize)).map(|route| route.name.clone());
+                Beat {
+                    thread: thread.name.clone(),
+                    count: thread.whereabouts.count.load(Ordering::Relaxed),
+                    route: route.unwrap_or_default(),
+                    stage,
+                }
+            })
+            .collect()
+    }
+}
+
+fn set_drained(drained: &(Mutex<bool>, Condvar)) {
+    let (is_drained, changed) = drained;
+    *is_drained.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    changed.notify_all();
+}

@@ -1,0 +1,96 @@
+//! What the threads share: counts that must be exact on the machine, and what the whole process is doing.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tidegate_core::failure::Stage;
+use tidegate_core::moment::Moment;
+
+use crate::log::program::ProgramLog;
+use crate::log::writer::LogWriter;
+use crate::metrics::registry::Registry;
+
+/// What the threads share.
+pub struct Shared {
+    /// When the engine began.
+    pub began: Instant,
+    /// Counters.
+    pub registry: Arc<Registry>,
+    /// The thread that writes logs.
+    pub writer: LogWriter,
+    /// The program's own log.
+    pub program: ProgramLog,
+    /// Client connections now.
+    pub connections: AtomicU64,
+    /// Whether new work is welcome.
+    pub ready: AtomicBool,
+    clients: Mutex<HashMap<(String, IpAddr), u64>>,
+}
+
+impl Shared {
+    /// The state of an engine that begins now.
+    pub fn new(registry: Arc<Registry>, writer: LogWriter, program: ProgramLog) -> Self {
+        Self {
+            began: Instant::now(),
+            registry,
+            writer,
+            program,
+            connections: AtomicU64::new(0),
+            ready: AtomicBool::new(true),
+            clients: Mutex::default(),
+        }
+    }
+
+    /// Now, as the core counts time.
+    pub fn now(&self) -> Moment {
+        Moment::from_nanos(u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// Counts a connection of `client`; says how many it has on the listener.
+    pub fn enter(&self, listener: &str, client: IpAddr) -> u64 {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = clients.entry((listener.to_owned(), client)).or_default();
+        *count += 1;
+        *count
+    }
+
+    /// A connection of `client` has ended.
+    pub fn leave(&self, listener: &str, client: IpAddr) {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (listener.to_owned(), client);
+        if let Some(count) = clients.get_mut(&key) {
+            *count -= 1;
+            if *count == 0 {
+                clients.remove(&key);
+            }
+        }
+    }
+}
+
+/// Where a thread is, for the watchdog.
+#[derive(Debug, Default)]
+pub struct Whereabouts {
+    /// Rises while the thread is well.
+    pub count: AtomicU64,
+    route: AtomicU32,
+    stage: AtomicU8,
+}
+
+impl Whereabouts {
+    /// The thread is at `stage` with a request of `route`.
+    pub fn set(&self, stage: Stage, route: Option<u32>) {
+        self.stage.store(stage as u8, Ordering::Relaxed);
+        if let Some(route) = route {
+            self.route.store(route, Ordering::Relaxed);
+        }
+    }
+
+    /// The route, as an index into the snapshot, and the stage.
+    pub fn get(&self) -> (u32, &'static str) {
+        let stage = usize::from(self.stage.load(Ordering::Relaxed));
+        (self.route.load(Ordering::Relaxed), Stage::ALL.get(stage).map_or("accept", |stage| stage.name()))
+    }
+}

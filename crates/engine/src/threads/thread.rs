@@ -1,0 +1,395 @@
+//! One serving thread: its own runtime, and state that no other thread touches.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
+use std::task::{Poll, Waker};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tidegate_core::dice::Dice;
+use tidegate_core::failure::Stage;
+use tidegate_core::lane::buffer::Shelf;
+use tidegate_core::lane::{Serving, Turn};
+use tidegate_core::moment::Moment;
+use tidegate_core::route::RouteId;
+use tidegate_core::snapshot::compiled::Compiled;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::task::AbortHandle;
+
+use super::shared::{Shared, Whereabouts};
+use crate::accept;
+use crate::exchange::date::http_date;
+use crate::log::access::AccessLog;
+use crate::metrics::counted::{ListenerMetrics, RouteMetrics, ThreadMetrics};
+use crate::pool::Pool;
+
+/// How often a thread beats, hands its log lines over and looks through its pool.
+const TICK: Duration = Duration::from_millis(200);
+
+/// A listening socket that a thread serves.
+#[derive(Clone)]
+pub struct Socket {
+    /// The supervisor's id.
+    pub id: u32,
+    /// The listener, as an index into the snapshot.
+    pub listener: usize,
+    /// The descriptor.
+    pub fd: Arc<OwnedFd>,
+    /// Whether it is the only one of its address, so that its connections are handed out.
+    pub single: bool,
+}
+
+/// What a thread is told.
+pub enum Order {
+    /// Serve this snapshot on these sockets, then acknowledge.
+    Serve {
+        /// The snapshot.
+        compiled: Arc<Compiled>,
+        /// The sockets that this thread accepts on; those that it had and are not among them are let go.
+        sockets: Vec<Socket>,
+        /// Every serving thread, for handing out.
+        threads: Vec<UnboundedSender<Order>>,
+        /// Where to acknowledge.
+        done: SyncSender<()>,
+    },
+    /// A connection that another thread accepted for the listener of this name.
+    Take(accept::Fresh, String),
+    /// Accept no more; connections without work go at this moment.
+    Leave(Moment),
+}
+
+/// A listener as one thread serves it.
+pub struct ListenerState {
+    /// Its name.
+    pub name: String,
+    serving: RefCell<Rc<Serving>>,
+    index: Cell<usize>,
+    leave_at: Cell<Moment>,
+    crowd: Cell<u64>,
+    /// Counters.
+    pub metrics: Arc<ListenerMetrics>,
+}
+
+impl ListenerState {
+    /// Most connections on it and in all; 0 is no limit.
+    pub fn limits(&self) -> (u64, u64) {
+        let serving = self.serving.borrow();
+        let own = serving.compiled.listeners.get(self.index.get()).map_or(0, |listener| listener.connections);
+        (own, serving.compiled.document.connections)
+    }
+
+    fn most_per_client(&self) -> u64 {
+        let serving = self.serving.borrow();
+        serving.compiled.listeners.get(self.index.get()).map_or(0, |listener| listener.connections_per_client)
+    }
+}
+
+/// One serving thread's own state.
+pub struct Thread {
+    /// What the threads share.
+    pub shared: Arc<Shared>,
+    /// Boxes for bytes.
+    pub shelf: RefCell<Shelf>,
+    /// Idle upstream connections.
+    pub pool: RefCell<Pool>,
+    /// Its side of the access log.
+    pub log: AccessLog,
+    /// Its counters.
+    pub metrics: Arc<ThreadMetrics>,
+    index: usize,
+    whereabouts: Arc<Whereabouts>,
+    dice: RefCell<Dice>,
+    date: Cell<(u64, [u8; 29])>,
+    serving: RefCell<Option<Rc<Serving>>>,
+    listeners: RefCell<HashMap<String, Rc<ListenerState>>>,
+    accepting: RefCell<HashMap<u32, AbortHandle>>,
+    routes: RefCell<HashMap<String, Arc<RouteMetrics>>>,
+    wakers: RefCell<HashMap<u64, Waker>>,
+    next_waker: Cell<u64>,
+    news: Cell<u64>,
+    leave_at: Cell<Moment>,
+    /// Every serving thread, for handing out, and whose turn it is.
+    pub threads: RefCell<(Vec<UnboundedSender<Order>>, usize)>,
+}
+
+impl Thread {
+    /// The thread number `index`.
+    pub fn new(index: usize, shared: Arc<Shared>, whereabouts: Arc<Whereabouts>, seed: u64) -> Rc<Self> {
+        Rc::new(Self {
+            shelf: RefCell::new(Shelf::new()),
+            pool: RefCell::default(),
+            log: AccessLog::new(shared.writer.clone()),
+            metrics: shared.registry.thread(index),
+            index,
+            whereabouts,
+            dice: RefCell::new(Dice::seeded(seed)),
+            date: Cell::new((0, [b' '; 29])),
+            serving: RefCell::default(),
+            listeners: RefCell::default(),
+            accepting: RefCell::default(),
+            routes: RefCell::default(),
+            wakers: RefCell::default(),
+            next_waker: Cell::default(),
+            news: Cell::default(),
+            leave_at: Cell::new(Moment::NEVER),
+            threads: RefCell::default(),
+            shared,
+        })
+    }
+
+    /// Runs until the process ends.
+    pub async fn run(self: Rc<Self>, mut orders: UnboundedReceiver<Order>) {
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                order = orders.recv() => match order {
+                    Some(order) => self.obey(order),
+                    None => return,
+                },
+                _ = ticks.tick() => self.tick().await,
+            }
+        }
+    }
+
+    fn obey(self: &Rc<Self>, order: Order) {
+        match order {
+            Order::Serve { compiled, sockets, threads, done } => {
+                self.threads.borrow_mut().0 = threads;
+                self.serve(compiled, sockets);
+                // The control thread may have given up waiting; then nobody listens.
+                let _ = done.send(());
+            }
+            Order::Take(fresh, name) => {
+                let listener = self.listeners.borrow().get(&name).cloned();
+                if let Some(listener) = listener {
+                    accept::begin(self, &listener, fresh);
+                }
+            }
+            Order::Leave(at) => {
+                self.leave_at.set(at);
+                for (_, accepting) in self.accepting.borrow_mut().drain() {
+                    accepting.abort();
+                }
+                self.tell_news();
+            }
+        }
+    }
+
+    fn serve(self: &Rc<Self>, compiled: Arc<Compiled>, sockets: Vec<Socket>) {
+        let serving = {
+            let previous = self.serving.borrow();
+            Rc::new(Serving::new(compiled, previous.as_deref(), &mut self.dice.borrow_mut()))
+        };
+        self.serving.replace(Some(Rc::clone(&serving)));
+        let mut gone: Vec<String> = self.listeners.borrow().keys().cloned().collect();
+        for (index, listener) in serving.compiled.listeners.iter().enumerate() {
+            gone.retain(|name| *name != listener.name);
+            let mut listeners = self.listeners.borrow_mut();
+            let state = listeners.entry(listener.name.clone()).or_insert_with(|| {
+                Rc::new(ListenerState {
+                    name: listener.name.clone(),
+                    serving: RefCell::new(Rc::clone(&serving)),
+                    index: Cell::new(index),
+                    leave_at: Cell::new(Moment::NEVER),
+                    crowd: Cell::new(0),
+                    metrics: self.shared.registry.listener(self.index, &listener.name),
+                })
+            });
+            state.serving.replace(Rc::clone(&serving));
+            state.index.set(index);
+        }
+        // A listener that is gone ends gently: the next answer says so, idle connections stay for a while.
+        for name in gone {
+            if let Some(state) = self.listeners.borrow_mut().remove(&name) {
+                state.leave_at.set(self.now().after(Duration::from_secs(5)));
+            }
+        }
+        let named: Vec<u32> = sockets.iter().map(|socket| socket.id).collect();
+        self.accepting.borrow_mut().retain(|id, accepting| {
+            let stays = named.contains(id);
+            if !stays {
+                accepting.abort();
+            }
+            stays
+        });
+        for socket in sockets {
+            self.accept_on(&serving, socket);
+        }
+        self.tell_news();
+    }
+
+    fn accept_on(self: &Rc<Self>, serving: &Serving, socket: Socket) {
+        let state = serving
+            .compiled
+            .listeners
+            .get(socket.listener)
+            .and_then(|listener| self.listeners.borrow().get(&listener.name).cloned());
+        let Some(state) = state else { return };
+        if self.accepting.borrow().contains_key(&socket.id) {
+            return;
+        }
+        let id = socket.id;
+        match accept::Listening::new(&socket.fd) {
+            Ok(listening) => {
+                let task = accept::accept(listening, Rc::clone(self), state, socket.single);
+                self.accepting.borrow_mut().insert(id, tokio::task::spawn_local(task).abort_handle());
+            }
+            Err(error) => self.shared.program.say(
+                crate::log::program::Level::Error,
+                "accept",
+                format_args!("listener {}: {error}", state.name),
+            ),
+        }
+    }
+
+    async fn tick(&self) {
+        self.whereabouts.count.fetch_add(1, Ordering::Relaxed);
+        self.metrics.beats.one();
+        self.log.flush();
+        let now = self.now();
+        poll_fn(|cx| {
+            self.pool.borrow_mut().sweep(now, cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Now, as the core counts time.
+    pub fn now(&self) -> Moment {
+        self.shared.now()
+    }
+
+    /// The clock's reading at `moment`.
+    pub fn instant(&self, moment: Moment) -> tokio::time::Instant {
+        let at = self.shared.began.checked_add(Duration::from_nanos(moment.as_nanos()));
+        at.unwrap_or_else(|| std::time::Instant::now() + Duration::from_secs(86_400)).into()
+    }
+
+    /// The thread is at `stage` with a request of `route`.
+    pub fn at(&self, stage: Stage, route: Option<RouteId>) {
+        self.whereabouts.set(stage, route.map(|id| id.0));
+    }
+
+    /// Lets a lane look at what it may.
+    pub fn turn<T>(&self, listener: &ListenerState, look: impl FnOnce(&mut Turn<'_>) -> T) -> T {
+        let now = self.now();
+        let date = self.date(now);
+        let leave_at = self.leave_at.get().min(listener.leave_at.get());
+        let most = listener.most_per_client();
+        look(&mut Turn {
+            now,
+            date: &date,
+            dice: &mut self.dice.borrow_mut(),
+            shelf: &mut self.shelf.borrow_mut(),
+            serving: &listener.serving.borrow(),
+            listener: listener.index.get(),
+            leave_at,
+            leaving: leave_at != Moment::NEVER,
+            ready: self.shared.ready.load(Ordering::Relaxed),
+            crowded: most > 0 && listener.crowd.get() > most,
+        })
+    }
+
+    fn date(&self, now: Moment) -> [u8; 29] {
+        let second = now.as_nanos() / 1_000_000_000 + 1;
+        let (at, date) = self.date.get();
+        if at == second {
+            return date;
+        }
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let date = http_date(unix);
+        self.date.set((second, date));
+        date
+    }
+
+    /// Counts a connection as open until the guard is dropped.
+    pub fn open(self: &Rc<Self>, listener: &Rc<ListenerState>, client: Option<IpAddr>) -> Open {
+        self.shared.connections.fetch_add(1, Ordering::Relaxed);
+        listener.metrics.accepted.one();
+        let client = client.filter(|_| listener.most_per_client() > 0);
+        if let Some(client) = client {
+            listener.crowd.set(self.shared.enter(&listener.name, client));
+        } else {
+            listener.crowd.set(0);
+        }
+        Open { thread: Rc::clone(self), listener: Rc::clone(listener), client }
+    }
+
+    /// Makes the current task one that news wake, until the guard is dropped.
+    pub async fn register(self: &Rc<Self>) -> Registered {
+        let key = self.next_waker.get();
+        self.next_waker.set(key + 1);
+        poll_fn(|cx| {
+            self.wakers.borrow_mut().insert(key, cx.waker().clone());
+            Poll::Ready(())
+        })
+        .await;
+        Registered { thread: Rc::clone(self), key }
+    }
+
+    /// Changes whenever every connection must look at its deadline again.
+    pub fn news(&self) -> u64 {
+        self.news.get()
+    }
+
+    fn tell_news(&self) {
+        self.news.set(self.news.get() + 1);
+        for waker in self.wakers.borrow().values() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Counts something of the route with this name.
+    pub fn route_metrics(&self, name: &str, count: impl FnOnce(&RouteMetrics)) {
+        let mut routes = self.routes.borrow_mut();
+        if let Some(metrics) = routes.get(name) {
+            count(metrics);
+            return;
+        }
+        let metrics = self.shared.registry.route(self.index, name);
+        count(&metrics);
+        routes.insert(name.to_owned(), metrics);
+    }
+
+    /// The text of `/metrics`.
+    pub fn render_metrics(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        self.shared.registry.render(&mut text);
+        text
+    }
+}
+
+/// A connection that is open.
+pub struct Open {
+    thread: Rc<Thread>,
+    listener: Rc<ListenerState>,
+    client: Option<IpAddr>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.thread.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        self.listener.metrics.closed.one();
+        if let Some(client) = self.client {
+            self.thread.shared.leave(&self.listener.name, client);
+        }
+    }
+}
+
+/// A task that news wake.
+pub struct Registered {
+    thread: Rc<Thread>,
+    key: u64,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.thread.wakers.borrow_mut().remove(&self.key);
+    }
+}
