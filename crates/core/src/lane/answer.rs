@@ -108,10 +108,10 @@ fn write_final(exchange: &mut Exchange, closing: bool, turn: &Turn<'_>) {
     // The length of a body that does not come (HEAD, 304) is passed on as it is; a body's own length is written by us.
     let bodiless = answer_facts.body == BodyLength::None && answer.status != 204;
     for field in &answer.fields {
-        let passes = match field.known {
-            Known::ContentLength => bodiless,
-            Known::TransferEncoding | Known::Upgrade => false,
-            _ => !dropped.drops(bytes, field),
+        let passes = if field.known == Known::ContentLength {
+            bodiless
+        } else {
+            !matches!(field.known, Known::TransferEncoding | Known::Upgrade) && !dropped.drops(bytes, field)
         };
         if passes {
             write_field(out, field.name.of(bytes), field.value.of(bytes));

@@ -101,6 +101,8 @@ impl Buffer {
 pub struct Shelf {
     small: Vec<Box<[u8]>>,
     large: Vec<Box<[u8]>>,
+    // Boxed, since lanes hold boxes: an idle lane has none.
+    #[expect(clippy::vec_box, reason = "a box goes from lane to shelf and back without a copy")]
     exchanges: Vec<Box<Exchange>>,
 }
 
@@ -113,9 +115,9 @@ impl Shelf {
     /// A box of at least `size` bytes, which may hold old bytes behind its end.
     pub fn take(&mut self, size: usize) -> Buffer {
         let bytes = match size {
-            0..=NOOK => new_box(NOOK),
-            0..=SMALL => self.small.pop().unwrap_or_else(|| new_box(SMALL)),
-            0..=LARGE => self.large.pop().unwrap_or_else(|| new_box(LARGE)),
+            n if n <= NOOK => new_box(NOOK),
+            n if n <= SMALL => self.small.pop().unwrap_or_else(|| new_box(SMALL)),
+            n if n <= LARGE => self.large.pop().unwrap_or_else(|| new_box(LARGE)),
             _ => new_box(size),
         };
         Buffer { bytes, start: 0, end: 0 }

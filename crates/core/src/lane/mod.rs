@@ -4,6 +4,8 @@
 //! anywhere, and `explain` sees what traffic sees. It waits for both sides at once: an early answer, a client that
 //! leaves, a tunnel and streaming both ways are the same loop.
 //!
+//! May use: everything of core. Must not know: sockets, runtimes, clocks.
+//!
 //! ```text
 //! ProxyHeader → Idle → Head ─┬→ Exchange: gather → lease → send and receive → give back ─┬→ Idle
 //!                            └→ refused, or answered by us ──────────────────────────────┴→ Closing

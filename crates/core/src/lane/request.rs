@@ -7,7 +7,7 @@ use super::own::write_field;
 use crate::failure::{Failure, Kind, Stage};
 use crate::filter::forwarded::{self, Peer};
 use crate::framing::{BodyLength, ChunkReader, Dropped, judge_request};
-use crate::head::{Field, Known, Method, TargetForm};
+use crate::head::{Field, Known, TargetForm};
 use crate::route::{Choice, RouteId, read_path};
 use crate::snapshot::compiled::Listener;
 use crate::snapshot::document::ListenerKind;
@@ -48,7 +48,7 @@ fn refuse_large(exchange: &Exchange, listener: &Listener) -> Result<(), Failure>
             Stage::Codec,
             format!("Content-Length is {n}, limits.body_bytes {}", listener.body_bytes),
         )),
-        _ => Ok(()),
+        BodyLength::None | BodyLength::Length(_) | BodyLength::Chunked | BodyLength::UntilClose => Ok(()),
     }
 }
 
@@ -104,11 +104,8 @@ pub(super) fn write_head(exchange: &mut Exchange, peer: &Peer, listener: &Listen
             write_field(out, field.name.of(bytes), field.value.of(bytes));
         }
     }
-    match (facts.max_forwards, head.method) {
-        (Some(n), Method::Options | Method::Trace) => {
-            write_field(out, b"max-forwards", n.saturating_sub(1).to_string().as_bytes());
-        }
-        _ => {}
+    if let Some(n) = facts.max_forwards {
+        write_field(out, b"max-forwards", n.saturating_sub(1).to_string().as_bytes());
     }
     forwarded::write_fields(out, &listener.trust, peer, told, bytes, head, host);
     match facts.body {
@@ -128,13 +125,10 @@ pub(super) fn write_head(exchange: &mut Exchange, peer: &Peer, listener: &Listen
 
 /// Whether a field goes on as far as the lane has a say: what it writes itself does not.
 fn goes_on(field: &Field, buffered: bool, counted: bool) -> bool {
-    match field.known {
-        Known::Host | Known::ContentLength | Known::TransferEncoding | Known::Upgrade => false,
-        // Where we buffer the body we have answered 100 ourselves.
-        Known::Expect => !buffered,
-        Known::MaxForwards => !counted,
-        _ => true,
-    }
+    let known = field.known;
+    let ours = matches!(known, Known::Host | Known::ContentLength | Known::TransferEncoding | Known::Upgrade);
+    // Where we buffer the body we have answered 100 ourselves.
+    !(ours || (buffered && known == Known::Expect) || (counted && known == Known::MaxForwards))
 }
 
 fn write_target(out: &mut Vec<u8>, bytes: &[u8], head: &crate::head::RequestHead, resolved: Option<&[u8]>) {

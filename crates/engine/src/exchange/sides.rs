@@ -133,9 +133,12 @@ fn read(side: Side, stream: &mut Stream, lane: &mut Lane, thread: &Thread, cx: &
 }
 
 fn kind_of(error: &io::Error) -> Kind {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Kind::ConnectRefused,
-        io::ErrorKind::TimedOut => Kind::ConnectTimeout,
-        _ => Kind::ConnectFailed,
+    let kind = error.kind();
+    if matches!(kind, io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) {
+        Kind::ConnectRefused
+    } else if kind == io::ErrorKind::TimedOut {
+        Kind::ConnectTimeout
+    } else {
+        Kind::ConnectFailed
     }
 }

@@ -282,6 +282,7 @@ impl Thread {
         let date = self.date(now);
         let leave_at = self.leave_at.get().min(listener.leave_at.get());
         let most = listener.most_per_client();
+        let ready = self.shared.ready.load(Ordering::Relaxed);
         look(&mut Turn {
             now,
             date: &date,
@@ -290,8 +291,8 @@ impl Thread {
             serving: &listener.serving.borrow(),
             listener: listener.index.get(),
             leave_at,
-            leaving: leave_at != Moment::NEVER,
-            ready: self.shared.ready.load(Ordering::Relaxed),
+            leaving: leave_at != Moment::NEVER || !ready,
+            ready,
             crowded: most > 0 && listener.crowd.get() > most,
         })
     }
