@@ -31,7 +31,7 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
             });
         });
     }
-    if !thread.log.is_on() {
+    if !thread.log.is_on() || listener.is_admin() {
         return;
     }
     let bytes = &exchange.bytes;

@@ -9,7 +9,7 @@ use tidegate_core::filter::forwarded::Peer;
 use tidegate_core::lane::{Act, Close, Event, Fresh, Keep, Lane, Lease, Side};
 
 use super::report;
-use super::sides::Sides;
+use super::sides::{Load, Sides};
 use crate::pool::stream::Stream;
 use crate::threads::thread::{ListenerState, Thread};
 
@@ -35,6 +35,7 @@ pub async fn serve(down: Stream, peer: Peer, listener: Rc<ListenerState>, thread
             Act::DropUpstream => {
                 sides.up = None;
                 sides.connecting = None;
+                sides.load = None;
                 Event::Done
             }
             Act::Shut(side) => shut(&mut sides, side).await,
@@ -61,6 +62,15 @@ pub async fn serve(down: Stream, peer: Peer, listener: Rc<ListenerState>, thread
 /// A pooled connection, or the beginning of a new one.
 async fn take_upstream(sides: &mut Sides, lane: &Lane, thread: &Thread, lease: Lease) -> Event {
     sides.up = None;
+    let serving = lane.exchange().and_then(|exchange| exchange.serving.as_ref());
+    let named = serving.and_then(|serving| Some((serving.upstream(lease.to)?, serving.endpoint(lease.to)?)));
+    let Some((upstream, endpoint)) = named else {
+        return Event::LeaseFailed(tidegate_core::failure::Kind::Internal);
+    };
+    let metrics = thread.endpoint_metrics(lease.to.id, &upstream.name, &endpoint.address);
+    metrics.requests.one();
+    metrics.exchanges.up();
+    sides.load = None;
     let most = match lease.fresh {
         Fresh::Any => Duration::MAX,
         Fresh::Recent => RECENT,
@@ -70,19 +80,19 @@ async fn take_upstream(sides: &mut Sides, lane: &Lane, thread: &Thread, lease: L
         let now = thread.now();
         let pooled = poll_fn(|cx| Poll::Ready(thread.pool.borrow_mut().take(lease.to.id, most, now, cx))).await;
         if let Some((stream, waited)) = pooled {
+            metrics.reused.one();
+            sides.load = Some(Load(metrics));
             sides.up = Some(stream);
             return Event::Leased { reused: Some(waited) };
         }
     }
-    let serving = lane.exchange().and_then(|exchange| exchange.serving.as_ref());
-    let Some(endpoint) = serving.and_then(|serving| serving.endpoint(lease.to)) else {
-        return Event::LeaseFailed(tidegate_core::failure::Kind::Internal);
-    };
+    sides.load = Some(Load(metrics));
     sides.connecting = Some(Box::pin(Stream::connect(endpoint.address.clone())));
     Event::Connecting
 }
 
 fn give_back(sides: &mut Sides, lane: &Lane, thread: &Thread, keep: Keep) -> Event {
+    sides.load = None;
     let exchange = lane.exchange();
     let chosen = exchange.and_then(|exchange| exchange.chosen);
     let idle = exchange

@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tidegate_core::failure::Kind;
@@ -10,8 +11,18 @@ use tidegate_core::lane::{Event, Interest, Lane, Side};
 use tidegate_core::moment::Moment;
 use tokio::time::Sleep;
 
+use crate::metrics::counted::EndpointMetrics;
 use crate::pool::stream::Stream;
 use crate::threads::thread::Thread;
+
+/// An exchange with an endpoint, counted as open until it is dropped.
+pub struct Load(pub Arc<EndpointMetrics>);
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.exchanges.down();
+    }
+}
 
 type Connecting = Pin<Box<dyn Future<Output = io::Result<Stream>>>>;
 
@@ -23,6 +34,8 @@ pub struct Sides {
     pub up: Option<Stream>,
     /// The one that is being made.
     pub connecting: Option<Connecting>,
+    /// Counts the exchange with the endpoint as open.
+    pub load: Option<Load>,
     timer: Option<Pin<Box<Sleep>>>,
     armed: Moment,
     news: u64,
@@ -31,7 +44,7 @@ pub struct Sides {
 impl Sides {
     /// The sides of a new connection.
     pub fn new(down: Stream, thread: &Thread) -> Self {
-        Self { down, up: None, connecting: None, timer: None, armed: Moment::NEVER, news: thread.news() }
+        Self { down, up: None, connecting: None, load: None, timer: None, armed: Moment::NEVER, news: thread.news() }
     }
 
     /// Waits for the first of what the lane is interested in.
@@ -64,10 +77,19 @@ impl Sides {
             self.connecting = None;
             return Poll::Ready(match made {
                 Ok(stream) => {
+                    if let Some(Load(metrics)) = &self.load {
+                        metrics.connects.one();
+                    }
                     self.up = Some(stream);
                     Event::Leased { reused: None }
                 }
-                Err(error) => Event::LeaseFailed(kind_of(&error)),
+                Err(error) => {
+                    if let Some(Load(metrics)) = &self.load {
+                        metrics.connect_failures.one();
+                        metrics.passed_over.one();
+                    }
+                    Event::LeaseFailed(kind_of(&error))
+                }
             });
         }
         if interest.read_downstream

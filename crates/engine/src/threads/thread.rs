@@ -19,6 +19,7 @@ use tidegate_core::lane::{Serving, Turn};
 use tidegate_core::moment::Moment;
 use tidegate_core::route::RouteId;
 use tidegate_core::snapshot::compiled::Compiled;
+use tidegate_core::snapshot::document::ListenerKind;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::AbortHandle;
 
@@ -26,7 +27,7 @@ use super::shared::{Shared, Whereabouts};
 use crate::accept;
 use crate::exchange::date::http_date;
 use crate::log::access::AccessLog;
-use crate::metrics::counted::{ListenerMetrics, RouteMetrics, ThreadMetrics};
+use crate::metrics::counted::{EndpointMetrics, ListenerMetrics, RouteMetrics, ThreadMetrics};
 use crate::pool::Pool;
 
 /// How often a thread beats, hands its log lines over and looks through its pool.
@@ -84,6 +85,12 @@ impl ListenerState {
         (own, serving.compiled.document.connections)
     }
 
+    /// Whether it is the admin's: what is asked there is no exchange that an access log tells of.
+    pub fn is_admin(&self) -> bool {
+        let serving = self.serving.borrow();
+        serving.compiled.listeners.get(self.index.get()).is_some_and(|listener| listener.kind == ListenerKind::Admin)
+    }
+
     fn most_per_client(&self) -> u64 {
         let serving = self.serving.borrow();
         serving.compiled.listeners.get(self.index.get()).map_or(0, |listener| listener.connections_per_client)
@@ -110,6 +117,7 @@ pub struct Thread {
     listeners: RefCell<HashMap<String, Rc<ListenerState>>>,
     accepting: RefCell<HashMap<u32, AbortHandle>>,
     routes: RefCell<HashMap<String, Arc<RouteMetrics>>>,
+    endpoints: RefCell<HashMap<u32, Arc<EndpointMetrics>>>,
     wakers: RefCell<HashMap<u64, Waker>>,
     next_waker: Cell<u64>,
     news: Cell<u64>,
@@ -134,6 +142,7 @@ impl Thread {
             listeners: RefCell::default(),
             accepting: RefCell::default(),
             routes: RefCell::default(),
+            endpoints: RefCell::default(),
             wakers: RefCell::default(),
             next_waker: Cell::default(),
             news: Cell::default(),
@@ -356,6 +365,13 @@ impl Thread {
         let metrics = self.shared.registry.route(self.index, name);
         count(&metrics);
         routes.insert(name.to_owned(), metrics);
+    }
+
+    /// The counters of the endpoint with this id.
+    pub fn endpoint_metrics(&self, id: u32, upstream: &str, address: &str) -> Arc<EndpointMetrics> {
+        let mut endpoints = self.endpoints.borrow_mut();
+        let made = || self.shared.registry.endpoint(self.index, upstream, address);
+        Arc::clone(endpoints.entry(id).or_insert_with(made))
     }
 
     /// The text of `/metrics`.
