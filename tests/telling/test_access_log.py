@@ -23,7 +23,13 @@ Backends = Callable[..., Backend]
 
 def logged(address: str, to: Path | str) -> Config:
     """Everything to one backend, logged, with an admin listener."""
-    return {**upstream(address), "access_log": {"to": str(to), "format": "json"}, "admin": {"bind": "127.0.0.1:0"}}
+    # One thread: lines of several stand in the order in which their buffers were handed over.
+    return {
+        **upstream(address),
+        "threads": 1,
+        "access_log": {"to": str(to), "format": "json"},
+        "admin": {"bind": "127.0.0.1:0"},
+    }
 
 
 def ask(running: Running, path: str, *fields: str) -> int:

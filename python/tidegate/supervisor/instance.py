@@ -431,14 +431,13 @@ class Instance:
         self._ends += 1
         self.ending.set()
         if self._ends == 1:
-            self.log.info(f"{cause}: draining")
             notify.stopping()
         else:
             self.log.info(f"{cause}: ending at once")
             timeout_s = 0
-        self._spawn(self._drain(timeout_s))
+        self._spawn(self._drain(cause, timeout_s))
 
-    async def _drain(self, timeout_s: float | None) -> None:
+    async def _drain(self, cause: str, timeout_s: float | None) -> None:
         drain = self.snapshots.config.drain
         delay_ms, timeout_ms = drain.delay.milliseconds, drain.timeout.milliseconds
         if timeout_s is not None:
@@ -449,6 +448,8 @@ class Instance:
             return
         with suppress(Gone, WorkerRefused, TimeoutError):
             await asyncio.wait_for(worker.ask("drain", delay_ms=delay_ms, timeout_ms=timeout_ms), SPARE_S)
+            if self._ends == 1:  # said once it is so: whoever reads it finds that answers end their connections
+                self.log.info(f"{cause}: draining")
         done, _ = await asyncio.wait([worker.ended], timeout=(delay_ms + timeout_ms) / 1000 + SPARE_S)
         if not done:
             self.log.warning("the worker did not end in time: it is killed")

@@ -159,9 +159,9 @@ impl Exchange {
         }
     }
 
-    /// Bytes of the request's body that have come.
+    /// Bytes of the request that have come: its head, and its body without framing.
     pub fn bytes_in(&self) -> u64 {
-        self.upload.taken()
+        self.bytes.len() as u64 + self.upload.taken()
     }
 
     /// Whether it is a tunnel.
