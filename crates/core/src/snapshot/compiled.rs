@@ -223,6 +223,9 @@ fn refuse_unbuilt(document: &Document, problems: &mut Vec<String>) {
     for listener in document.listeners.iter().filter(|listener| listener.proxy_protocol) {
         problems.push(format!("listener {}: proxy_protocol is not built yet", listener.name));
     }
+    for upstream in document.upstreams.iter().filter(|upstream| upstream.pool.connections > 0) {
+        problems.push(format!("upstream {}: pool.connections is not built yet", upstream.name));
+    }
     for upstream in document.upstreams.iter().filter(|upstream| upstream.proxy_protocol != ProxyProtocolOut::Off) {
         problems.push(format!("upstream {}: proxy_protocol is not built yet", upstream.name));
     }
