@@ -20,9 +20,6 @@ from tidegate.config.listener import Bind
 from tidegate.supervisor.refusal import Refused
 
 BACKLOG = 4096
-LOW_WATER = 131_072
-"""TCP_NOTSENT_LOWAT: unsent bytes that the kernel holds for a client that reads slowly."""
-TCP_NOTSENT_LOWAT = 25
 FIRST_DESCRIPTOR = 3
 """Where systemd's descriptors begin (sd_listen_fds(3))."""
 
@@ -207,7 +204,6 @@ def _tcp(family: socket.AddressFamily, address: BindAddress, *, reuse_port: bool
     if reuse_port:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, LOW_WATER)
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if address.is_dual_stack else 1)
     return sock
@@ -317,7 +313,6 @@ def from_systemd(environment: Mapping[str, str], pid: int) -> dict[str, socket.s
         sock.setblocking(False)
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, LOW_WATER)
         found[name_of(sock)] = sock
         if index < len(names) and names[index] not in ("", "unknown"):
             found.setdefault(f"name {names[index]}", sock)

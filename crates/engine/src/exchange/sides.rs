@@ -39,12 +39,23 @@ pub struct Sides {
     timer: Option<Pin<Box<Sleep>>>,
     armed: Moment,
     news: u64,
+    /// Whether the client has once had no room for our bytes.
+    is_slow: bool,
 }
 
 impl Sides {
     /// The sides of a new connection.
     pub fn new(down: Stream, thread: &Thread) -> Self {
-        Self { down, up: None, connecting: None, load: None, timer: None, armed: Moment::NEVER, news: thread.news() }
+        Self {
+            down,
+            up: None,
+            connecting: None,
+            load: None,
+            timer: None,
+            armed: Moment::NEVER,
+            news: thread.news(),
+            is_slow: false,
+        }
     }
 
     /// Waits for the first of what the lane is interested in.
@@ -53,10 +64,14 @@ impl Sides {
     }
 
     fn poll(&mut self, interest: Interest, lane: &mut Lane, thread: &Thread, cx: &mut Context<'_>) -> Poll<Event> {
-        if interest.write_downstream
-            && let Poll::Ready(event) = write(Side::Downstream, &mut self.down, lane, cx)
-        {
-            return Poll::Ready(event);
+        if interest.write_downstream {
+            if let Poll::Ready(event) = write(Side::Downstream, &mut self.down, lane, cx) {
+                return Poll::Ready(event);
+            }
+            if !self.is_slow {
+                self.is_slow = true;
+                self.down.bound_unsent();
+            }
         }
         if let Some(up) = &mut self.up {
             if interest.write_upstream

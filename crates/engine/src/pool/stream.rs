@@ -7,6 +7,9 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+/// Most unsent bytes that the kernel holds for a slow peer.
+const UNSENT: u32 = 128 * 1024;
+
 /// A connection, over TCP or a Unix socket.
 #[derive(Debug)]
 pub enum Stream {
@@ -70,6 +73,15 @@ impl Stream {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+
+    /// Bounds the unsent bytes that the kernel holds for a peer that reads slowly (TCP_NOTSENT_LOWAT). Only for such a
+    /// peer: on every connection it cost 2 µs of kernel time a request, measured with 1 KiB answers.
+    pub fn bound_unsent(&self) {
+        if let Self::Tcp(stream) = self {
+            // Where the option cannot be set the kernel's own bound holds.
+            let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
         }
     }
 
