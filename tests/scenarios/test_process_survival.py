@@ -13,9 +13,6 @@ from tests.peers.load import Load
 from tests.peers.process import Process
 from tests.peers.sockets import Client
 from tests.peers.tidegate import COMMAND, Tidegate, upstream
-from tidegate import _engine
-
-pytestmark = pytest.mark.skipif(not hasattr(_engine, "work"), reason="the engine does not serve yet")
 
 GET = "GET /a HTTP/1.1\r\nHost: api\r\n\r\n"
 CHUNK = b"x" * 65_536

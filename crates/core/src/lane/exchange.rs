@@ -112,7 +112,6 @@ pub struct Exchange {
     pub(super) cut: Option<super::Close>,
     pub(super) buffered: Option<u64>,
     pub(super) wants_metrics: bool,
-    pub(super) cancel_lease: bool,
 }
 
 /// Endpoints that an exchange has tried in vain, at most [`Tried::MOST`].

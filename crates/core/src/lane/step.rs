@@ -400,7 +400,6 @@ impl Lane {
         }
         exchange.fresh_only = false;
         exchange.link = Link::Wanted;
-        exchange.cancel_lease = kind == Kind::ConnectTimeout;
     }
 
     /// Moves bytes of the answer towards the client.
