@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,21 +53,28 @@ def start(words: list[str], core: str, output: Path) -> subprocess.Popen[str]:
         return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, text=True)
 
 
-def wait_until_it_accepts(address: str, process: subprocess.Popen[str], output: Path) -> None:
-    """Connect again and again until it works."""
-    host, port = address.split(":")
+def wait_until(holds: Callable[[], bool], process: subprocess.Popen[str], output: Path) -> None:
+    """Look again and again, for a minute, until a starting program has got so far."""
     for _ in range(1200):
         if process.poll() is not None:
             raise RuntimeError(f"ended at once: {output.read_text()}")
-        try:
-            socket.create_connection((host, int(port)), timeout=1).close()
+        if holds():
             return
-        except OSError:
-            try:
-                process.wait(0.05)
-            except subprocess.TimeoutExpired:
-                continue
-    raise RuntimeError(f"does not accept: {output.read_text()}")
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
+    raise RuntimeError(f"does not become ready: {output.read_text()}")
+
+
+def wait_until_it_accepts(address: str, process: subprocess.Popen[str], output: Path) -> None:
+    """Connect again and again until it works."""
+    host, port = address.split(":")
+
+    def accepts() -> bool:
+        with suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
+            return True
+        return False
+
+    wait_until(accepts, process, output)
 
 
 def program(name: str) -> str:
@@ -195,7 +203,8 @@ def tidegate(case: Case, folder: Path, to: str) -> Peer:
     path.write_text(json.dumps(config))
     words = [sys.executable, "-m", "tidegate", "run", str(path), "--socket", str(folder / "control.sock")]
     process = start(words, PROXY_CORE, output)
-    wait_until_it_accepts(address, process, output)
+    # Its sockets accept before there is a worker.
+    wait_until(lambda: " ready" in output.read_text(), process, output)
     worker = json.loads((folder / "state" / "worker.json").read_text())["pid"]
     return Peer("tidegate", address, [process], worker)
 
