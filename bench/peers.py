@@ -204,7 +204,7 @@ def tidegate(case: Case, folder: Path, to: str) -> Peer:
     words = [sys.executable, "-m", "tidegate", "run", str(path), "--socket", str(folder / "control.sock")]
     process = start(words, PROXY_CORE, output)
     # Its sockets accept before there is a worker.
-    wait_until(lambda: " ready" in output.read_text(), process, output)
+    wait_until(lambda: "ready: " in output.read_text(), process, output)
     worker = json.loads((folder / "state" / "worker.json").read_text())["pid"]
     return Peer("tidegate", address, [process], worker)
 
