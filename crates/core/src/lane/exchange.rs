@@ -1,6 +1,8 @@
 //! One request and all that answers it: what has come, what waits, what was decided, and what is told at its end.
 
+use std::mem;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::body::{Body, Out};
 use super::buffer::{self, Buffer};
@@ -11,6 +13,7 @@ use crate::framing::{HeadReader, RequestFacts, ResponseFacts};
 use crate::head::{RequestHead, ResponseHead};
 use crate::moment::Moment;
 use crate::route::RouteId;
+use crate::snapshot::compiled::Upstream;
 
 /// How far the exchange with the endpoint is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -163,6 +166,11 @@ impl Exchange {
         self.bytes.len() as u64 + self.upload.taken()
     }
 
+    /// The upstream that was asked last.
+    pub(super) fn upstream(&self) -> Option<&Upstream> {
+        self.serving.as_ref()?.upstream(self.chosen?).map(Arc::as_ref)
+    }
+
     /// Whether it is a tunnel.
     pub fn is_tunnel(&self) -> bool {
         self.answering == Answering::Tunnel
@@ -179,13 +187,18 @@ impl Exchange {
 
     /// Makes it as new, but keeps the room of its vectors.
     pub(super) fn reset(&mut self) {
-        let mut old = std::mem::take(self);
-        old.bytes.clear();
-        old.head.fields.clear();
-        old.answer.fields.clear();
-        old.up.clear();
-        old.down.clear();
-        (self.bytes, self.head, self.answer) = (old.bytes, old.head, old.answer);
-        (self.up, self.down) = (old.up, old.down);
+        self.bytes.clear();
+        self.head.fields.clear();
+        self.answer.fields.clear();
+        self.up.clear();
+        self.down.clear();
+        *self = Self {
+            bytes: mem::take(&mut self.bytes),
+            head: mem::take(&mut self.head),
+            answer: mem::take(&mut self.answer),
+            up: mem::take(&mut self.up),
+            down: mem::take(&mut self.down),
+            ..Self::default()
+        };
     }
 }

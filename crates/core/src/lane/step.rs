@@ -1,5 +1,8 @@
 //! The machine itself: an event changes what is known, then the lane goes as far as it can without another one.
 
+use std::rc::Rc;
+use std::time::Duration;
+
 use super::answer;
 use super::body::Appetite;
 use super::buffer;
@@ -7,6 +10,7 @@ use super::deadline::{Due, GATHER, RATE_WINDOW};
 use super::exchange::{Answering, Exchange, Link};
 use super::own;
 use super::request;
+use super::serving::Serving;
 use super::{Act, Close, Event, Fresh, Interest, Keep, Lane, Lease, Phase, Side, Turn};
 use crate::failure::{Failure, Kind, Retryable, Stage};
 use crate::framing::{ChunkLimits, Progress};
@@ -19,7 +23,7 @@ use crate::snapshot::document::Builtin;
 const GATHERED: usize = 16 * 1024;
 
 /// How long an endpoint is passed over after it could not be reached.
-const PASSED_OVER: std::time::Duration = std::time::Duration::from_secs(10);
+const PASSED_OVER: Duration = Duration::from_secs(10);
 
 /// Bounds on the chunks of an answer.
 const ANSWER_CHUNKS: ChunkLimits = ChunkLimits { extension: 4096, trailer: 64 * 1024 };
@@ -67,7 +71,6 @@ impl Lane {
 
     fn take_upstream(&mut self, event: Event, turn: &Turn<'_>) {
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
-        let policy = exchange.chosen.and_then(|chosen| exchange.serving.as_ref()?.upstream(chosen).cloned());
         match event {
             Event::Read(Side::Upstream, 0) => exchange.upstream_ended = true,
             Event::Read(Side::Upstream, n) => exchange.source.fill(n),
@@ -88,11 +91,13 @@ impl Lane {
             }
             Event::Queued => {
                 exchange.queued = true;
-                exchange.lease_until = turn.now.after(policy.map_or(GATHER, |upstream| upstream.wait));
+                let wait = exchange.upstream().map_or(GATHER, |upstream| upstream.wait);
+                exchange.lease_until = turn.now.after(wait);
             }
             Event::Connecting => {
                 exchange.queued = false;
-                exchange.lease_until = policy.map_or(Moment::NEVER, |u| turn.now.after_unless_zero(u.connect));
+                let connect = exchange.upstream().map_or(Duration::ZERO, |upstream| upstream.connect);
+                exchange.lease_until = turn.now.after_unless_zero(connect);
             }
             Event::Accepted
             | Event::Done
@@ -204,7 +209,7 @@ impl Lane {
         exchange.bytes.extend_from_slice(self.input.filled().get(..len).unwrap_or_default());
         self.input.consume(len);
         self.phase = Phase::Exchange;
-        exchange.serving = Some(std::rc::Rc::clone(turn.serving));
+        exchange.serving = Some(Rc::clone(turn.serving));
         exchange.rate_from = turn.now;
         match request::admit(exchange, &self.peer, turn) {
             Ok(route) => self.direct(route, turn),
@@ -257,7 +262,6 @@ impl Lane {
 
     /// One step of an exchange; `None`: another one follows at once.
     fn exchange_step(&mut self, turn: &mut Turn<'_>) -> Option<Act> {
-        let serving = self.exchange.as_ref().and_then(|exchange| exchange.serving.clone());
         let exchange = self.exchange.as_deref_mut()?;
         if exchange.wants_metrics && exchange.answering == Answering::Waiting {
             return Some(Act::Metrics);
@@ -265,11 +269,11 @@ impl Lane {
         if exchange.is_tunnel() {
             return Some(self.tunnel_step(turn));
         }
-        let serving = serving.as_ref().unwrap_or(turn.serving);
-        let Some(listener) = serving.compiled.listeners.get(exchange.listener).cloned() else {
+        let serving = exchange.serving.clone().unwrap_or_else(|| Rc::clone(turn.serving));
+        let Some(listener) = serving.compiled.listeners.get(exchange.listener) else {
             return Some(Act::Close(Close::Now));
         };
-        if let Err(failure) = self.move_upload(&listener) {
+        if let Err(failure) = self.move_upload(listener) {
             self.fail(failure, turn);
             return None;
         }
@@ -279,7 +283,7 @@ impl Lane {
             return None;
         }
         if exchange.link == Link::Wanted {
-            return self.ask_for_endpoint(&listener, turn);
+            return self.ask_for_endpoint(&serving, listener, turn);
         }
         if exchange.link == Link::Open {
             match self.move_download(turn) {
@@ -335,9 +339,8 @@ impl Lane {
         Ok(())
     }
 
-    fn ask_for_endpoint(&mut self, listener: &Listener, turn: &mut Turn<'_>) -> Option<Act> {
+    fn ask_for_endpoint(&mut self, serving: &Serving, listener: &Listener, turn: &mut Turn<'_>) -> Option<Act> {
         let exchange = self.exchange.as_deref_mut()?;
-        let serving = exchange.serving.clone()?;
         let route = exchange.route.and_then(|id| serving.compiled.route(id))?;
         let Target::Upstream(index) = route.to else { return None };
         let chosen = match (exchange.fresh_only, exchange.chosen) {
@@ -582,7 +585,7 @@ impl Lane {
             exchange.bytes.extend_from_slice(self.input.filled().get(..1).unwrap_or_default());
             exchange.head = crate::head::RequestHead { fields: Vec::new(), ..Default::default() };
         }
-        exchange.serving.get_or_insert_with(|| std::rc::Rc::clone(turn.serving));
+        exchange.serving.get_or_insert_with(|| Rc::clone(turn.serving));
         exchange.last |= failure.kind.status() == 400 || failure.stage == Stage::Codec;
         own::answer_failure(exchange, failure, turn);
     }

@@ -23,10 +23,17 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// A listening socket, registered with the thread's event loop.
 pub enum Listening {
-    /// TCP.
-    Tcp(TcpListener),
+    /// TCP, and the address that its connections came to, unless it is bound to all of the machine's.
+    Tcp(TcpListener, Option<SocketAddr>),
     /// A Unix socket.
     Unix(UnixListener),
+}
+
+/// A connection, who it is from, and the address it came to.
+struct Accepted {
+    stream: Stream,
+    peer: Option<SocketAddr>,
+    local: Option<SocketAddr>,
 }
 
 /// A connection that no thread's event loop knows yet.
@@ -47,13 +54,21 @@ impl Listening {
             let listener = std::os::unix::net::UnixListener::from(OwnedFd::from(socket));
             return UnixListener::from_std(listener).map(Self::Unix);
         }
-        TcpListener::from_std(socket.into()).map(Self::Tcp)
+        let local = socket.local_addr()?.as_socket().filter(|local| !local.ip().is_unspecified());
+        TcpListener::from_std(socket.into()).map(|listener| Self::Tcp(listener, local))
     }
 
-    async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+    async fn accept(&self) -> io::Result<Accepted> {
         match self {
-            Self::Tcp(listener) => listener.accept().await.map(|(stream, peer)| (Stream::Tcp(stream), Some(peer))),
-            Self::Unix(listener) => listener.accept().await.map(|(stream, _)| (Stream::Unix(stream), None)),
+            Self::Tcp(listener, local) => {
+                let (stream, peer) = listener.accept().await?;
+                let local = local.or_else(|| stream.local_addr().ok());
+                Ok(Accepted { stream: Stream::Tcp(stream), peer: Some(peer), local })
+            }
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok(Accepted { stream: Stream::Unix(stream), peer: None, local: None })
+            }
         }
     }
 }
@@ -68,7 +83,10 @@ pub async fn accept(listening: Listening, thread: Rc<Thread>, listener: Rc<Liste
             continue;
         }
         match listening.accept().await {
-            Ok((stream, peer)) => spread(&thread, &listener, stream, peer, single),
+            Ok(accepted) => {
+                thread.look_at_clock();
+                spread(&thread, &listener, accepted, single);
+            }
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {
                 let says = format_args!("listener {} pauses: {error}; raise the file limit", listener.name);
@@ -88,7 +106,8 @@ fn is_of_the_connection(error: &io::Error) -> bool {
 }
 
 /// A single socket's connections go to all threads in turn; where there are several, each thread has its own.
-fn spread(thread: &Rc<Thread>, listener: &Rc<ListenerState>, stream: Stream, peer: Option<SocketAddr>, single: bool) {
+fn spread(thread: &Rc<Thread>, listener: &Rc<ListenerState>, accepted: Accepted, single: bool) {
+    let Accepted { stream, peer, local } = accepted;
     if single {
         let mut threads = thread.threads.borrow_mut();
         let (all, next) = &mut *threads;
@@ -101,7 +120,6 @@ fn spread(thread: &Rc<Thread>, listener: &Rc<ListenerState>, stream: Stream, pee
             return;
         }
     }
-    let local = local_of(&stream);
     tokio::task::spawn_local(serve(stream, Peer::new(peer, local), Rc::clone(listener), Rc::clone(thread)));
 }
 

@@ -12,6 +12,7 @@ use crate::threads::thread::{ListenerState, Thread};
 /// Logs and counts the exchange that `lane` reports.
 pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
     let Some(exchange) = lane.exchange() else { return };
+    thread.look_at_clock();
     let now = thread.now();
     let serving = exchange.serving.as_deref();
     let duration_ns = u64::try_from(now.since(exchange.began).as_nanos()).unwrap_or(u64::MAX);
@@ -20,8 +21,8 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
     if let Some(failure) = &exchange.failure {
         thread.metrics.failed(failure.kind, failure.stage);
     }
-    if let Some(route) = exchange.route.and_then(|id| serving?.compiled.route(id)) {
-        thread.route_metrics(&route.name, |metrics| {
+    if let (Some(id), Some(serving)) = (exchange.route, serving) {
+        thread.route_metrics(&serving.compiled, id, |metrics| {
             metrics.answered(&Answered {
                 status: exchange.status,
                 duration_ns,

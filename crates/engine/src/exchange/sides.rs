@@ -60,7 +60,14 @@ impl Sides {
 
     /// Waits for the first of what the lane is interested in.
     pub async fn first_of(&mut self, interest: Interest, lane: &mut Lane, thread: &Thread) -> Event {
-        poll_fn(|cx| self.poll(interest, lane, thread, cx)).await
+        let mut woken = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut woken, true) {
+                thread.look_at_clock();
+            }
+            self.poll(interest, lane, thread, cx)
+        })
+        .await
     }
 
     fn poll(&mut self, interest: Interest, lane: &mut Lane, thread: &Thread, cx: &mut Context<'_>) -> Poll<Event> {

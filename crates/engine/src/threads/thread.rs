@@ -12,6 +12,8 @@ use std::sync::mpsc::SyncSender;
 use std::task::{Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustc_hash::FxHashMap;
+use slab::Slab;
 use tidegate_core::dice::Dice;
 use tidegate_core::failure::Stage;
 use tidegate_core::lane::buffer::Shelf;
@@ -97,6 +99,13 @@ impl ListenerState {
     }
 }
 
+/// A thread's counters of the routes of one snapshot.
+#[derive(Default)]
+struct RouteCounters {
+    snapshot: u64,
+    by_id: FxHashMap<u32, Arc<RouteMetrics>>,
+}
+
 /// One serving thread's own state.
 pub struct Thread {
     /// What the threads share.
@@ -112,14 +121,14 @@ pub struct Thread {
     index: usize,
     whereabouts: Arc<Whereabouts>,
     dice: RefCell<Dice>,
-    date: Cell<(u64, [u8; 29])>,
+    clock: Cell<Moment>,
+    date: RefCell<(u64, [u8; 29])>,
     serving: RefCell<Option<Rc<Serving>>>,
     listeners: RefCell<HashMap<String, Rc<ListenerState>>>,
     accepting: RefCell<HashMap<u32, AbortHandle>>,
-    routes: RefCell<HashMap<String, Arc<RouteMetrics>>>,
-    endpoints: RefCell<HashMap<u32, Arc<EndpointMetrics>>>,
-    wakers: RefCell<HashMap<u64, Waker>>,
-    next_waker: Cell<u64>,
+    routes: RefCell<RouteCounters>,
+    endpoints: RefCell<FxHashMap<u32, Arc<EndpointMetrics>>>,
+    wakers: RefCell<Slab<Waker>>,
     news: Cell<u64>,
     leave_at: Cell<Moment>,
     /// Every serving thread, for handing out, and whose turn it is.
@@ -137,14 +146,14 @@ impl Thread {
             index,
             whereabouts,
             dice: RefCell::new(Dice::seeded(seed)),
-            date: Cell::new((0, [b' '; 29])),
+            clock: Cell::new(shared.now()),
+            date: RefCell::new((0, [b' '; 29])),
             serving: RefCell::default(),
             listeners: RefCell::default(),
             accepting: RefCell::default(),
             routes: RefCell::default(),
             endpoints: RefCell::default(),
             wakers: RefCell::default(),
-            next_waker: Cell::default(),
             news: Cell::default(),
             leave_at: Cell::new(Moment::NEVER),
             threads: RefCell::default(),
@@ -167,6 +176,7 @@ impl Thread {
     }
 
     fn obey(self: &Rc<Self>, order: Order) {
+        self.look_at_clock();
         match order {
             Order::Serve { compiled, sockets, threads, done } => {
                 self.threads.borrow_mut().0 = threads;
@@ -258,6 +268,7 @@ impl Thread {
     }
 
     async fn tick(&self) {
+        self.look_at_clock();
         self.whereabouts.count.fetch_add(1, Ordering::Relaxed);
         self.metrics.beats.one();
         self.log.flush();
@@ -269,9 +280,22 @@ impl Thread {
         .await;
     }
 
-    /// Now, as the core counts time.
+    /// Now, as the core counts time: when the thread last looked at the clock, which it does once for each wake-up, for
+    /// each exchange that ends, and for each connection that it accepts. Reading it for each act cost 0.4 µs a request.
     pub fn now(&self) -> Moment {
-        self.shared.now()
+        self.clock.get()
+    }
+
+    /// Looks at the clock.
+    pub fn look_at_clock(&self) {
+        let now = self.shared.now();
+        self.clock.set(now);
+        let second = now.as_nanos() / 1_000_000_000 + 1;
+        let mut date = self.date.borrow_mut();
+        if date.0 != second {
+            let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+            *date = (second, http_date(unix));
+        }
     }
 
     /// The clock's reading at `moment`.
@@ -287,14 +311,12 @@ impl Thread {
 
     /// Lets a lane look at what it may.
     pub fn turn<T>(&self, listener: &ListenerState, look: impl FnOnce(&mut Turn<'_>) -> T) -> T {
-        let now = self.now();
-        let date = self.date(now);
         let leave_at = self.leave_at.get().min(listener.leave_at.get());
         let most = listener.most_per_client();
         let ready = self.shared.ready.load(Ordering::Relaxed);
         look(&mut Turn {
-            now,
-            date: &date,
+            now: self.now(),
+            date: &self.date.borrow().1,
             dice: &mut self.dice.borrow_mut(),
             shelf: &mut self.shelf.borrow_mut(),
             serving: &listener.serving.borrow(),
@@ -304,18 +326,6 @@ impl Thread {
             ready,
             crowded: most > 0 && listener.crowd.get() > most,
         })
-    }
-
-    fn date(&self, now: Moment) -> [u8; 29] {
-        let second = now.as_nanos() / 1_000_000_000 + 1;
-        let (at, date) = self.date.get();
-        if at == second {
-            return date;
-        }
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let date = http_date(unix);
-        self.date.set((second, date));
-        date
     }
 
     /// Counts a connection as open until the guard is dropped.
@@ -333,13 +343,7 @@ impl Thread {
 
     /// Makes the current task one that news wake, until the guard is dropped.
     pub async fn register(self: &Rc<Self>) -> Registered {
-        let key = self.next_waker.get();
-        self.next_waker.set(key + 1);
-        poll_fn(|cx| {
-            self.wakers.borrow_mut().insert(key, cx.waker().clone());
-            Poll::Ready(())
-        })
-        .await;
+        let key = poll_fn(|cx| Poll::Ready(self.wakers.borrow_mut().insert(cx.waker().clone()))).await;
         Registered { thread: Rc::clone(self), key }
     }
 
@@ -350,21 +354,25 @@ impl Thread {
 
     fn tell_news(&self) {
         self.news.set(self.news.get() + 1);
-        for waker in self.wakers.borrow().values() {
+        for (_, waker) in self.wakers.borrow().iter() {
             waker.wake_by_ref();
         }
     }
 
-    /// Counts something of the route with this name.
-    pub fn route_metrics(&self, name: &str, count: impl FnOnce(&RouteMetrics)) {
+    /// Counts something of a route of the snapshot.
+    pub fn route_metrics(&self, compiled: &Compiled, id: RouteId, count: impl FnOnce(&RouteMetrics)) {
+        let Some(route) = compiled.route(id) else { return };
         let mut routes = self.routes.borrow_mut();
-        if let Some(metrics) = routes.get(name) {
-            count(metrics);
-            return;
+        let made = || self.shared.registry.route(self.index, &route.name);
+        if routes.snapshot != compiled.document.number {
+            // An exchange that began under an older snapshot is looked up among all, by name.
+            if routes.snapshot > compiled.document.number {
+                count(&made());
+                return;
+            }
+            *routes = RouteCounters { snapshot: compiled.document.number, by_id: FxHashMap::default() };
         }
-        let metrics = self.shared.registry.route(self.index, name);
-        count(&metrics);
-        routes.insert(name.to_owned(), metrics);
+        count(routes.by_id.entry(id.0).or_insert_with(made));
     }
 
     /// The counters of the endpoint with this id.
@@ -402,11 +410,11 @@ impl Drop for Open {
 /// A task that news wake.
 pub struct Registered {
     thread: Rc<Thread>,
-    key: u64,
+    key: usize,
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.thread.wakers.borrow_mut().remove(&self.key);
+        self.thread.wakers.borrow_mut().remove(self.key);
     }
 }
