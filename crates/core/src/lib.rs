@@ -11,6 +11,7 @@ pub mod moment; // time as a number that someone else reads off a clock
 pub mod dice; // chance as a stream that someone else seeds
 pub mod snapshot; // the compiled configuration: the document from Python, and what the road reads
 pub mod head; // the head of a message: spans over the bytes it came in
+pub mod proxy_protocol; // who the client is, told in front of the first byte
 pub mod framing; // RFC 9112: where a message begins and ends, or why nobody can know
 pub mod route; // which route a request takes, by host and path
 pub mod filter; // what is changed on the way: forwarded fields, hop-by-hop fields
