@@ -42,6 +42,7 @@ def fields_of_the_core() -> dict[str, list[str]]:
     [
         ("Document", []),
         ("AccessLog", ["access_log"]),
+        ("ProgramLog", ["log"]),
         ("Listener", ["listeners", 0]),
         ("Bind", ["listeners", 0, "binds", 0]),
         ("Forwarded", ["listeners", 0, "forwarded"]),

@@ -43,6 +43,7 @@ def compile_snapshot(
         "threads": threads,
         "connections": connections,
         "access_log": None if config.access_log is None else {"to": config.access_log.to},
+        "log": {"level": config.log.level, "format": config.log.format},
         "listeners": [compile_listener(name, listener, sockets) for name, listener in config.listeners.items()],
         "routes": [compile_route(index, route, listeners, upstreams) for index, route in enumerate(config.routes)],
         "upstreams": [compile_upstream(name, upstream, resolved) for name, upstream in config.upstreams.items()],

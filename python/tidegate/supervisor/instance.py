@@ -248,8 +248,7 @@ class Instance:
         places = [f"{name}={each.address}" for name, listener in bound.listeners.items() for each in listener.bind]
         places += [f"admin={each.address}" for each in (bound.admin.bind if bound.admin is not None else ())]
         limits = f"threads={self.snapshots.threads} connections={self.snapshots.connections} files={self.files}"
-        sys.stderr.write(f"ready: {' '.join(places)} {limits} snapshot={self.snapshots.number} pid={os.getpid()}\n")
-        sys.stderr.flush()
+        self.log.announce(f"ready: {' '.join(places)} {limits} snapshot={self.snapshots.number} pid={os.getpid()}")
         notify.ready(f"serving snapshot {self.snapshots.number} of {self.source}")
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:

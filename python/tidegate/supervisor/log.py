@@ -21,16 +21,18 @@ class Log:
 
     def say(self, level: Level, says: str) -> None:
         """Write one event, if it is worth it; each further line of a text is indented. Never fails."""
-        if LEVELS.index(level) < LEVELS.index(self.level):
-            return
-        now = time.time()
-        when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03}Z"
-        if self.format == "json":
-            line = json.dumps({"time": when, "level": level, "room": "supervisor", "message": says})
-        else:
-            line = f"{when} {level} " + says.replace("\n", "\n    ")
+        if LEVELS.index(level) >= LEVELS.index(self.level):
+            when = now()
+            text = f"{when} {level} " + says.replace("\n", "\n    ")
+            self._write(text, time=when, level=level, room="supervisor", message=says)
+
+    def announce(self, says: str) -> None:
+        """Write one line for who started us, whatever the level; as text it begins with its own words."""
+        self._write(says, time=now(), level="info", room="supervisor", message=says)
+
+    def _write(self, text: str, **fields: str) -> None:
         with suppress(OSError, ValueError):
-            sys.stderr.write(line + "\n")
+            sys.stderr.write((json.dumps(fields) if self.format == "json" else text) + "\n")
             sys.stderr.flush()
 
     def info(self, says: str) -> None:
@@ -44,3 +46,9 @@ class Log:
     def error(self, says: str) -> None:
         """Something went wrong."""
         self.say("error", says)
+
+
+def now() -> str:
+    """Write the time as both processes do, in UTC to the millisecond."""
+    seconds = time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{int(seconds * 1000) % 1000:03}Z"

@@ -24,6 +24,8 @@ pub struct Document {
     pub connections: u64,
     /// Where exchanges are logged; none is off.
     pub access_log: Option<AccessLog>,
+    /// The program's own log.
+    pub log: ProgramLog,
     /// Listeners; a route names them by index.
     pub listeners: Vec<Listener>,
     /// Routes, in the order of the file.
@@ -38,6 +40,40 @@ pub struct Document {
 pub struct AccessLog {
     /// `stdout`, or the path of a file.
     pub to: String,
+}
+
+/// The program's own log, on stderr.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct ProgramLog {
+    /// The least that is worth a line.
+    pub level: LogLevel,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// How much a line of the program's log matters.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// For whoever looks for a mistake.
+    Debug,
+    /// What happens in a good life.
+    Info,
+    /// Something is not as it should be.
+    Warning,
+    /// Something could not be done.
+    Error,
+}
+
+/// How a line of the program's log looks.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 /// What a listener's connections may do.

@@ -159,7 +159,7 @@ fn hello(generation: u64) -> Value {
 fn snapshot(number: u64) -> Value {
     json!({"kind": "snapshot", "id": number, "snapshot": {
         "format": 1, "number": number, "source": "test", "since": 0.0, "threads": 1, "connections": 0,
-        "access_log": null, "listeners": [], "routes": [], "upstreams": []
+        "access_log": null, "log": {"level": "info", "format": "text"}, "listeners": [], "routes": [], "upstreams": []
     }})
 }
 

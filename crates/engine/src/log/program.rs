@@ -38,11 +38,6 @@ impl Level {
             Self::Error => "error",
         }
     }
-
-    /// The level of that name.
-    pub fn of(name: &str) -> Option<Self> {
-        [Self::Debug, Self::Info, Self::Warning, Self::Error].into_iter().find(|level| level.name() == name)
-    }
 }
 
 /// How a line looks.

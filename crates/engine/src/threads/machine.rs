@@ -10,13 +10,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tidegate_core::snapshot::compiled::Compiled;
-use tidegate_core::snapshot::document::{Document, EndpointDelta};
+use tidegate_core::snapshot::document::{self, Document, EndpointDelta};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::shared::{Shared, Whereabouts};
 use super::thread::{Order, Socket, Thread};
 use crate::control::{Beat, Machine};
-use crate::log::program::Level;
+use crate::log::program::{Format, Level};
 use crate::log::writer::{LogWriter, Target};
 use crate::metrics::registry::{Named, Registry};
 
@@ -183,6 +183,8 @@ impl Machine for Engine {
         match compiled.and_then(|compiled| self.publish(&mut inner, Arc::new(compiled))) {
             Ok(()) => {
                 if let Some(compiled) = inner.compiled.clone() {
+                    let (level, format) = spoken(compiled.document.log);
+                    self.shared.program.set(level, format);
                     let binds = compiled.document.listeners.iter().flat_map(|listener| &listener.binds);
                     let ids: HashSet<u32> = binds.flat_map(|bind| bind.sockets.iter().copied()).collect();
                     inner.sockets.retain(|id, _| ids.contains(id));
@@ -230,6 +232,14 @@ impl Machine for Engine {
             }
             while shared.connections.load(Ordering::Relaxed) > 0 && !over() {
                 std::thread::sleep(Duration::from_millis(20));
+            }
+            match shared.connections.load(Ordering::Relaxed) {
+                0 => shared.program.say(Level::Info, "drain", "every connection has ended"),
+                left => shared.program.say(
+                    Level::Warning,
+                    "drain",
+                    format_args!("time is over: {left} connections are cut"),
+                ),
             }
             set_drained(&drained);
         });
@@ -325,6 +335,21 @@ impl Machine for Engine {
             })
             .collect()
     }
+}
+
+/// The words of a snapshot about the program's log, in the log's own.
+fn spoken(log: document::ProgramLog) -> (Level, Format) {
+    let level = match log.level {
+        document::LogLevel::Debug => Level::Debug,
+        document::LogLevel::Info => Level::Info,
+        document::LogLevel::Warning => Level::Warning,
+        document::LogLevel::Error => Level::Error,
+    };
+    let format = match log.format {
+        document::LogFormat::Text => Format::Text,
+        document::LogFormat::Json => Format::Json,
+    };
+    (level, format)
 }
 
 fn set_drained(drained: &(Mutex<bool>, Condvar)) {
