@@ -1,0 +1,363 @@
+//! Plays a transcript's input on a lane and writes down what the lane does. Stands where the engine stands, with fakes
+//! for sockets, time and dice.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_core::dice::Dice;
+use tidegate_core::filter::forwarded::Peer;
+use tidegate_core::lane::buffer::Shelf;
+use tidegate_core::lane::{Act, Close, Event, Fresh, Interest, Lane, Lease, Serving, Side, Turn};
+use tidegate_core::moment::Moment;
+
+use crate::script::{Input, Script};
+use crate::split::Split;
+use crate::told::{self, Done, Seen};
+
+/// More turns than any step needs: a lane that takes them all goes round in circles.
+const MOST_TURNS: usize = 2_000_000;
+
+/// No lane holds more bytes that wait to be sent than its two boxes and what was copied behind a head.
+const MOST_WAITING: usize = 128 * 1024 + 2 * 64 * 1024 + 64;
+
+/// How long an idle connection may still carry a request in a drain, as the engine has it.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What a side has sent and not been asked for yet.
+enum Coming {
+    Bytes(Vec<u8>),
+    End,
+    Reset,
+}
+
+struct Socket {
+    coming: VecDeque<Coming>,
+    room: usize,
+}
+
+impl Socket {
+    fn new() -> Self {
+        Self { coming: VecDeque::new(), room: usize::MAX }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Nothing,
+    /// The lane wants a connection, and the next input says at once what there is.
+    Now,
+    /// The lane waits for a connection.
+    Waiting,
+}
+
+struct Player<'a> {
+    script: &'a Script,
+    at: usize,
+    lane: Lane,
+    serving: Rc<Serving>,
+    dice: Dice,
+    shelf: Shelf,
+    now: Moment,
+    leave_at: Moment,
+    down: Socket,
+    up: Option<Socket>,
+    asked: Asked,
+    interest: Interest,
+    is_over: bool,
+    turns: usize,
+    seen: Vec<Seen>,
+}
+
+/// Plays `script`; says for each step what came of it.
+pub(crate) fn play(script: &Script, split: Split) -> Result<Vec<Done>, String> {
+    let mut player = Player::new(script)?;
+    let mut done = Vec::new();
+    for (at, step) in script.steps.iter().enumerate() {
+        player.at = at;
+        player.turns = 0;
+        player.take(&step.input, at, split).map_err(|says| format!("{}: {says}", step.line))?;
+        done.push(Done {
+            seen: std::mem::take(&mut player.seen),
+            waits: told::waits(player.is_over, player.interest, player.now),
+        });
+    }
+    player.lane.clear(&mut player.shelf);
+    Ok(done)
+}
+
+impl<'a> Player<'a> {
+    fn new(script: &'a Script) -> Result<Self, String> {
+        let (client, local) = (SocketAddr::from(([192, 0, 2, 1], 4000)), SocketAddr::from(([192, 0, 2, 80], 80)));
+        let mut dice = Dice::seeded(1);
+        let now = Moment::from_nanos(1_000_000_000_000);
+        let serving = Rc::new(Serving::new(Arc::new(script.setting.compile()?), None, &mut dice));
+        let lane = Lane::new(Peer::new(Some(client), Some(local)), false, now);
+        Ok(Self {
+            script,
+            at: 0,
+            lane,
+            serving,
+            dice,
+            shelf: Shelf::new(),
+            now,
+            leave_at: Moment::NEVER,
+            down: Socket::new(),
+            up: None,
+            asked: Asked::Nothing,
+            interest: Interest::default(),
+            is_over: false,
+            turns: 0,
+            seen: Vec::new(),
+        })
+    }
+
+    fn take(&mut self, input: &Input, step: usize, split: Split) -> Result<(), String> {
+        if self.is_over {
+            return Err("the connection is over already".into());
+        }
+        match input {
+            Input::Accepted => return self.run(Event::Accepted),
+            Input::Connected { reused } => {
+                self.up = Some(Socket::new());
+                return self.answer_lease(Event::Leased { reused: reused.then_some(Duration::from_millis(500)) });
+            }
+            Input::Queued => return self.answer_lease(Event::Queued),
+            Input::Connecting => return self.answer_lease(Event::Connecting),
+            Input::Failed(kind) => return self.answer_lease(Event::LeaseFailed(*kind)),
+            Input::Pass(time) => return self.pass(*time),
+            Input::Drain => {
+                self.leave_at = self.now.after(GRACE);
+                return self.run(Event::Woken);
+            }
+            Input::Bytes(side, bytes) => {
+                let pieces = split.pieces(step, bytes);
+                self.socket(*side)?.coming.extend(pieces.into_iter().map(|piece| Coming::Bytes(piece.to_vec())));
+            }
+            Input::Closed(side) => self.socket(*side)?.coming.push_back(Coming::End),
+            Input::Reset(side) => self.socket(*side)?.coming.push_back(Coming::Reset),
+            Input::Takes(side, room) => self.socket(*side)?.room = *room,
+        }
+        match self.first_event() {
+            Some(event) => self.run(event),
+            None => Ok(()),
+        }
+    }
+
+    fn socket(&mut self, side: Side) -> Result<&mut Socket, String> {
+        match side {
+            Side::Downstream => Ok(&mut self.down),
+            Side::Upstream => self.up.as_mut().ok_or_else(|| "there is no upstream connection".into()),
+        }
+    }
+
+    fn answer_lease(&mut self, event: Event) -> Result<(), String> {
+        if self.asked == Asked::Nothing {
+            return Err("no connection was asked for".into());
+        }
+        if self.asked == Asked::Waiting && !self.interest.lease {
+            return Err("the connection that was asked for is not waited for".into());
+        }
+        self.asked = Asked::Nothing;
+        if matches!(event, Event::Queued | Event::Connecting) {
+            self.asked = Asked::Waiting;
+        }
+        self.run(event)
+    }
+
+    /// Time passes; what is due on the way happens when it is due.
+    fn pass(&mut self, time: Duration) -> Result<(), String> {
+        let end = self.now.after(time);
+        while !self.is_over && self.interest.deadline <= end {
+            let due = self.interest.deadline.max(self.now);
+            self.now = due;
+            self.run(Event::Woken)?;
+            if !self.is_over && self.asked != Asked::Now && self.interest.deadline <= due {
+                return Err("a deadline that has passed is waited for again".into());
+            }
+        }
+        self.now = end;
+        Ok(())
+    }
+
+    /// Tells the lane what happened, and does what it says until it waits for what the script does not yet have.
+    fn run(&mut self, event: Event) -> Result<(), String> {
+        let mut event = Some(event);
+        while let Some(what) = event {
+            self.turns += 1;
+            if self.turns > MOST_TURNS {
+                return Err("the lane goes round in circles".into());
+            }
+            event = match self.next(what) {
+                Act::Wait(interest) => {
+                    self.check(interest)?;
+                    self.interest = interest;
+                    self.first_event()
+                }
+                Act::Lease(lease) => self.lease(lease),
+                Act::GiveBack(keep) => {
+                    self.up = None;
+                    let idle = keep.idle.map_or_else(String::new, |idle| format!(" {idle:?}"));
+                    Some(self.did(format!("keep{idle}")))
+                }
+                Act::DropUpstream => {
+                    (self.up, self.asked) = (None, Asked::Nothing);
+                    Some(self.did("drop"))
+                }
+                Act::Shut(side) => Some(self.did(format!("shut {}", told::name(side)))),
+                Act::Metrics => {
+                    self.supply(b"up 1\n");
+                    Some(self.did("metrics"))
+                }
+                Act::Report => {
+                    let report = self.lane.exchange().map_or_else(String::new, told::report);
+                    Some(self.did(format!("report {report}")))
+                }
+                Act::Close(how) => {
+                    self.is_over = true;
+                    self.did(match how {
+                        Close::Now => "close",
+                        Close::Linger => "close linger",
+                        Close::Reset => "close reset",
+                    });
+                    None
+                }
+            };
+        }
+        Ok(())
+    }
+
+    fn did(&mut self, act: impl Into<String>) -> Event {
+        self.seen.push(Seen::Act(act.into()));
+        Event::Done
+    }
+
+    /// What the pool says to a wish depends on the next input.
+    fn lease(&mut self, lease: Lease) -> Option<Event> {
+        let upstream = self.serving.upstream(lease.to).map_or("?", |upstream| &upstream.name);
+        let address = self.serving.endpoint(lease.to).map_or("?", |endpoint| &endpoint.address);
+        let fresh = match lease.fresh {
+            Fresh::Any => "",
+            Fresh::Recent => ", recent",
+            Fresh::New => ", new",
+        };
+        let act = format!("connect {upstream} {address}{fresh}");
+        self.did(act);
+        self.up = None;
+        let next = self.script.steps.get(self.at + 1).map(|step| &step.input);
+        if matches!(next, Some(Input::Queued | Input::Connected { reused: true })) {
+            self.asked = Asked::Now;
+            return None;
+        }
+        self.asked = Asked::Waiting;
+        Some(Event::Connecting)
+    }
+
+    /// The first that is ready of what the lane waits for, in the engine's order.
+    fn first_event(&mut self) -> Option<Event> {
+        if self.is_over || self.asked == Asked::Now {
+            return None;
+        }
+        let Interest { read_downstream, write_downstream, read_upstream, write_upstream, .. } = self.interest;
+        (write_downstream.then(|| self.write(Side::Downstream)).flatten())
+            .or_else(|| write_upstream.then(|| self.write(Side::Upstream)).flatten())
+            .or_else(|| read_upstream.then(|| self.read(Side::Upstream)).flatten())
+            .or_else(|| read_downstream.then(|| self.read(Side::Downstream)).flatten())
+    }
+
+    fn write(&mut self, side: Side) -> Option<Event> {
+        let mut bytes = self.lane.waiting(side).concat();
+        let socket = self.socket(side).ok()?;
+        if matches!(socket.coming.front(), Some(Coming::Reset)) {
+            return Some(Event::Broke(side));
+        }
+        bytes.truncate(socket.room);
+        if bytes.is_empty() {
+            return None;
+        }
+        let wrote = Event::Wrote(side, bytes.len());
+        if socket.room != usize::MAX {
+            socket.room -= bytes.len();
+        }
+        match self.seen.last_mut() {
+            Some(Seen::Bytes(same, before)) if *same == side => before.extend(bytes),
+            _ => self.seen.push(Seen::Bytes(side, bytes)),
+        }
+        Some(wrote)
+    }
+
+    fn read(&mut self, side: Side) -> Option<Event> {
+        let socket = if side == Side::Downstream { Some(&mut self.down) } else { self.up.as_mut() }?;
+        let room = self.lane.room(side, &mut self.shelf);
+        match socket.coming.pop_front() {
+            None => {
+                self.lane.rest(side, &mut self.shelf);
+                None
+            }
+            Some(Coming::End) => {
+                socket.coming.push_front(Coming::End);
+                Some(Event::Read(side, 0))
+            }
+            Some(Coming::Reset) => Some(Event::Broke(side)),
+            Some(Coming::Bytes(bytes)) => {
+                let n = bytes.len().min(room.len());
+                room[..n].copy_from_slice(&bytes[..n]);
+                if n < bytes.len() {
+                    socket.coming.push_front(Coming::Bytes(bytes[n..].to_vec()));
+                }
+                (n > 0).then_some(Event::Read(side, n))
+            }
+        }
+    }
+
+    /// What holds whatever is waited for.
+    fn check(&self, interest: Interest) -> Result<(), String> {
+        let waiting = |side| self.lane.waiting(side).iter().map(|slice| slice.len()).sum::<usize>();
+        let (down, up) = (waiting(Side::Downstream), waiting(Side::Upstream));
+        if interest.read_upstream && down > 0 {
+            return Err(format!("more is read of the answer while {down} bytes of it wait for the client"));
+        }
+        if interest.write_downstream != (down > 0) {
+            return Err(format!("{down} bytes wait for the client, who is not asked to take them"));
+        }
+        if down > MOST_WAITING || (up > MOST_WAITING && self.script.setting.is_streaming()) {
+            return Err(format!("{down} and {up} bytes wait to be sent"));
+        }
+        if interest.deadline == Moment::NEVER && !self.script.setting.has_no_limit() {
+            return Err("somebody is waited for without a deadline".into());
+        }
+        if self.lane.exchange().is_none() && (interest.read_upstream || interest.lease) {
+            return Err("an endpoint is waited for without an exchange".into());
+        }
+        Ok(())
+    }
+
+    fn next(&mut self, event: Event) -> Act {
+        let (lane, mut turn) = self.turn();
+        lane.next(event, &mut turn)
+    }
+
+    fn supply(&mut self, text: &[u8]) {
+        let (lane, turn) = self.turn();
+        lane.supply(text, &turn);
+    }
+
+    fn turn(&mut self) -> (&mut Lane, Turn<'_>) {
+        let leaving = self.leave_at != Moment::NEVER;
+        let turn = Turn {
+            now: self.now,
+            date: b"Sun, 06 Nov 1994 08:49:37 GMT",
+            dice: &mut self.dice,
+            shelf: &mut self.shelf,
+            serving: &self.serving,
+            listener: 0,
+            leave_at: self.leave_at,
+            leaving,
+            ready: !leaving,
+            crowded: self.script.setting.crowded,
+        };
+        (&mut self.lane, turn)
+    }
+}

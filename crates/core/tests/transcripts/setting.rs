@@ -1,0 +1,118 @@
+//! The configuration that a transcript's first lines tell: one listener, one route to one upstream, with the defaults
+//! that a user gets; a line changes one of them, or adds a route that answers without an upstream.
+
+use serde_json::{Value, json};
+use tidegate_core::snapshot::compiled::Compiled;
+use tidegate_core::snapshot::document::Document;
+
+use crate::script::read_duration;
+
+/// The snapshot document, and what else a transcript may say at its top.
+pub(crate) struct Setting {
+    document: Value,
+    /// The client has more connections than it may.
+    pub(crate) crowded: bool,
+}
+
+impl Default for Setting {
+    fn default() -> Self {
+        Self { document: defaults(), crowded: false }
+    }
+}
+
+impl Setting {
+    /// Takes a line, as `listener    timeouts.idle 5s`.
+    pub(crate) fn take(&mut self, line: &str) -> Result<(), String> {
+        let (part, rest) = line.split_once(' ').ok_or("no setting that is known")?;
+        let (key, value) = rest.trim().split_once(' ').unwrap_or((rest.trim(), ""));
+        let value = value.trim();
+        match (part, key) {
+            ("client", "crowded") => self.crowded = true,
+            ("respond" | "builtin", path) => self.add_route(part, path, value),
+            ("route", "buffer_request") => {
+                let size: u64 = value.parse().map_err(|_| "no size")?;
+                self.document["routes"][0]["filters"] = json!([{"buffer_request": {"size": size}}]);
+            }
+            ("route", "host") => self.document["routes"][0]["host"] = json!(value),
+            ("upstream", "endpoints") => self.document["upstreams"][0]["endpoints"] = endpoints(value),
+            _ => self.change(part, key, value)?,
+        }
+        Ok(())
+    }
+
+    /// The snapshot as the road reads it.
+    pub(crate) fn compile(&self) -> Result<Compiled, String> {
+        let document: Document = serde_json::from_value(self.document.clone()).map_err(|says| says.to_string())?;
+        Compiled::build(document, None).map_err(|says| says.join("; "))
+    }
+
+    /// Whether something may be waited for without an end.
+    pub(crate) fn has_no_limit(&self) -> bool {
+        let timeouts = [&self.document["listeners"][0]["timeouts"], &self.document["routes"][0]["timeouts"]];
+        timeouts.iter().filter_map(|part| part.as_object()).flatten().any(|(key, ms)| key != "max_age_ms" && *ms == 0)
+    }
+
+    /// Whether a request's body is passed on as it comes.
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.document["routes"][0]["filters"] == json!([])
+    }
+
+    fn change(&mut self, part: &str, key: &str, value: &str) -> Result<(), String> {
+        let (key, value) = match (read_duration(value), value.parse::<u64>()) {
+            (Some(time), _) => (format!("{key}_ms"), json!(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))),
+            (None, Ok(number)) => (key.to_owned(), json!(number)),
+            (None, Err(_)) if value == "true" => (key.to_owned(), json!(true)),
+            (None, Err(_)) => (key.to_owned(), json!(value)),
+        };
+        let place = format!("/{part}s/0/{}", key.replace('.', "/"));
+        *self.document.pointer_mut(&place).ok_or("no setting that is known")? = value;
+        Ok(())
+    }
+
+    /// A route for one path: `respond /healthz 200 ok`, or `builtin /livez livez`.
+    fn add_route(&mut self, part: &str, path: &str, value: &str) {
+        let to = match value.split_once(' ') {
+            Some((status, body)) => {
+                json!({"respond": {"status": status.parse::<u16>().unwrap_or(0), "body": format!("{body}\n")}})
+            }
+            None => json!({ part: value }),
+        };
+        let mut route = self.document["routes"][0].clone();
+        route["name"] = json!(path);
+        route["path"] = json!({ "exact": path });
+        route["to"] = to;
+        self.document["routes"].as_array_mut().expect("routes are a list").push(route);
+    }
+}
+
+fn endpoints(addresses: &str) -> Value {
+    let endpoint = |address: &str| json!({"address": address, "entry": address, "weight": 1});
+    addresses.split_whitespace().map(endpoint).collect()
+}
+
+fn defaults() -> Value {
+    json!({
+        "format": 1, "number": 1, "source": "transcript", "since": 0.0, "threads": 1, "connections": 0,
+        "access_log": null,
+        "listeners": [{
+            "name": "web", "kind": "http", "binds": [],
+            "forwarded": {"from": [], "field": "x-forwarded-for"},
+            "proxy_protocol": false, "keep_underscores": false, "resolve_dot_segments": false,
+            "timeouts": {"header_ms": 10_000, "idle_ms": 75_000, "tunnel_ms": 3_600_000, "max_age_ms": 0},
+            "limits": {
+                "header_bytes": 65_536, "headers": 128, "request_line": 16_384, "trailer_bytes": 8_192,
+                "chunk_extension_bytes": 4_096, "body_bytes": 0, "body_rate": 240, "connections": 0,
+                "connections_per_client": 0,
+            },
+        }],
+        "routes": [{
+            "name": "all", "place": "tidegate.yaml:1:1", "listeners": [0], "host": null, "path": null, "priority": 0,
+            "timeouts": {"response_ms": 60_000, "idle_ms": 60_000}, "filters": [], "to": {"upstream": 0},
+        }],
+        "upstreams": [{
+            "name": "api", "balance": "round_robin", "endpoints": endpoints("10.0.0.1:80"), "unresolved": [],
+            "pool": {"idle_ms": 4_000, "connections": 0, "queue": 128, "wait_ms": 5_000, "connect_ms": 5_000},
+            "proxy_protocol": "off",
+        }],
+    })
+}
