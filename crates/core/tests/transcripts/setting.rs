@@ -93,7 +93,7 @@ fn endpoints(addresses: &str) -> Value {
 fn defaults() -> Value {
     json!({
         "format": 1, "number": 1, "source": "transcript", "since": 0.0, "threads": 1, "connections": 0,
-        "access_log": null,
+        "access_log": null, "log": {"level": "info", "format": "text"},
         "listeners": [{
             "name": "web", "kind": "http", "binds": [],
             "forwarded": {"from": [], "field": "x-forwarded-for"},
