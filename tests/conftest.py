@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.backend import Backend, Handler, PythonServers
+from tests.peers.backend import Backend, Handler
+from tests.peers.curl import Curl
 from tests.peers.haproxy import HAProxy
 from tests.peers.load import Load
 from tests.peers.needs import need
 from tests.peers.nginx import Nginx
+from tests.peers.python_servers import PythonServers
 from tests.peers.tidegate import Tidegate
 
 
@@ -50,6 +52,12 @@ def python_servers(tmp_path: Path) -> Iterator[PythonServers]:
     starter = PythonServers(tmp_path)
     yield starter
     starter.end()
+
+
+@pytest.fixture
+def curl(tmp_path: Path) -> Curl:
+    """`curl("-T", file, url).status`."""
+    return Curl(tmp_path)
 
 
 @pytest.fixture

@@ -1,15 +1,11 @@
-"""Backends in Python: one inside the test, whose every byte the test decides, and gunicorn and uvicorn."""
+"""A backend inside the test, whose every byte the test decides."""
 
 import json
 import socket
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from tests.peers.needs import need
-from tests.peers.process import Process
 from tests.peers.sockets import address_of, listen
 
 
@@ -155,66 +151,3 @@ class Backend:
         with self.changed:
             for sock in self._open:
                 sock.close()
-
-
-APP = """\
-import asyncio, json
-
-def wsgi(environ, start_response):
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    body = environ["wsgi.input"].read(length) if length else environ["wsgi.input"].read()
-    told = json.dumps({"path": environ["PATH_INFO"], "host": environ.get("HTTP_HOST"), "body": len(body)}).encode()
-    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(told)))])
-    return [told]
-
-async def asgi(scope, receive, send):
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.accept"})
-        while (message := await receive())["type"] == "websocket.receive":
-            await send({"type": "websocket.send", "text": message.get("text"), "bytes": message.get("bytes")})
-        return
-    size, more = 0, True
-    while more:
-        message = await receive()
-        size, more = size + len(message.get("body", b"")), message.get("more_body", False)
-    told = json.dumps({"path": scope["path"], "body": size}).encode()
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
-    await send({"type": "http.response.body", "body": told})
-"""
-
-
-class PythonServers:
-    """Starts gunicorn and uvicorn with a small application that tells what it received."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.started: list[Process] = []
-        (folder / "tidegate_test_app.py").write_text(APP)
-
-    def gunicorn(self, *options: str) -> str:
-        """Start gunicorn with one synchronous worker; returns its address."""
-        need("gunicorn")
-        sock = listen()
-        return self._start("gunicorn", ["--bind", f"fd://{sock.fileno()}", *options, "tidegate_test_app:wsgi"], sock)
-
-    def uvicorn(self, *options: str) -> str:
-        """Start uvicorn, which echoes WebSocket messages too; returns its address."""
-        need("uvicorn")
-        sock = listen()
-        return self._start("uvicorn", ["--fd", str(sock.fileno()), *options, "tidegate_test_app:asgi"], sock)
-
-    def _start(self, module: str, words: list[str], sock: socket.socket) -> str:
-        environment = {"PYTHONPATH": str(self.folder)}
-        command = [sys.executable, "-m", module, *words]
-        fd = sock.fileno()
-        self.started.append(Process(command, environment=environment, descriptors=[fd], folder=self.folder))
-        address = address_of(sock)
-        sock.close()
-        return address
-
-    def end(self) -> None:
-        """End all that were started."""
-        for each in self.started:
-            each.end()
-            print(each)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.peers.backend import Backend, PythonServers
+from tests.peers.backend import Backend
 from tests.peers.haproxy import HAProxy
 from tests.peers.load import Load
 from tests.peers.nginx import Nginx
+from tests.peers.python_servers import PythonServers
 from tests.peers.sockets import Client, closed_port
 from tests.peers.tidegate import read_ready
 

@@ -16,7 +16,7 @@ from tests.peers.backend import Backend
 from tests.peers.process import Process
 from tests.peers.sockets import closed_port
 from tests.peers.tidegate import COMMAND, Config, Running, Tidegate, read_ready, upstream
-from tests.telling.waiting import until
+from tests.peers.waiting import until
 
 Backends = Callable[..., Backend]
 

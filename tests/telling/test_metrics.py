@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.peers.backend import Backend
 from tests.peers.tidegate import Config, Running, Tidegate, upstream
-from tests.telling.waiting import until
+from tests.peers.waiting import until
 
 Backends = Callable[..., Backend]
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]

@@ -1,4 +1,4 @@
-"""Waiting for what the log thread does: it tells nobody when it is done, so its results are looked at."""
+"""Waiting for what tells nobody when it is done, as the log thread or the kernel: it is looked at again and again."""
 
 import time
 from collections.abc import Callable
