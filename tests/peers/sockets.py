@@ -2,6 +2,7 @@
 
 import socket
 import struct
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
@@ -77,6 +78,16 @@ class Client:
             self.unread += data
         found, self.unread = self.unread[:count], self.unread[count:]
         return found
+
+    def read_pieces(self, count: int) -> Iterator[bytes]:
+        """Read so many bytes, piece by piece as they come."""
+        while count:
+            piece, self.unread = self.unread or self.socket.recv(min(count, 1024 * 1024)), b""
+            if not piece:
+                raise EOFError(f"the connection ended {count} bytes too early")
+            self.unread, piece = piece[count:], piece[:count]
+            count -= len(piece)
+            yield piece
 
     def read_all(self) -> bytes:
         """Read until the other side closes. A reset raises `ConnectionResetError`."""
