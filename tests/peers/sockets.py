@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
@@ -31,6 +32,15 @@ def closed_port() -> str:
     sock.bind(("127.0.0.1", 0))
     _KEPT.append(sock)
     return address_of(sock)
+
+
+def established_to(address: str) -> int:
+    """How many IPv4 connections to `address` the kernel has in ESTABLISHED, seen from those who connected."""
+    host, _, port = address.rpartition(":")
+    number = int.from_bytes(socket.inet_aton(host), sys.byteorder)
+    remote = f"{number:08X}:{int(port):04X}"
+    with open("/proc/net/tcp") as table:
+        return sum(words[2] == remote and words[3] == "01" for words in map(str.split, table))
 
 
 _KEPT: list[socket.socket] = []
