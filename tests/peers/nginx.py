@@ -20,7 +20,7 @@ http {{
 """
 SERVER = """\
     server {{
-        listen {address};
+        listen {address} {listening};
         location / {{ return 200 "{name}\\n"; }}
         location /files/ {{ alias {folder}/files/; }}
         {more}
@@ -57,13 +57,16 @@ class Nginx:
         self.folder = folder
         self.started: list[Origin] = []
 
-    def start(self, endpoints: int = 1, *, more: str = "", keepalive: str = "75s") -> Origin:
-        """Start one with so many addresses; `more` are further lines for each `server`. Names are origin-1, ..."""
+    def start(self, endpoints: int = 1, *, more: str = "", listening: str = "", keepalive: str = "75s") -> Origin:
+        """Start one with so many addresses; `more` are further lines for each `server`, `listening` further
+        words of its `listen`. Names are origin-1, ..."""
         folder = self.folder / f"nginx-{len(self.started)}"
         (folder / "files").mkdir(parents=True)
         sockets = [listen() for _ in range(endpoints)]
         servers = "".join(
-            SERVER.format(address=address_of(sock), name=f"origin-{number}", folder=folder, more=more)
+            SERVER.format(
+                address=address_of(sock), name=f"origin-{number}", folder=folder, more=more, listening=listening
+            )
             for number, sock in enumerate(sockets, 1)
         )
         config = folder / "nginx.conf"

@@ -52,7 +52,11 @@ pub fn read(bytes: &[u8]) -> Result<Header, &'static str> {
 fn read_line(bytes: &[u8]) -> Result<Header, &'static str> {
     let seen = bytes.get(..LONGEST_LINE).unwrap_or(bytes);
     let Some(end) = memchr::memchr(b'\n', seen) else {
-        return if seen.len() < LONGEST_LINE { Ok(Header::Partial) } else { Err("the line has no end within 107 bytes") };
+        return if seen.len() < LONGEST_LINE {
+            Ok(Header::Partial)
+        } else {
+            Err("the line has no end within 107 bytes")
+        };
     };
     let line = seen.get(..end).and_then(|line| line.strip_suffix(b"\r")).ok_or("the line does not end in CR LF")?;
     let line = std::str::from_utf8(line).map_err(|_| "the line is not ASCII")?;
@@ -138,9 +142,10 @@ fn crc32c(bytes: &[u8], at: usize) -> u32 {
     let step = |crc: u32, byte: u8| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0x82f6_3b78 } else { crc >> 1 })
     };
-    !bytes.iter().enumerate().fold(!0, |crc, (place, byte)| {
-        step(crc, if (at..at + 4).contains(&place) { 0 } else { *byte })
-    })
+    !bytes
+        .iter()
+        .enumerate()
+        .fold(!0, |crc, (place, byte)| step(crc, if (at..at + 4).contains(&place) { 0 } else { *byte }))
 }
 
 /// Appends the header for a connection of `from` to `to`; without both it says that nothing is known.

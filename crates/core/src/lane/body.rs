@@ -5,7 +5,10 @@
 
 use super::buffer::Buffer;
 use crate::failure::Failure;
+use crate::filter::forwarded::Peer;
 use crate::framing::{ChunkLimits, ChunkReader, Piece};
+use crate::proxy_protocol;
+use crate::snapshot::document::ProxyProtocolOut;
 
 /// No more than this is kept in a vector that waits for its next use, in bytes.
 const ENOUGH: usize = 64 * 1024;
@@ -70,6 +73,15 @@ impl Out {
         if self.sent == self.bytes.len() && !self.keep {
             self.bytes.clear();
             self.sent = 0;
+        }
+    }
+
+    /// Puts a PROXY protocol header in front: the connection is new, and nothing of `bytes` is sent.
+    pub(super) fn announce(&mut self, version: Option<ProxyProtocolOut>, peer: &Peer) {
+        let mut header = Vec::new();
+        proxy_protocol::write(&mut header, version.unwrap_or(ProxyProtocolOut::Off), peer.address, peer.local);
+        if !header.is_empty() {
+            self.bytes.splice(..0, header);
         }
     }
 

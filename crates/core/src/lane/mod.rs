@@ -62,6 +62,8 @@ pub enum Event {
     },
     /// The request waits for a connection to become free.
     Queued,
+    /// The endpoint with this id has a connection to spare, and the chosen one has not.
+    Moved(u32),
     /// The connect has begun.
     Connecting,
     /// There is no connection to be had, and why.
@@ -75,7 +77,8 @@ pub enum Event {
 pub enum Act {
     /// Wait for the first of these.
     Wait(Interest),
-    /// Get a connection to the chosen endpoint; the answer is `Leased`, `Queued`, `Connecting` or `LeaseFailed`.
+    /// Get a connection to the chosen endpoint; the answer is `Leased`, `Queued`, `Connecting` or `LeaseFailed`, and
+    /// `Moved` in front of those where pools are bounded and another one of [`Lane::acceptable`] has room sooner.
     Lease(Lease),
     /// The upstream connection is clean: keep it for the next one, at most so long; zero: as the pool has it.
     GiveBack(Keep),
@@ -198,6 +201,10 @@ pub struct Lane {
     /// The current phase began, or moved last.
     touched: Moment,
     served: u32,
+    /// The id of the endpoint whose connection is kept for this client alone.
+    bound: Option<u32>,
+    /// What was wrong with the PROXY protocol header.
+    refused: Option<&'static str>,
     input: Buffer,
     exchange: Option<Box<Exchange>>,
 }
@@ -212,6 +219,8 @@ impl Lane {
             began: now,
             touched: now,
             served: 0,
+            bound: None,
+            refused: None,
             input: Buffer::none(),
             exchange: None,
         }
@@ -220,6 +229,16 @@ impl Lane {
     /// The exchange under way, or the one to report.
     pub fn exchange(&self) -> Option<&Exchange> {
         self.exchange.as_deref()
+    }
+
+    /// Why the connection is closed without an answer: its PROXY protocol header was wrong, and how.
+    pub fn refused(&self) -> Option<&'static str> {
+        self.refused
+    }
+
+    /// Whether it is still unknown who the client is.
+    pub fn awaits_client(&self) -> bool {
+        self.phase == Phase::ProxyHeader
     }
 
     /// The client and the address it came to, as far as a PROXY protocol header told.
@@ -239,6 +258,14 @@ impl Lane {
         }
     }
 
+    /// Ids of the endpoints that could serve the exchange under way now, the chosen one first.
+    pub fn acceptable(&self, now: Moment) -> Vec<u32> {
+        let exchange = self.exchange.as_deref();
+        exchange
+            .and_then(|exchange| Some(exchange.serving.as_ref()?.acceptable(exchange.chosen?, &exchange.tried, now)))
+            .unwrap_or_default()
+    }
+
     /// Room to read bytes of `side` into; then comes `Event::Read`. The box is given back by [`Lane::rest`].
     pub fn room(&mut self, side: Side, shelf: &mut Shelf) -> &mut [u8] {
         let wanted = match side {
@@ -253,9 +280,9 @@ impl Lane {
         if buffer.is_empty() && buffer.capacity() < wanted {
             shelf.give_back(buffer);
             *buffer = shelf.take(wanted);
-        } else if buffer.room_len() == 0 || buffer.capacity() < buffer::SMALL {
+        } else if buffer.room_len() == 0 {
             buffer.compact();
-            if buffer.room_len() == 0 || buffer.capacity() < buffer::SMALL {
+            if buffer.room_len() == 0 {
                 shelf.resize(buffer, wanted.max(buffer.capacity() * 2));
             }
         }

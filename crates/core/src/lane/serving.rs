@@ -84,6 +84,35 @@ impl Serving {
             None => Err(Box::new(nothing_eligible(&choosing.upstream))),
         }
     }
+
+    /// The endpoint with this id, if it may be chosen now: a connection to it is kept for one client alone.
+    pub(super) fn choose_bound(&self, index: usize, id: u32, now: Moment) -> Option<Chosen> {
+        let choosing = self.upstreams.get(index)?;
+        let at = choosing.upstream.endpoints.iter().position(|endpoint| endpoint.id == id)?;
+        let endpoint = u32::try_from(at).ok()?;
+        let (view, _) = &mut *choosing.kept.borrow_mut();
+        view.refresh(now);
+        let is_eligible = view.eligible().iter().any(|member| member.endpoint.0 == endpoint);
+        is_eligible.then_some(Chosen { upstream: u32::try_from(index).ok()?, endpoint, id })
+    }
+
+    /// The choice of the endpoint with this id in the upstream of `chosen`.
+    pub(super) fn other(&self, chosen: Chosen, id: u32) -> Option<Chosen> {
+        let at = self.upstream(chosen)?.endpoints.iter().position(|endpoint| endpoint.id == id)?;
+        Some(Chosen { endpoint: u32::try_from(at).ok()?, id, ..chosen })
+    }
+
+    /// Ids of the endpoints that could serve instead of `chosen`, which stands first; none of `tried`.
+    pub(super) fn acceptable(&self, chosen: Chosen, tried: &Tried, now: Moment) -> Vec<u32> {
+        let mut ids = vec![chosen.id];
+        let Some(choosing) = self.upstreams.get(chosen.upstream as usize) else { return ids };
+        let (view, _) = &mut *choosing.kept.borrow_mut();
+        view.refresh(now);
+        let others = view.eligible().iter().map(|member| member.endpoint.0);
+        let others = others.filter(|at| *at != chosen.endpoint && !tried.endpoints().contains(at));
+        ids.extend(others.filter_map(|at| choosing.upstream.endpoints.get(at as usize).map(|endpoint| endpoint.id)));
+        ids
+    }
 }
 
 impl Choosing {

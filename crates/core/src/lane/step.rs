@@ -13,11 +13,13 @@ use super::request;
 use super::serving::Serving;
 use super::{Act, Close, Event, Fresh, Interest, Keep, Lane, Lease, Phase, Side, Turn};
 use crate::failure::{Failure, Kind, Retryable, Stage};
+use crate::filter::forwarded::Peer;
 use crate::framing::{ChunkLimits, Progress};
 use crate::moment::Moment;
+use crate::proxy_protocol::{self, Header};
 use crate::route::RouteId;
 use crate::snapshot::compiled::{Listener, Target};
-use crate::snapshot::document::Builtin;
+use crate::snapshot::document::{Builtin, ProxyProtocolOut};
 
 /// An endpoint is asked once so many bytes of a request wait for it.
 const GATHERED: usize = 16 * 1024;
@@ -34,7 +36,8 @@ impl Lane {
         self.take(event, turn);
         loop {
             let act = match self.phase {
-                Phase::ProxyHeader | Phase::Idle | Phase::Head => self.read_request(turn),
+                Phase::ProxyHeader => self.read_proxy_header(turn),
+                Phase::Idle | Phase::Head => self.read_request(turn),
                 Phase::Exchange => self.exchange_step(turn),
                 Phase::Closing(how) => Some(self.close(how, turn)),
             };
@@ -64,6 +67,7 @@ impl Lane {
             | Event::Wrote(..)
             | Event::Broke(Side::Upstream)
             | Event::Leased { .. }
+            | Event::Moved(_)
             | Event::Queued
             | Event::Connecting => self.take_upstream(event, turn),
         }
@@ -88,6 +92,14 @@ impl Lane {
             Event::Leased { reused } => {
                 exchange.link = Link::Open;
                 exchange.reused = reused.is_some();
+                if reused.is_none() {
+                    exchange.up.announce(exchange.upstream().map(|upstream| upstream.proxy_protocol), &self.peer);
+                }
+            }
+            Event::Moved(id) => {
+                let serving = exchange.serving.as_ref();
+                let other = exchange.chosen.and_then(|chosen| serving?.other(chosen, id));
+                exchange.chosen = other.or(exchange.chosen);
             }
             Event::Queued => {
                 exchange.queued = true;
@@ -168,6 +180,31 @@ impl Lane {
         self.leave();
     }
 
+    /// Reads on in the PROXY protocol header, without which a connection has no client and gets no answer.
+    fn read_proxy_header(&mut self, turn: &mut Turn<'_>) -> Option<Act> {
+        match proxy_protocol::read(self.input.filled()) {
+            Ok(Header::Partial) if self.ended || turn.now >= self.due(turn).0 => {
+                self.refuse_connection("the connection ended, or timeouts.header passed, inside the header")
+            }
+            Ok(Header::Partial) => return Some(self.wait_for_more(turn)),
+            Ok(Header::Whole { len, told }) => {
+                self.input.consume(len);
+                if let Some((client, local)) = told {
+                    self.peer = Peer::new(Some(client), Some(local));
+                }
+                self.phase = Phase::Idle;
+                self.touched = turn.now;
+            }
+            Err(says) => self.refuse_connection(says),
+        }
+        None
+    }
+
+    fn refuse_connection(&mut self, says: &'static str) {
+        self.refused = Some(says);
+        self.phase = Phase::Closing(Close::Now);
+    }
+
     /// Reads on in a request's head. Idle and incomplete heads wait here.
     fn read_request(&mut self, turn: &mut Turn<'_>) -> Option<Act> {
         if self.input.is_empty() {
@@ -191,15 +228,18 @@ impl Lane {
         match exchange.reader.read_request(bytes, &listener.head, &mut exchange.head) {
             Err(failure) => self.refuse(failure, turn),
             Ok(Progress::Partial) if self.ended => return Some(Act::Close(Close::Now)),
-            Ok(Progress::Partial) => {
-                if self.input.len() < buffer::NOOK / 2 && self.input.capacity() > buffer::NOOK {
-                    turn.shelf.resize(&mut self.input, buffer::NOOK);
-                }
-                return Some(self.wait(turn, Interest { read_downstream: true, ..Interest::default() }));
-            }
+            Ok(Progress::Partial) => return Some(self.wait_for_more(turn)),
             Ok(Progress::Complete) => self.begin(turn),
         }
         None
+    }
+
+    /// Waits for more of a head; one that dribbles in does not hold a whole box meanwhile.
+    fn wait_for_more(&mut self, turn: &mut Turn<'_>) -> Act {
+        if !self.input.is_empty() && self.input.len() < buffer::NOOK / 2 && self.input.capacity() > buffer::NOOK {
+            turn.shelf.resize(&mut self.input, buffer::NOOK);
+        }
+        self.wait(turn, Interest { read_downstream: true, ..Interest::default() })
     }
 
     /// The head is whole: decides what it leads to.
@@ -343,15 +383,14 @@ impl Lane {
         let exchange = self.exchange.as_deref_mut()?;
         let route = exchange.route.and_then(|id| serving.compiled.route(id))?;
         let Target::Upstream(index) = route.to else { return None };
-        let chosen = match (exchange.fresh_only, exchange.chosen) {
-            (true, Some(same)) => same,
-            _ => match serving.choose(index, &exchange.tried, turn.now, turn.dice) {
-                Ok(chosen) => chosen,
-                Err(failure) => {
-                    self.fail(*failure, turn);
-                    return None;
-                }
-            },
+        let same = exchange.chosen.filter(|_| exchange.fresh_only);
+        let same = same.or_else(|| serving.choose_bound(index, self.bound?, turn.now));
+        let chosen = match same.map_or_else(|| serving.choose(index, &exchange.tried, turn.now, turn.dice), Ok) {
+            Ok(chosen) => chosen,
+            Err(failure) => {
+                self.fail(*failure, turn);
+                return None;
+            }
         };
         exchange.chosen = Some(chosen);
         exchange.attempts = exchange.attempts.saturating_add(1);
@@ -471,11 +510,14 @@ impl Lane {
             && exchange.upload.is_done()
             && exchange.up.is_empty()
             && exchange.source.len() == exchange.down.pass;
-        if clean && !exchange.answer_facts.logs_connection_in {
-            Act::GiveBack(Keep { idle: exchange.answer_facts.idle_timeout, private: false })
-        } else {
-            Act::DropUpstream
+        if !clean {
+            self.bound = None;
+            return Act::DropUpstream;
         }
+        let announced = exchange.upstream().is_some_and(|upstream| upstream.proxy_protocol != ProxyProtocolOut::Off);
+        let private = announced || exchange.answer_facts.logs_connection_in || self.bound.is_some();
+        self.bound = exchange.chosen.filter(|_| private).map(|chosen| chosen.id);
+        Act::GiveBack(Keep { idle: exchange.answer_facts.idle_timeout, private })
     }
 
     /// The answer is written: reports, then goes on with the next request or closes.

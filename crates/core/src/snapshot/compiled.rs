@@ -149,7 +149,6 @@ impl Compiled {
             problems.push(format!("threads: {} is not between 1 and 1024", document.threads));
         }
         let listeners = compile_listeners(&document, &mut problems);
-        refuse_unbuilt(&document, &mut problems);
         let mut routes = Vec::with_capacity(document.routes.len());
         for route in &document.routes {
             if let document::Target::Upstream(index) = route.to
@@ -215,19 +214,6 @@ impl Compiled {
     /// The route with this id.
     pub fn route(&self, id: RouteId) -> Option<&Arc<Route>> {
         self.routes.get(id.0 as usize)
-    }
-}
-
-/// What the document can say and the engine cannot do yet.
-fn refuse_unbuilt(document: &Document, problems: &mut Vec<String>) {
-    for listener in document.listeners.iter().filter(|listener| listener.proxy_protocol) {
-        problems.push(format!("listener {}: proxy_protocol is not built yet", listener.name));
-    }
-    for upstream in document.upstreams.iter().filter(|upstream| upstream.pool.connections > 0) {
-        problems.push(format!("upstream {}: pool.connections is not built yet", upstream.name));
-    }
-    for upstream in document.upstreams.iter().filter(|upstream| upstream.proxy_protocol != ProxyProtocolOut::Off) {
-        problems.push(format!("upstream {}: proxy_protocol is not built yet", upstream.name));
     }
 }
 

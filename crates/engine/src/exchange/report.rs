@@ -2,12 +2,23 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tidegate_core::failure::{Kind, Stage};
 use tidegate_core::head::Known;
 use tidegate_core::lane::Lane;
 
 use crate::log::access::Record;
+use crate::log::program::Level;
 use crate::metrics::counted::Answered;
 use crate::threads::thread::{ListenerState, Thread};
+
+/// Logs and counts a connection that did not begin as its listener wants.
+pub fn refused(says: &str, lane: &Lane, listener: &ListenerState, thread: &Thread) {
+    thread.metrics.failed(Kind::InvalidProxyProtocol, Stage::ProxyProtocol);
+    listener.metrics.refused.one();
+    let from = std::str::from_utf8(lane.peer().ip_text()).unwrap_or_default();
+    let says = format_args!("listener {}: no PROXY protocol header from {from}: {says}", listener.name);
+    thread.shared.program.say(Level::Warning, "proxy_protocol", says);
+}
 
 /// Logs and counts the exchange that `lane` reports.
 pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {

@@ -1,18 +1,18 @@
 //! The two connections of a lane, the connection that is being made, and the one timer, waited for at once.
 
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tidegate_core::failure::Kind;
-use tidegate_core::lane::{Event, Interest, Lane, Side};
+use tidegate_core::lane::{Event, Fresh, Interest, Lane, Side};
 use tidegate_core::moment::Moment;
 use tokio::time::Sleep;
 
+use super::lease::{self, Leasing};
 use crate::metrics::counted::EndpointMetrics;
 use crate::pool::stream::Stream;
+use crate::pool::{Connection, Idle};
 use crate::threads::thread::Thread;
 
 /// An exchange with an endpoint, counted as open until it is dropped.
@@ -24,16 +24,18 @@ impl Drop for Load {
     }
 }
 
-type Connecting = Pin<Box<dyn Future<Output = io::Result<Stream>>>>;
-
 /// The two connections of a lane, and what it waits for besides.
 pub struct Sides {
     /// The client's.
     pub down: Stream,
     /// The endpoint's.
-    pub up: Option<Stream>,
-    /// The one that is being made.
-    pub connecting: Option<Connecting>,
+    pub up: Option<Connection>,
+    /// The one that is on its way.
+    pub leasing: Option<Leasing>,
+    /// How fresh it must be.
+    pub fresh: Fresh,
+    /// One that is kept for this client alone, and the id of its endpoint.
+    pub kept: Option<(u32, Idle)>,
     /// Counts the exchange with the endpoint as open.
     pub load: Option<Load>,
     timer: Option<Pin<Box<Sleep>>>,
@@ -49,7 +51,9 @@ impl Sides {
         Self {
             down,
             up: None,
-            connecting: None,
+            leasing: None,
+            fresh: Fresh::Any,
+            kept: None,
             load: None,
             timer: None,
             armed: Moment::NEVER,
@@ -80,7 +84,7 @@ impl Sides {
                 self.down.bound_unsent();
             }
         }
-        if let Some(up) = &mut self.up {
+        if let Some(Connection { stream: up, .. }) = &mut self.up {
             if interest.write_upstream
                 && let Poll::Ready(event) = write(Side::Upstream, up, lane, cx)
             {
@@ -93,26 +97,9 @@ impl Sides {
             }
         }
         if interest.lease
-            && let Some(connecting) = &mut self.connecting
-            && let Poll::Ready(made) = connecting.as_mut().poll(cx)
+            && let Poll::Ready(event) = lease::poll(self, lane, thread, cx)
         {
-            self.connecting = None;
-            return Poll::Ready(match made {
-                Ok(stream) => {
-                    if let Some(Load(metrics)) = &self.load {
-                        metrics.connects.one();
-                    }
-                    self.up = Some(stream);
-                    Event::Leased { reused: None }
-                }
-                Err(error) => {
-                    if let Some(Load(metrics)) = &self.load {
-                        metrics.connect_failures.one();
-                        metrics.passed_over.one();
-                    }
-                    Event::LeaseFailed(kind_of(&error))
-                }
-            });
+            return Poll::Ready(event);
         }
         if interest.read_downstream
             && let Poll::Ready(event) = read(Side::Downstream, &mut self.down, lane, thread, cx)
@@ -123,7 +110,20 @@ impl Sides {
             self.news = thread.news();
             return Poll::Ready(Event::Woken);
         }
-        self.poll_timer(interest.deadline, thread, cx)
+        let deadline = self.watch_kept(interest.deadline, thread.now(), cx);
+        self.poll_timer(deadline, thread, cx)
+    }
+
+    /// Closes the connection that is kept for this client once its time is over or something has come on it.
+    fn watch_kept(&mut self, deadline: Moment, now: Moment, cx: &mut Context<'_>) -> Moment {
+        match &self.kept {
+            None => deadline,
+            Some((_, kept)) if kept.is_good(now, cx) => deadline.min(kept.until),
+            Some(_) => {
+                self.kept = None;
+                deadline
+            }
+        }
     }
 
     /// A later deadline only writes a number; a timer that fires too early is set again.
@@ -173,16 +173,5 @@ fn read(side: Side, stream: &mut Stream, lane: &mut Lane, thread: &Thread, cx: &
             lane.rest(side, &mut shelf);
             Poll::Pending
         }
-    }
-}
-
-fn kind_of(error: &io::Error) -> Kind {
-    let kind = error.kind();
-    if matches!(kind, io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) {
-        Kind::ConnectRefused
-    } else if kind == io::ErrorKind::TimedOut {
-        Kind::ConnectTimeout
-    } else {
-        Kind::ConnectFailed
     }
 }

@@ -1,30 +1,87 @@
-//! Upstream connections without work, a thread's own: the one used last is taken first.
+//! Upstream connections without work, a thread's own: the one used last is taken first. Bounded ones hold a permit.
 //!
 //! May use: tokio, core. Must not know: lanes, Python.
 
 pub mod stream; // a connection, over TCP or a Unix socket
+pub mod gate; // permits where connections are bounded, and who waits for one
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustc_hash::FxHashMap;
 use tidegate_core::moment::Moment;
 
+use crate::metrics::counted::EndpointMetrics;
+use gate::Permit;
 use stream::Stream;
 
 /// Most idle connections that a thread keeps to one endpoint.
 const KEPT: usize = 256;
 
-struct Idle {
-    stream: Stream,
-    since: Moment,
-    until: Moment,
+/// A connection to an endpoint.
+#[derive(Debug)]
+pub struct Connection {
+    /// Its bytes.
+    pub stream: Stream,
+    /// Leave to have it open, where the pool is bounded.
+    pub permit: Option<Permit>,
+}
+
+/// A connection without work.
+#[derive(Debug)]
+pub struct Idle {
+    /// The connection.
+    pub connection: Connection,
+    /// Its work ended.
+    pub since: Moment,
+    /// It is kept so long at most.
+    pub until: Moment,
+}
+
+impl Idle {
+    /// Whether it may be used at `now`: it was not kept too long, and nothing has come on it, not even its end.
+    /// No system call: the event loop knows.
+    pub fn is_good(&self, now: Moment, cx: &mut Context<'_>) -> bool {
+        now < self.until && matches!(self.connection.stream.poll_readable(cx), Poll::Pending)
+    }
+}
+
+/// Connections to one endpoint that wait in a thread's pool, counted.
+struct Shelf {
+    idle: Vec<Idle>,
+    metrics: Arc<EndpointMetrics>,
+}
+
+impl Shelf {
+    fn pop(&mut self) -> Option<Idle> {
+        let kept = self.idle.pop()?;
+        forget(&self.metrics, &kept);
+        Some(kept)
+    }
+}
+
+/// A connection is taken out of the pool.
+fn forget(metrics: &EndpointMetrics, kept: &Idle) {
+    metrics.idle.down();
+    if let Some(permit) = &kept.connection.permit {
+        permit.wake();
+    }
+}
+
+/// Offers a bounded connection to whoever waits for it; returns it if nobody does.
+fn hand_over(idle: Idle, thread: usize) -> Option<Idle> {
+    let Idle { connection, since, until } = idle;
+    let Some(gate) = connection.permit.as_ref().map(|permit| Arc::clone(permit.gate())) else {
+        return Some(Idle { connection, since, until });
+    };
+    gate.hand_over(connection, thread).map(|connection| Idle { connection, since, until })
 }
 
 /// A thread's upstream connections without work, by endpoint id.
 #[derive(Default)]
 pub struct Pool {
-    idle: HashMap<u32, Vec<Idle>>,
+    shelves: FxHashMap<u32, Shelf>,
 }
 
 impl Pool {
@@ -36,39 +93,58 @@ impl Pool {
         most: Duration,
         now: Moment,
         cx: &mut Context<'_>,
-    ) -> Option<(Stream, Duration)> {
-        let idle = self.idle.get_mut(&endpoint)?;
-        while let Some(kept) = idle.pop() {
+    ) -> Option<(Connection, Duration)> {
+        let shelf = self.shelves.get_mut(&endpoint)?;
+        while let Some(kept) = shelf.idle.last() {
             let waited = now.since(kept.since);
             if waited > most {
-                idle.push(kept);
                 return None;
             }
-            if now < kept.until && is_quiet(&kept.stream, cx) {
-                return Some((kept.stream, waited));
+            let kept = shelf.pop()?;
+            if kept.is_good(now, cx) {
+                return Some((kept.connection, waited));
             }
         }
         None
     }
 
-    /// Keeps `stream` until `until` at the latest.
-    pub fn give_back(&mut self, endpoint: u32, stream: Stream, now: Moment, until: Moment) {
-        let idle = self.idle.entry(endpoint).or_default();
-        if idle.len() < KEPT && until > now {
-            idle.push(Idle { stream, since: now, until });
+    /// Keeps a connection to `endpoint` for the next exchange, unless somebody on this machine waits for it.
+    pub fn keep(&mut self, endpoint: u32, metrics: &Arc<EndpointMetrics>, idle: Idle, thread: usize) {
+        let Some(idle) = hand_over(idle, thread) else { return };
+        let made = || Shelf { idle: Vec::new(), metrics: Arc::clone(metrics) };
+        let shelf = self.shelves.entry(endpoint).or_insert_with(made);
+        shelf.metrics.idle.up();
+        if shelf.idle.len() < KEPT && idle.until > idle.since {
+            shelf.idle.push(idle);
+        } else {
+            forget(&shelf.metrics, &idle);
+        }
+    }
+
+    /// Hands a connection to one of `endpoints` to whoever waits for it, if there is one.
+    pub fn spare(&mut self, endpoints: &[u32], thread: usize) {
+        for endpoint in endpoints {
+            let Some(shelf) = self.shelves.get_mut(endpoint) else { continue };
+            let Some(idle) = shelf.pop() else { continue };
+            if let Some(idle) = hand_over(idle, thread) {
+                shelf.metrics.idle.up();
+                shelf.idle.push(idle);
+            }
+            return;
         }
     }
 
     /// Closes what was kept long enough, and what the other side has closed.
     pub fn sweep(&mut self, now: Moment, cx: &mut Context<'_>) {
-        for idle in self.idle.values_mut() {
-            idle.retain(|kept| now < kept.until && is_quiet(&kept.stream, cx));
+        for Shelf { idle, metrics } in self.shelves.values_mut() {
+            idle.retain(|kept| {
+                let is_good = kept.is_good(now, cx);
+                if !is_good {
+                    forget(metrics, kept);
+                }
+                is_good
+            });
         }
-        self.idle.retain(|_, idle| !idle.is_empty());
+        self.shelves.retain(|_, shelf| !shelf.idle.is_empty());
     }
-}
-
-/// Whether nothing has come on an idle connection, not even its end. No system call: the event loop knows.
-fn is_quiet(stream: &Stream, cx: &mut Context<'_>) -> bool {
-    matches!(stream.poll_readable(cx), Poll::Pending)
 }

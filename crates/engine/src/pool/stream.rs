@@ -33,6 +33,14 @@ impl Stream {
         Ok(Self::Tcp(stream))
     }
 
+    /// Registers a connection that another thread has used with the current thread's event loop.
+    pub fn move_here(self) -> io::Result<Self> {
+        match self {
+            Self::Tcp(stream) => TcpStream::from_std(stream.into_std()?).map(Self::Tcp),
+            Self::Unix(stream) => UnixStream::from_std(stream.into_std()?).map(Self::Unix),
+        }
+    }
+
     /// Ready once bytes, or the end, have come.
     pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {

@@ -78,6 +78,7 @@ impl Engine {
             inner.threads.push(handle);
         }
         let mut sockets = assign(inner, &compiled, wanted)?;
+        self.shared.bound_pools(&compiled);
         let senders: Vec<_> = inner.threads.iter().take(wanted).map(|thread| thread.orders.clone()).collect();
         let (done, acknowledged) = sync_channel(inner.threads.len());
         for (index, thread) in inner.threads.iter().enumerate() {

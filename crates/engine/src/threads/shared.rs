@@ -8,10 +8,12 @@ use std::time::Instant;
 
 use tidegate_core::failure::Stage;
 use tidegate_core::moment::Moment;
+use tidegate_core::snapshot::compiled::Compiled;
 
 use crate::log::program::ProgramLog;
 use crate::log::writer::LogWriter;
 use crate::metrics::registry::Registry;
+use crate::pool::gate::Gate;
 
 /// What the threads share.
 pub struct Shared {
@@ -28,6 +30,7 @@ pub struct Shared {
     /// Whether new work is welcome.
     pub ready: AtomicBool,
     clients: Mutex<HashMap<(String, IpAddr), u64>>,
+    gates: Mutex<HashMap<String, Arc<Gate>>>,
 }
 
 impl Shared {
@@ -41,12 +44,29 @@ impl Shared {
             connections: AtomicU64::new(0),
             ready: AtomicBool::new(true),
             clients: Mutex::default(),
+            gates: Mutex::default(),
         }
     }
 
     /// Now, as the core counts time.
     pub fn now(&self) -> Moment {
         Moment::from_nanos(u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// The permits of an upstream.
+    pub fn gate(&self, upstream: &str) -> Arc<Gate> {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        match gates.get(upstream) {
+            Some(gate) => Arc::clone(gate),
+            None => Arc::clone(gates.entry(upstream.to_owned()).or_default()),
+        }
+    }
+
+    /// Bounds the pools as a snapshot has it.
+    pub fn bound_pools(&self, compiled: &Compiled) {
+        for upstream in compiled.upstreams.iter().filter(|upstream| upstream.connections > 0) {
+            self.gate(&upstream.name).bound(upstream.connections, upstream.queue);
+        }
     }
 
     /// Counts a connection of `client`; says how many it has on the listener.

@@ -63,6 +63,8 @@ pub enum Order {
     },
     /// A connection that another thread accepted for the listener of this name.
     Take(accept::Fresh, String),
+    /// Somebody waits for a connection to one of these endpoints, by id: hand over one that has no work.
+    Spare(Vec<u32>),
     /// Accept no more; connections without work go at this moment.
     Leave(Moment),
 }
@@ -93,6 +95,12 @@ impl ListenerState {
         serving.compiled.listeners.get(self.index.get()).is_some_and(|listener| listener.kind == ListenerKind::Admin)
     }
 
+    /// Whether its connections begin with a PROXY protocol header.
+    pub fn is_proxied(&self) -> bool {
+        let serving = self.serving.borrow();
+        serving.compiled.listeners.get(self.index.get()).is_some_and(|listener| listener.proxy_protocol)
+    }
+
     fn most_per_client(&self) -> u64 {
         let serving = self.serving.borrow();
         serving.compiled.listeners.get(self.index.get()).map_or(0, |listener| listener.connections_per_client)
@@ -118,7 +126,8 @@ pub struct Thread {
     pub log: AccessLog,
     /// Its counters.
     pub metrics: Arc<ThreadMetrics>,
-    index: usize,
+    /// Its number.
+    pub index: usize,
     whereabouts: Arc<Whereabouts>,
     dice: RefCell<Dice>,
     clock: Cell<Moment>,
@@ -190,6 +199,7 @@ impl Thread {
                     accept::begin(self, &listener, fresh);
                 }
             }
+            Order::Spare(endpoints) => self.pool.borrow_mut().spare(&endpoints, self.index),
             Order::Leave(at) => {
                 self.leave_at.set(at);
                 for (_, accepting) in self.accepting.borrow_mut().drain() {
@@ -380,6 +390,14 @@ impl Thread {
         let mut endpoints = self.endpoints.borrow_mut();
         let made = || self.shared.registry.endpoint(self.index, upstream, address);
         Arc::clone(endpoints.entry(id).or_insert_with(made))
+    }
+
+    /// Tells every serving thread something.
+    pub fn ask_all(&self, order: impl Fn() -> Order) {
+        for thread in &self.threads.borrow().0 {
+            // Threads live as long as the process; a failure to send means that it ends.
+            let _ = thread.send(order());
+        }
     }
 
     /// The text of `/metrics`.

@@ -1,0 +1,232 @@
+//! How a lane comes by a connection to an endpoint, and what becomes of it: kept for its client, pooled, or handed on.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tidegate_core::failure::Kind;
+use tidegate_core::lane::{Event, Fresh, Keep, Lane, Lease};
+use tidegate_core::snapshot::compiled::{Endpoint, Upstream};
+use tidegate_core::snapshot::document::ProxyProtocolOut;
+use tokio::sync::oneshot;
+
+use super::sides::{Load, Sides};
+use crate::pool::gate::{Asked, Grant, Permit};
+use crate::pool::stream::Stream;
+use crate::pool::{Connection, Idle};
+use crate::threads::thread::{Order, Thread};
+
+/// How long a request that cannot be repeated lets a pooled connection have been idle.
+const RECENT: Duration = Duration::from_secs(1);
+
+/// An endpoint closes an idle connection when it has announced to; ours ends so much earlier, so that its end never
+/// meets our next request.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// A connection that is on its way to a lane.
+pub enum Leasing {
+    /// It waits for one to become free.
+    Waiting(oneshot::Receiver<Grant>),
+    /// It was given one, or leave to make one.
+    Granted(Grant),
+    /// It is being made.
+    Connecting(Pin<Box<dyn Future<Output = io::Result<Stream>>>>, Option<Permit>),
+}
+
+/// A kept connection, or the beginning of a new one, or a place in the queue.
+pub async fn take(sides: &mut Sides, lane: &Lane, thread: &Thread, lease: Lease) -> Event {
+    sides.up = None;
+    sides.load = None;
+    sides.leasing = None;
+    sides.fresh = lease.fresh;
+    poll_fn(|cx| Poll::Ready(begin(sides, lane, thread, lease, cx))).await
+}
+
+fn begin(sides: &mut Sides, lane: &Lane, thread: &Thread, lease: Lease, cx: &mut Context<'_>) -> Event {
+    let Some((upstream, _)) = named(lane) else { return Event::LeaseFailed(Kind::Internal) };
+    let is_bounded = upstream.connections > 0;
+    if let Some((id, kept)) = sides.kept.take()
+        && id == lease.to.id
+        && thread.now().since(kept.since) <= most_idle(lease.fresh)
+        && kept.is_good(thread.now(), cx)
+    {
+        let waited = thread.now().since(kept.since);
+        return lend(sides, lane, thread, kept.connection, waited);
+    }
+    let accepts = if is_bounded { lane.acceptable(thread.now()) } else { Vec::new() };
+    if lease.fresh != Fresh::New && upstream.proxy_protocol == ProxyProtocolOut::Off {
+        let ids = if is_bounded { accepts.as_slice() } else { &[lease.to.id] };
+        for id in ids {
+            let taken = thread.pool.borrow_mut().take(*id, most_idle(lease.fresh), thread.now(), cx);
+            // One that was made before the pool was bounded has no permit, and so goes.
+            let Some((connection, waited)) = taken.filter(|(it, _)| it.permit.is_some() == is_bounded) else {
+                continue;
+            };
+            if *id == lease.to.id {
+                return lend(sides, lane, thread, connection, waited);
+            }
+            sides.leasing = Some(Leasing::Granted(Grant::Connection(connection, thread.index)));
+            return Event::Moved(*id);
+        }
+    }
+    if !is_bounded {
+        return connect(sides, lane, thread, None);
+    }
+    match thread.shared.gate(&upstream.name).ask(accepts.clone()) {
+        Asked::Full => Event::LeaseFailed(Kind::QueueFull),
+        Asked::Granted(permit) => granted(sides, lane, thread, Grant::Permit(permit)),
+        Asked::Waits { grant, rests } => {
+            sides.leasing = Some(Leasing::Waiting(grant));
+            if rests {
+                thread.ask_all(|| Order::Spare(accepts.clone()));
+            }
+            Event::Queued
+        }
+    }
+}
+
+/// Looks whether a connection on its way has arrived.
+pub fn poll(sides: &mut Sides, lane: &Lane, thread: &Thread, cx: &mut Context<'_>) -> Poll<Event> {
+    match sides.leasing.take() {
+        None => Poll::Pending,
+        Some(Leasing::Granted(grant)) => Poll::Ready(granted(sides, lane, thread, grant)),
+        Some(Leasing::Waiting(mut waiting)) => match Pin::new(&mut waiting).poll(cx) {
+            Poll::Ready(Ok(grant)) => Poll::Ready(granted(sides, lane, thread, grant)),
+            // The gate lives as long as the process.
+            Poll::Ready(Err(_)) => Poll::Ready(Event::LeaseFailed(Kind::Internal)),
+            Poll::Pending => {
+                sides.leasing = Some(Leasing::Waiting(waiting));
+                Poll::Pending
+            }
+        },
+        Some(Leasing::Connecting(mut connecting, permit)) => match connecting.as_mut().poll(cx) {
+            Poll::Ready(made) => Poll::Ready(connected(sides, made, permit)),
+            Poll::Pending => {
+                sides.leasing = Some(Leasing::Connecting(connecting, permit));
+                Poll::Pending
+            }
+        },
+    }
+}
+
+/// The connection is clean: it is kept for its client, handed to whoever waits, or pooled.
+pub fn give_back(sides: &mut Sides, lane: &Lane, thread: &Thread, keep: Keep) -> Event {
+    let load = sides.load.take();
+    let chosen = lane.exchange().and_then(|exchange| exchange.chosen);
+    let (Some(connection), Some(chosen), Some((upstream, _)), Some(load)) =
+        (sides.up.take(), chosen, named(lane), &load)
+    else {
+        return Event::Done;
+    };
+    let since = thread.now();
+    let announced = keep.idle.map_or(Duration::MAX, |idle| idle.saturating_sub(MARGIN));
+    let idle = Idle { connection, since, until: since.after(upstream.idle.min(announced)) };
+    if keep.private {
+        sides.kept = Some((chosen.id, idle));
+    } else if idle.connection.permit.is_some() == (upstream.connections > 0) {
+        thread.pool.borrow_mut().keep(chosen.id, &load.0, idle, thread.index);
+    }
+    Event::Done
+}
+
+fn most_idle(fresh: Fresh) -> Duration {
+    match fresh {
+        Fresh::Any => Duration::MAX,
+        Fresh::Recent => RECENT,
+        Fresh::New => Duration::ZERO,
+    }
+}
+
+/// The upstream and the endpoint that were chosen.
+fn named(lane: &Lane) -> Option<(&Upstream, &Endpoint)> {
+    let exchange = lane.exchange()?;
+    let (serving, chosen) = (exchange.serving.as_ref()?, exchange.chosen?);
+    Some((serving.upstream(chosen)?, serving.endpoint(chosen)?))
+}
+
+fn granted(sides: &mut Sides, lane: &Lane, thread: &Thread, grant: Grant) -> Event {
+    let permit = match &grant {
+        Grant::Permit(permit) => Some(permit),
+        Grant::Connection(connection, _) => connection.permit.as_ref(),
+    };
+    let chosen = lane.exchange().and_then(|exchange| exchange.chosen).map(|chosen| chosen.id);
+    if let Some(id) = permit.map(Permit::endpoint)
+        && chosen != Some(id)
+    {
+        sides.leasing = Some(Leasing::Granted(grant));
+        return Event::Moved(id);
+    }
+    match grant {
+        Grant::Permit(permit) => connect(sides, lane, thread, Some(permit)),
+        Grant::Connection(connection, _) if sides.fresh == Fresh::New => {
+            let Connection { stream, permit } = connection;
+            drop(stream);
+            connect(sides, lane, thread, permit)
+        }
+        Grant::Connection(Connection { stream, permit }, of) => {
+            let moved = if of == thread.index { Ok(stream) } else { stream.move_here() };
+            match moved {
+                Ok(stream) => lend(sides, lane, thread, Connection { stream, permit }, Duration::ZERO),
+                Err(_) => connect(sides, lane, thread, permit),
+            }
+        }
+    }
+}
+
+fn lend(sides: &mut Sides, lane: &Lane, thread: &Thread, connection: Connection, waited: Duration) -> Event {
+    if let Some(load) = load(lane, thread) {
+        load.0.reused.one();
+        sides.load = Some(load);
+    }
+    sides.up = Some(connection);
+    Event::Leased { reused: Some(waited) }
+}
+
+fn connect(sides: &mut Sides, lane: &Lane, thread: &Thread, permit: Option<Permit>) -> Event {
+    let Some((_, endpoint)) = named(lane) else { return Event::LeaseFailed(Kind::Internal) };
+    sides.load = load(lane, thread);
+    sides.leasing = Some(Leasing::Connecting(Box::pin(Stream::connect(endpoint.address.clone())), permit));
+    Event::Connecting
+}
+
+fn connected(sides: &mut Sides, made: io::Result<Stream>, permit: Option<Permit>) -> Event {
+    let metrics = sides.load.as_ref().map(|load| &load.0);
+    match made {
+        Ok(stream) => {
+            if let Some(metrics) = metrics {
+                metrics.connects.one();
+            }
+            sides.up = Some(Connection { stream, permit });
+            Event::Leased { reused: None }
+        }
+        Err(error) => {
+            if let Some(metrics) = metrics {
+                metrics.connect_failures.one();
+                metrics.passed_over.one();
+            }
+            Event::LeaseFailed(kind_of(&error))
+        }
+    }
+}
+
+/// Counts a request to the chosen endpoint, as open until it is dropped.
+fn load(lane: &Lane, thread: &Thread) -> Option<Load> {
+    let (upstream, endpoint) = named(lane)?;
+    let metrics = thread.endpoint_metrics(endpoint.id, &upstream.name, &endpoint.address);
+    metrics.requests.one();
+    metrics.exchanges.up();
+    Some(Load(metrics))
+}
+
+fn kind_of(error: &io::Error) -> Kind {
+    let kind = error.kind();
+    if matches!(kind, io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) {
+        Kind::ConnectRefused
+    } else if kind == io::ErrorKind::TimedOut {
+        Kind::ConnectTimeout
+    } else {
+        Kind::ConnectFailed
+    }
+}
