@@ -1,5 +1,6 @@
 """Killed, stopped, started twice, reloaded, drained: what clients see of it, which is nothing they must not."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from tests.peers.load import Load
 from tests.peers.process import Process
 from tests.peers.sockets import Client
 from tests.peers.tidegate import COMMAND, Tidegate, upstream
+from tests.scenarios.stopped_thread import stopped_thread
 
 GET = "GET /a HTTP/1.1\r\nHost: api\r\n\r\n"
 CHUNK = b"x" * 65_536
@@ -54,6 +56,26 @@ def test_a_stopped_worker_is_replaced(tidegate: Tidegate, slow: Backend) -> None
     os.kill(stopped, signal.SIGSTOP)
     proxy.supervisor.wait_for_line("it did not beat for 10 s", within_s=30)
     proxy.supervisor.wait_for_line(r"serves snapshot 1")
+    with proxy.connect() as client:
+        assert client.ask(GET).status == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can stop one thread of a process that refuses tracing")
+def test_a_stuck_thread_ends_the_worker_and_the_log_says_where_it_stood(tidegate: Tidegate, slow: Backend) -> None:
+    proxy = tidegate.run(upstream(slow.address) | {"threads": 1, "log": {"format": "json"}})
+    stuck = proxy.worker_pid
+    with proxy.connect() as client:
+        client.send("GET /long HTTP/1.1\r\nHost: api\r\n\r\n")
+        client.read_exactly(len(CHUNK))  # and no more: the worker is in the midst of it
+        with stopped_thread(stuck, "serve-0"):
+            proxy.supervisor.wait_for_line("the worker aborts", within_s=30)
+    proxy.supervisor.wait_for_line(rf"the worker with pid {stuck} was ended by SIGABRT")
+    proxy.supervisor.wait_for_line(r"serves snapshot 1")
+    said = [json.loads(line) for line in proxy.supervisor.lines]
+    where = 'thread serve-0 has stood still for 10 s, last at route "all", stage exchange: the worker aborts'
+    assert [each["message"] for each in said if each["room"] == "engine"] == [where]
+    last_words = "its last words: thread serve-0 stood still, last at route all, stage exchange; another is started"
+    assert any(each["message"].endswith(last_words) for each in said)
     with proxy.connect() as client:
         assert client.ask(GET).status == 200
 

@@ -147,13 +147,19 @@ impl Desk {
         Ok(Map::from_iter([("count".to_owned(), Value::from(sockets.len()))]))
     }
 
-    /// Tells the supervisor, if one is here and has room; never waits.
-    pub(super) fn event(&self, event: &Value) {
-        let Some(sitting) = lock(&self.chair).sitting.clone() else { return };
-        let Ok(_writing) = sitting.writing.try_lock() else { return };
-        if frame::write_if_room(&sitting.stream, event.to_string().as_bytes()).is_err() {
+    /// Tells the supervisor, if one is here and has room; never waits. Whether it was told.
+    pub(super) fn event(&self, event: &Value) -> bool {
+        let Some(sitting) = lock(&self.chair).sitting.clone() else { return false };
+        let Ok(_writing) = sitting.writing.try_lock() else { return false };
+        frame::write_if_room(&sitting.stream, event.to_string().as_bytes()).unwrap_or_else(|_| {
             drop(sitting.stream.shutdown(Shutdown::Both));
-        }
+            false
+        })
+    }
+
+    /// Says what an operator should look at.
+    pub(super) fn warn(&self, says: &str) {
+        self.machine.warn(says);
     }
 
     /// The words about a thread that is stuck, for the supervisor's log.

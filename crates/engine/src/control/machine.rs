@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidegate_core::snapshot::document;
 
 /// The engine as the control thread sees it. Called from the control threads only, one call at a time, but for
-/// [`Machine::wait_drained`] and [`Machine::beats`], which have threads of their own and may run beside any other.
+/// [`Machine::wait_drained`] and what the watchdog calls, which have threads of their own and may run beside any other.
 pub trait Machine: Send + Sync + 'static {
     /// Takes listening sockets for coming snapshots: id, address, descriptor.
     fn add_sockets(&self, sockets: Vec<(u32, String, OwnedFd)>);
@@ -39,8 +39,14 @@ pub trait Machine: Send + Sync + 'static {
     /// Blocks until a drain has ended.
     fn wait_drained(&self);
 
-    /// How far each thread has come. Must not wait for a thread that could be stuck.
-    fn beats(&self) -> Vec<Beat>;
+    /// How far each thread has come; none when that cannot be seen now. Must not wait for a thread that could be stuck.
+    fn beats(&self) -> Option<Vec<Beat>>;
+
+    /// Says in the program's log what an operator should look at.
+    fn warn(&self, says: &str);
+
+    /// Says in the program's log why the process ends now, and waits until that is written, a second at most.
+    fn last_words(&self, says: &str);
 }
 
 /// How far one thread has come.

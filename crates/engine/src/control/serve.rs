@@ -70,7 +70,7 @@ fn accept(listening: &UnixListener, desk: &Arc<Desk>) {
         let stream = match listening.accept() {
             Ok((stream, _)) => stream,
             Err(error) => {
-                eprintln!("warning: a supervisor could not be let in: {error}");
+                desk.warn(&format!("a supervisor could not be let in: {error}"));
                 std::thread::sleep(BEAT); // descriptors may have run out
                 continue;
             }

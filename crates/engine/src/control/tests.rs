@@ -76,8 +76,16 @@ impl Machine for Tiny {
 
     fn wait_drained(&self) {}
 
-    fn beats(&self) -> Vec<Beat> {
-        Vec::new()
+    fn beats(&self) -> Option<Vec<Beat>> {
+        None
+    }
+
+    fn warn(&self, says: &str) {
+        self.tell(says);
+    }
+
+    fn last_words(&self, says: &str) {
+        self.tell(says);
     }
 }
 
@@ -330,8 +338,8 @@ fn of_two_supervisors_the_higher_generation_stays() {
 #[test]
 fn events_go_to_the_supervisor_that_is_here() {
     let worker = Worker::new();
-    worker.desk.event(&json!({"kind": "beat", "tick": 1})); // to nobody
+    assert!(!worker.desk.event(&json!({"kind": "beat", "tick": 1})), "to nobody");
     let peer = worker.supervisor(1);
-    worker.desk.event(&json!({"kind": "beat", "tick": 2}));
+    while !worker.desk.event(&json!({"kind": "beat", "tick": 2})) {} // the answer to hello may still be on its way
     assert_eq!(peer.hear(), json!({"kind": "beat", "tick": 2}));
 }

@@ -13,17 +13,17 @@ const TICK: Duration = Duration::from_secs(1);
 /// stopped and goes on has missed none.
 const STUCK_AFTER: u32 = 10;
 
-/// Looks at the beats of `machine` for ever. `last_words` is told of a thread that is stuck, then the process aborts.
-pub(super) fn watch(machine: &Arc<dyn Machine>, last_words: impl Fn(&Beat)) -> ! {
+/// Looks at the beats of `machine` for ever. `tell` is told of a thread that is stuck, then the process aborts.
+pub(super) fn watch(machine: &Arc<dyn Machine>, tell: impl Fn(&Beat)) -> ! {
     let mut watch = Watch::default();
     loop {
         std::thread::sleep(TICK);
-        if let Some(stuck) = watch.tick(machine.beats()) {
-            eprintln!(
-                "error: thread {} has stood still for {STUCK_AFTER} s, last at route {:?}, stage {}: the worker aborts",
-                stuck.thread, stuck.route, stuck.stage
-            );
-            last_words(&stuck);
+        let Some(beats) = machine.beats() else { continue };
+        if let Some(stuck) = watch.tick(beats) {
+            let Beat { thread, route, stage, .. } = &stuck;
+            let stood = format!("thread {thread} has stood still for {STUCK_AFTER} s");
+            machine.last_words(&format!("{stood}, last at route {route:?}, stage {stage}: the worker aborts"));
+            tell(&stuck);
             std::process::abort();
         }
     }

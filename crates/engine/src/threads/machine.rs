@@ -23,6 +23,9 @@ use crate::metrics::registry::{Named, Registry};
 /// How long a thread may take to acknowledge a snapshot.
 const ACKNOWLEDGED: Duration = Duration::from_secs(10);
 
+/// How long the process waits at its end until what it said is written.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// How long idle connections may still carry a request in a drain.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -64,7 +67,7 @@ impl Engine {
 
     /// Hands what waits to be logged over, before the process ends.
     pub fn flush(&self) {
-        self.shared.writer.flush(Duration::from_secs(1));
+        self.shared.writer.flush(LAST_WORDS);
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -317,16 +320,16 @@ impl Machine for Engine {
         self.flush();
     }
 
-    fn beats(&self) -> Vec<Beat> {
+    fn beats(&self) -> Option<Vec<Beat>> {
         // The lock is held while a snapshot waits for its threads: a look that would wait is no look.
-        let Ok(inner) = self.inner.try_lock() else { return Vec::new() };
-        inner
+        let inner = self.inner.try_lock().ok()?;
+        let beats = inner
             .threads
             .iter()
             .map(|thread| {
                 let (route, stage) = thread.whereabouts.get();
                 let compiled = inner.compiled.as_ref();
-                let route = compiled.and_then(|c| c.routes.get(route as usize)).map(|route| route.name.clone());
+                let route = compiled.and_then(|c| c.route(route?)).map(|route| route.name.clone());
                 Beat {
                     thread: thread.name.clone(),
                     count: thread.whereabouts.count.load(Ordering::Relaxed),
@@ -334,7 +337,17 @@ impl Machine for Engine {
                     stage,
                 }
             })
-            .collect()
+            .collect();
+        Some(beats)
+    }
+
+    fn warn(&self, says: &str) {
+        self.shared.program.say(Level::Warning, "control", says);
+    }
+
+    fn last_words(&self, says: &str) {
+        self.shared.program.say(Level::Error, "watchdog", says);
+        self.shared.program.flush(LAST_WORDS);
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use tidegate_core::failure::Stage;
 use tidegate_core::moment::Moment;
+use tidegate_core::route::RouteId;
 use tidegate_core::snapshot::compiled::Compiled;
 
 use crate::log::program::ProgramLog;
@@ -95,6 +96,7 @@ impl Shared {
 pub struct Whereabouts {
     /// Rises while the thread is well.
     pub count: AtomicU64,
+    /// One more than the index into the snapshot; 0 before there was one.
     route: AtomicU32,
     stage: AtomicU8,
 }
@@ -104,13 +106,14 @@ impl Whereabouts {
     pub fn set(&self, stage: Stage, route: Option<u32>) {
         self.stage.store(stage as u8, Ordering::Relaxed);
         if let Some(route) = route {
-            self.route.store(route, Ordering::Relaxed);
+            self.route.store(route.saturating_add(1), Ordering::Relaxed);
         }
     }
 
-    /// The route, as an index into the snapshot, and the stage.
-    pub fn get(&self) -> (u32, &'static str) {
+    /// The route of the last request that had one, and the stage.
+    pub fn get(&self) -> (Option<RouteId>, &'static str) {
         let stage = usize::from(self.stage.load(Ordering::Relaxed));
-        (self.route.load(Ordering::Relaxed), Stage::ALL.get(stage).map_or("accept", |stage| stage.name()))
+        let route = self.route.load(Ordering::Relaxed).checked_sub(1).map(RouteId);
+        (route, Stage::ALL.get(stage).map_or("accept", |stage| stage.name()))
     }
 }
