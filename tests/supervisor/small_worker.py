@@ -89,6 +89,10 @@ class SmallWorker:
                 if asked["timeout_ms"] < 25_000:
                     send(sock, {"kind": "answer", "id": asked["id"], "ok": True})
                     os._exit(0)
+            case "streams":
+                for number, fd in enumerate(fds, start=1):
+                    os.dup2(fd, number)
+                    os.close(fd)
             case "reopen":
                 print("small worker: reopened", file=sys.stderr, flush=True)
         return {}

@@ -97,6 +97,9 @@ def test_a_new_supervisor_adopts_the_worker_its_sockets_and_its_connections(smal
     assert (instance.worker, instance.addresses) == (worker, addresses)
     assert instance.status()["snapshot"]["number"] == 2
     assert json.loads((instance.state / "worker.json").read_text())["generation"] == 2
+    instance.call("status")
+    instance.process.send(signal.SIGUSR1)
+    instance.wait_for("small worker: reopened")  # it speaks where the new supervisor does
     os.kill(worker, signal.SIGKILL)  # nobody's child, and yet its end is noticed
     instance.wait_for("serves snapshot 2")
     assert instance.get("more") == instance.worker != worker

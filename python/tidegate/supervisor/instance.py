@@ -17,7 +17,7 @@ from tidegate.compile import machine
 from tidegate.config.config import Config
 from tidegate.config.load import Loaded, load
 from tidegate.discovery.resolver import LoopClock, SystemResolver
-from tidegate.supervisor import commands, control_socket, notify
+from tidegate.supervisor import commands, control_socket, notify, streams
 from tidegate.supervisor.api import serve_api
 from tidegate.supervisor.frames import Gone
 from tidegate.supervisor.log import Log
@@ -45,6 +45,7 @@ SPARE_S = 5.0
 
 def run(loaded: Loaded, *, watch: bool = False, socket: Path | None = None) -> int:
     """Run an instance until it is told to end; gives the exit code of the command."""
+    streams.fill()
     config = loaded.config
     assert config is not None, "the command has told the problems"
     log = Log(config.log.level, config.log.format)
@@ -201,6 +202,10 @@ class Instance:
                     self.log.info(f"adopted the worker with pid {found.pid}, snapshot {hello.get('snapshot')}")
                 else:
                     old = found
+                try:
+                    await found.give_streams()
+                except (Gone, WorkerRefused) as error:
+                    self.log.warning(f"the worker with pid {found.pid} keeps its old stdout and stderr: {error}")
         if self.worker is None:
             self.worker = await self._start_worker()
             await self.worker.give(self.sockets.all())

@@ -154,6 +154,10 @@ class Worker:
         await self.ask("give_sockets")
         return self._given
 
+    async def give_streams(self) -> None:
+        """Make an adopted worker write to our stdout and stderr, in place of those that it was started with."""
+        await self.ask("streams", [1, 2])
+
     async def _read(self, frames: Frames) -> None:
         why: Exception = Gone("it closed the connection")
         try:

@@ -130,6 +130,11 @@ impl Desk {
             Request::Endpoints(delta) => machine.change_endpoints(delta)?,
             Request::Drain { delay, timeout } => machine.drain(delay, timeout),
             Request::Reopen => machine.reopen_logs(),
+            Request::Streams => {
+                let [stdout, stderr] = <[OwnedFd; 2]>::try_from(descriptors)
+                    .map_err(|came| format!("stdout and stderr are 2 descriptors, {} came", came.len()))?;
+                machine.take_streams(stdout, stderr)?;
+            }
             Request::Status => return Ok(Some(Map::from_iter([("status".to_owned(), machine.status())]))),
         }
         Ok(None)

@@ -30,6 +30,9 @@ pub trait Machine: Send + Sync + 'static {
     /// Opens the files of the access log anew.
     fn reopen_logs(&self);
 
+    /// Writes to these from now on, in place of the stdout and stderr that the process was started with.
+    fn take_streams(&self, stdout: OwnedFd, stderr: OwnedFd) -> Result<(), String>;
+
     /// Connections, threads, listeners and upstreams, as `tidegate status --json` shows them.
     fn status(&self) -> serde_json::Value;
 

@@ -39,6 +39,8 @@ pub(super) enum Request {
     },
     /// Open the access log anew.
     Reopen,
+    /// Write to these from now on; the descriptors of stdout and stderr ride on the frame.
+    Streams,
     /// Say how things stand.
     Status,
 }
@@ -92,6 +94,7 @@ pub(super) fn decode(body: &[u8]) -> Result<(u64, Request), NotUnderstood> {
             timeout: Duration::from_millis(timeout_ms),
         }),
         "reopen" => part(body).map(|Bare { .. }| Request::Reopen),
+        "streams" => part(body).map(|Bare { .. }| Request::Streams),
         "status" => part(body).map(|Bare { .. }| Request::Status),
         _ => Err("unknown kind".to_owned()),
     };

@@ -66,6 +66,11 @@ impl Machine for Tiny {
         self.tell("reopen");
     }
 
+    fn take_streams(&self, _stdout: OwnedFd, _stderr: OwnedFd) -> Result<(), String> {
+        self.tell("streams");
+        Ok(())
+    }
+
     fn status(&self) -> Value {
         json!({"connections": 0})
     }
@@ -238,6 +243,18 @@ fn sockets_without_their_descriptors_are_refused() {
     let answer = peer.ask(&json!({"kind": "sockets", "id": 2, "sockets": [{"id": 7, "address": "a"}]}));
     assert_eq!(answer["error"], json!("1 sockets are named, 0 descriptors came"));
     assert!(peer.is_well());
+}
+
+#[test]
+fn streams_are_two_descriptors() {
+    let worker = Worker::new();
+    let peer = worker.supervisor(1);
+    let (one, two) = UnixStream::pair().expect("a socket pair");
+    peer.send(&json!({"kind": "streams", "id": 2}), &[one.as_fd()]);
+    assert_eq!(peer.hear()["error"], json!("stdout and stderr are 2 descriptors, 1 came"));
+    peer.send(&json!({"kind": "streams", "id": 3}), &[one.as_fd(), two.as_fd()]);
+    assert_eq!(peer.hear()["ok"], json!(true));
+    assert_eq!(worker.tiny.told.lock().expect("told").as_slice(), ["streams"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! a blocked pipe can hold up.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::stdio::{dup2_stderr, dup2_stdout};
 
 use super::program::{Level, ProgramLog};
 use super::sink::{Fate, Outcome, Sink};
@@ -57,6 +58,8 @@ enum Message {
     To(Option<Target>, SyncSender<io::Result<()>>),
     /// Opens the access log's file anew.
     Reopen(SyncSender<io::Result<()>>),
+    /// The process's stdout and stderr are these from now on.
+    Streams([OwnedFd; 2], SyncSender<io::Result<()>>),
     /// Answered when all that came before is written.
     Flush(SyncSender<()>),
 }
@@ -127,6 +130,12 @@ impl LogWriter {
     /// a serving thread to call.
     pub fn reopen(&self) -> io::Result<()> {
         self.ask(Message::Reopen)
+    }
+
+    /// The process's stdout and stderr are these from now on, for whoever writes to them; what could not be written to the
+    /// old ones goes there. Waits for the thread: not for a serving thread to call.
+    pub fn take_streams(&self, stdout: OwnedFd, stderr: OwnedFd) -> io::Result<()> {
+        self.ask(|answer| Message::Streams([stdout, stderr], answer))
     }
 
     /// Waits until all that was handed over is written, at most for `within`; whether it is.
@@ -247,8 +256,17 @@ impl Desk {
                 let same = self.target.clone();
                 drop(answer.try_send(if matches!(same, Some(Target::File(_))) { self.open(same) } else { Ok(()) }));
             }
+            Message::Streams([stdout, stderr], answer) => drop(answer.try_send(self.take_streams(&stdout, &stderr))),
             Message::Flush(waiter) => self.waiters.push(waiter),
         }
+    }
+
+    fn take_streams(&mut self, stdout: &OwnedFd, stderr: &OwnedFd) -> io::Result<()> {
+        dup2_stdout(stdout)?;
+        dup2_stderr(stderr)?;
+        self.program.open_stream(stderr.as_fd())?;
+        self.books.program.dropped.fetch_add(u64::from(self.program.skip_torn_line()), Ordering::Relaxed);
+        if self.target == Some(Target::Stdout) { self.open(self.target.clone()) } else { Ok(()) }
     }
 
     /// What waits is offered to the old destination first: lines of before a rename belong to the renamed file.

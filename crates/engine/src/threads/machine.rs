@@ -258,6 +258,10 @@ impl Machine for Engine {
         }
     }
 
+    fn take_streams(&self, stdout: OwnedFd, stderr: OwnedFd) -> Result<(), String> {
+        self.shared.writer.take_streams(stdout, stderr).map_err(|error| error.to_string())
+    }
+
     fn status(&self) -> Value {
         let inner = self.inner();
         let Some(compiled) = &inner.compiled else { return json!({}) };
