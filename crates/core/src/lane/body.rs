@@ -43,6 +43,8 @@ pub struct Out {
     pub pass: usize,
     /// What follows those.
     tail: &'static [u8],
+    /// How many bytes wait in the kernel, never besides others.
+    pub(super) spliced: usize,
     /// Whether `bytes` stay when they are written, to be sent once more if need be.
     pub keep: bool,
 }
@@ -50,7 +52,7 @@ pub struct Out {
 impl Out {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.sent >= self.bytes.len() && self.pass == 0 && self.tail.is_empty()
+        self.sent >= self.bytes.len() && self.pass == 0 && self.tail.is_empty() && self.spliced == 0
     }
 
     /// What waits, in order; `source` is the other side's buffer.
@@ -64,6 +66,10 @@ impl Out {
 
     /// Counts `n` bytes as written.
     pub fn wrote(&mut self, n: usize, source: &mut Buffer) {
+        if self.spliced > 0 {
+            self.spliced = self.spliced.saturating_sub(n);
+            return;
+        }
         let ours = n.min(self.bytes.len() - self.sent);
         self.sent += ours;
         let passed = (n - ours).min(self.pass);
@@ -101,6 +107,7 @@ impl Out {
         self.sent = 0;
         self.pass = 0;
         self.tail = b"";
+        self.spliced = 0;
         self.keep = false;
     }
 
@@ -186,6 +193,23 @@ impl Body {
             Coming::Nothing => Some(0),
             Coming::Length(left) => Some(*left),
             Coming::Chunked(_) | Coming::UntilClose => None,
+        }
+    }
+
+    /// How many bytes are yet to come, where they go on as they are; `None` where they are framed anew.
+    pub fn passes(&self) -> Option<usize> {
+        match (&self.coming, self.framing) {
+            (Coming::Length(left), Framing::AsItIs) => Some(usize::try_from(*left).unwrap_or(usize::MAX)),
+            (Coming::Nothing | Coming::Length(_) | Coming::Chunked(_) | Coming::UntilClose, _) => None,
+        }
+    }
+
+    /// Counts `n` bytes as moved that went by without being seen here; no more than it [`Body::passes`].
+    pub fn skip(&mut self, n: usize) {
+        if let Coming::Length(left) = &mut self.coming {
+            *left = left.saturating_sub(n as u64);
+            self.taken += n as u64;
+            self.done = *left == 0;
         }
     }
 

@@ -15,6 +15,9 @@ use crate::moment::Moment;
 use crate::route::RouteId;
 use crate::snapshot::compiled::Upstream;
 
+/// A body is passed from socket to socket while so many bytes of it are left: less fits in one box and one write.
+const SPLICED: usize = 2 * buffer::LARGE;
+
 /// How far the exchange with the endpoint is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) enum Link {
@@ -183,6 +186,15 @@ impl Exchange {
             None => self.upload.taken() > buffer::SMALL as u64,
         };
         if large || self.answering == Answering::Tunnel { buffer::LARGE } else { buffer::SMALL }
+    }
+
+    /// How many of the endpoint's next bytes are the client's alone, where that is enough to be worth a pipe.
+    pub(super) fn may_splice(&self) -> usize {
+        if self.answering == Answering::Body && self.source.is_empty() && self.down.is_empty() {
+            self.download.passes().filter(|left| *left >= SPLICED).unwrap_or(0)
+        } else {
+            0
+        }
     }
 
     /// Makes it as new, but keeps the room of its vectors.

@@ -51,6 +51,8 @@ pub enum Event {
     Done,
     /// So many bytes came and lie in the side's buffer; 0 is the end of what that side sends.
     Read(Side, usize),
+    /// So many bytes from the endpoint wait in the kernel for the client, as [`Interest::splice`] allowed.
+    Spliced(usize),
     /// So many of the waiting bytes were taken.
     Wrote(Side, usize),
     /// The side's connection broke.
@@ -143,6 +145,9 @@ pub struct Interest {
     pub write_downstream: bool,
     /// Bytes from the endpoint.
     pub read_upstream: bool,
+    /// So many of them concern only the client, and need not be seen here: where both sides let it, they may go from
+    /// socket to socket. Then comes `Event::Spliced` in place of `Event::Read`.
+    pub splice: usize,
     /// Room for bytes to the endpoint.
     pub write_upstream: bool,
     /// The connection that was asked for.

@@ -48,7 +48,7 @@ impl Lane {
     }
 
     fn take(&mut self, event: Event, turn: &mut Turn<'_>) {
-        if matches!(event, Event::Read(..) | Event::Wrote(..)) {
+        if matches!(event, Event::Read(..) | Event::Spliced(_) | Event::Wrote(..)) {
             self.touched = turn.now;
         }
         match event {
@@ -64,6 +64,7 @@ impl Lane {
             Event::Woken => self.wake(turn),
             Event::LeaseFailed(kind) => self.lease_failed(kind, turn),
             Event::Read(Side::Upstream, _)
+            | Event::Spliced(_)
             | Event::Wrote(..)
             | Event::Broke(Side::Upstream)
             | Event::Leased { .. }
@@ -78,6 +79,10 @@ impl Lane {
         match event {
             Event::Read(Side::Upstream, 0) => exchange.upstream_ended = true,
             Event::Read(Side::Upstream, n) => exchange.source.fill(n),
+            Event::Spliced(n) => {
+                exchange.download.skip(n);
+                exchange.down.spliced += n;
+            }
             Event::Broke(Side::Upstream) => exchange.upstream_broke = true,
             Event::Wrote(Side::Downstream, n) => {
                 exchange.down.wrote(n, &mut exchange.source);
@@ -608,6 +613,7 @@ impl Lane {
             read_downstream: !self.ended && (awaits_body || gathers || watches),
             write_downstream: !exchange.down.is_empty(),
             read_upstream: open && !exchange.upstream_ended && exchange.down.is_empty(),
+            splice: exchange.may_splice(),
             write_upstream: open && !exchange.up.is_empty(),
             lease: exchange.link == Link::Leasing,
             deadline: Moment::NEVER,

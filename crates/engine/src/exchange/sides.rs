@@ -11,9 +11,10 @@ use tokio::time::Sleep;
 
 use super::lease::{self, Leasing};
 use crate::metrics::counted::EndpointMetrics;
+use crate::pool::pipe::Pipe;
 use crate::pool::stream::Stream;
 use crate::pool::{Connection, Idle};
-use crate::threads::thread::Thread;
+use crate::threads::thread::{Slow, Thread};
 
 /// An exchange with an endpoint, counted as open until it is dropped.
 pub struct Load(pub Arc<EndpointMetrics>);
@@ -41,8 +42,10 @@ pub struct Sides {
     timer: Option<Pin<Box<Sleep>>>,
     armed: Moment,
     news: u64,
-    /// Whether the client has once had no room for our bytes.
-    is_slow: bool,
+    /// Bytes on their way from the endpoint to the client without us.
+    pipe: Option<Pipe>,
+    /// Held once the client has had no room for our bytes.
+    slow: Option<Slow>,
 }
 
 impl Sides {
@@ -58,7 +61,8 @@ impl Sides {
             timer: None,
             armed: Moment::NEVER,
             news: thread.news(),
-            is_slow: false,
+            pipe: None,
+            slow: None,
         }
     }
 
@@ -76,12 +80,19 @@ impl Sides {
 
     fn poll(&mut self, interest: Interest, lane: &mut Lane, thread: &Thread, cx: &mut Context<'_>) -> Poll<Event> {
         if interest.write_downstream {
-            if let Poll::Ready(event) = write(Side::Downstream, &mut self.down, lane, cx) {
-                return Poll::Ready(event);
+            let wrote = match &mut self.pipe {
+                Some(pipe) if pipe.held() > 0 => splice_out(pipe, &self.down, interest.splice > 0, cx),
+                Some(_) | None => write(Side::Downstream, &mut self.down, lane, cx),
+            };
+            if wrote.is_ready() {
+                return wrote;
             }
-            if !self.is_slow {
-                self.is_slow = true;
-                self.down.bound_unsent();
+            if self.slow.is_none() {
+                let slow = thread.slow();
+                if slow.is_crowd() {
+                    self.down.bound_unsent();
+                }
+                self.slow = Some(slow);
             }
         }
         if let Some(Connection { stream: up, .. }) = &mut self.up {
@@ -90,10 +101,14 @@ impl Sides {
             {
                 return Poll::Ready(event);
             }
-            if interest.read_upstream
-                && let Poll::Ready(event) = read(Side::Upstream, up, lane, thread, cx)
-            {
-                return Poll::Ready(event);
+            if interest.read_upstream {
+                let came = match pipe_for(interest, &mut self.pipe, up, &self.down, thread) {
+                    Some(pipe) => splice_in(pipe, up, interest.splice, cx),
+                    None => read(Side::Upstream, up, lane, thread, cx),
+                };
+                if came.is_ready() {
+                    return came;
+                }
             }
         }
         if interest.lease
@@ -151,6 +166,40 @@ impl Sides {
             Poll::Pending => Poll::Pending,
         }
     }
+}
+
+/// The pipe for a large body, if both sides are plain TCP and the thread has a pipe to spare.
+fn pipe_for<'a>(
+    interest: Interest,
+    pipe: &'a mut Option<Pipe>,
+    up: &Stream,
+    down: &Stream,
+    thread: &Thread,
+) -> Option<&'a mut Pipe> {
+    if interest.splice == 0 || !(up.is_tcp() && down.is_tcp()) {
+        // What is left of the body, or the next answer, is too small: another connection may have the pipe.
+        *pipe = None;
+        return None;
+    }
+    if pipe.is_none() {
+        *pipe = thread.pipes.take();
+    }
+    pipe.as_mut()
+}
+
+fn splice_in(pipe: &mut Pipe, up: &Stream, most: usize, cx: &mut Context<'_>) -> Poll<Event> {
+    pipe.poll_fill(up, most, cx).map(|moved| match moved {
+        Ok(0) => Event::Read(Side::Upstream, 0),
+        Ok(n) => Event::Spliced(n),
+        Err(_) => Event::Broke(Side::Upstream),
+    })
+}
+
+fn splice_out(pipe: &mut Pipe, down: &Stream, more: bool, cx: &mut Context<'_>) -> Poll<Event> {
+    pipe.poll_empty(down, more, cx).map(|moved| match moved {
+        Ok(0) | Err(_) => Event::Broke(Side::Downstream),
+        Ok(n) => Event::Wrote(Side::Downstream, n),
+    })
 }
 
 fn write(side: Side, stream: &mut Stream, lane: &Lane, cx: &mut Context<'_>) -> Poll<Event> {

@@ -3,6 +3,7 @@
 //! May use: tokio, core. Must not know: lanes, Python.
 
 pub mod stream; // a connection, over TCP or a Unix socket
+pub mod pipe; // from socket to socket inside the kernel
 pub mod gate; // permits where connections are bounded, and who waits for one
 
 use std::sync::Arc;

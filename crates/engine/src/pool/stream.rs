@@ -1,10 +1,11 @@
 //! A connection, over TCP or a Unix socket.
 
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 /// Most unsent bytes that the kernel holds for a slow peer.
@@ -46,6 +47,35 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(cx),
             Self::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
+    /// Ready once there is room for bytes.
+    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_write_ready(cx),
+            Self::Unix(stream) => stream.poll_write_ready(cx),
+        }
+    }
+
+    /// Whether it is TCP.
+    pub fn is_tcp(&self) -> bool {
+        matches!(self, Self::Tcp(_))
+    }
+
+    /// Lets `read` at the descriptor of a readable connection; if it would block, that is remembered.
+    pub fn try_read<T>(&self, read: impl FnOnce(BorrowedFd<'_>) -> io::Result<T>) -> io::Result<T> {
+        match self {
+            Self::Tcp(stream) => stream.try_io(Interest::READABLE, || read(stream.as_fd())),
+            Self::Unix(stream) => stream.try_io(Interest::READABLE, || read(stream.as_fd())),
+        }
+    }
+
+    /// Lets `write` at the descriptor of a writable connection; if it would block, that is remembered.
+    pub fn try_write<T>(&self, write: impl FnOnce(BorrowedFd<'_>) -> io::Result<T>) -> io::Result<T> {
+        match self {
+            Self::Tcp(stream) => stream.try_io(Interest::WRITABLE, || write(stream.as_fd())),
+            Self::Unix(stream) => stream.try_io(Interest::WRITABLE, || write(stream.as_fd())),
         }
     }
 

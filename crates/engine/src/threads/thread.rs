@@ -31,9 +31,14 @@ use crate::exchange::date::http_date;
 use crate::log::access::AccessLog;
 use crate::metrics::counted::{EndpointMetrics, ListenerMetrics, RouteMetrics, ThreadMetrics};
 use crate::pool::Pool;
+use crate::pool::pipe::Pipes;
 
 /// How often a thread beats, hands its log lines over and looks through its pool.
 const TICK: Duration = Duration::from_millis(200);
+
+/// So many slow clients of a thread may take as much of the kernel's memory as it gives them (tcp_wmem, 4 MiB each by
+/// default); each one more is bounded (see `Stream::bound_unsent`).
+const FREE: usize = 32;
 
 /// A listening socket that a thread serves.
 #[derive(Clone)]
@@ -122,6 +127,8 @@ pub struct Thread {
     pub shelf: RefCell<Shelf>,
     /// Idle upstream connections.
     pub pool: RefCell<Pool>,
+    /// Pipes for large bodies.
+    pub pipes: Rc<Pipes>,
     /// Its side of the access log.
     pub log: AccessLog,
     /// Its counters.
@@ -140,6 +147,7 @@ pub struct Thread {
     wakers: RefCell<Slab<Waker>>,
     news: Cell<u64>,
     leave_at: Cell<Moment>,
+    slow: Rc<Cell<usize>>,
     /// Every serving thread, for handing out, and whose turn it is.
     pub threads: RefCell<(Vec<UnboundedSender<Order>>, usize)>,
 }
@@ -150,6 +158,8 @@ impl Thread {
         Rc::new(Self {
             shelf: RefCell::new(Shelf::new()),
             pool: RefCell::default(),
+            pipes: Rc::default(),
+            slow: Rc::default(),
             log: AccessLog::new(shared.writer.clone()),
             metrics: shared.registry.thread(index),
             index,
@@ -392,6 +402,12 @@ impl Thread {
         Arc::clone(endpoints.entry(id).or_insert_with(made))
     }
 
+    /// Counts a client that has shown to be slow, until the guard is dropped.
+    pub fn slow(&self) -> Slow {
+        self.slow.set(self.slow.get() + 1);
+        Slow { count: Rc::clone(&self.slow) }
+    }
+
     /// Tells every serving thread something.
     pub fn ask_all(&self, order: impl Fn() -> Order) {
         for thread in &self.threads.borrow().0 {
@@ -422,6 +438,24 @@ impl Drop for Open {
         if let Some(client) = self.client {
             self.thread.shared.leave(&self.listener.name, client);
         }
+    }
+}
+
+/// A client that has shown to be slow: once it had no room for our bytes.
+pub struct Slow {
+    count: Rc<Cell<usize>>,
+}
+
+impl Slow {
+    /// Whether there are so many such clients that each must do with less of the kernel's memory.
+    pub fn is_crowd(&self) -> bool {
+        self.count.get() > FREE
+    }
+}
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        self.count.set(self.count.get() - 1);
     }
 }
 
