@@ -14,7 +14,7 @@ use super::serving::Serving;
 use super::{Act, Close, Event, Fresh, Interest, Keep, Lane, Lease, Phase, Side, Turn};
 use crate::failure::{Failure, Kind, Retryable, Stage};
 use crate::filter::forwarded::Peer;
-use crate::framing::{ChunkLimits, Progress};
+use crate::framing::{BodyLength, ChunkLimits, Progress};
 use crate::moment::Moment;
 use crate::proxy_protocol::{self, Header};
 use crate::route::RouteId;
@@ -289,9 +289,16 @@ impl Lane {
         }
     }
 
-    fn gather_or_ask(&mut self, buffered: Option<u64>, turn: &Turn<'_>) {
+    fn gather_or_ask(&mut self, buffered: Option<u64>, turn: &mut Turn<'_>) {
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         exchange.buffered = buffered;
+        if let (Some(most), BodyLength::Length(n)) = (buffered, exchange.facts.body)
+            && n > most
+        {
+            let reason = format!("Content-Length is {n}, buffer_request takes {most}");
+            self.refuse(Failure::new(Kind::BodyTooLarge, Stage::Filter, reason), turn);
+            return;
+        }
         if buffered.is_some() && exchange.facts.expects_continue && self.input.is_empty() {
             exchange.down.bytes.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
@@ -358,7 +365,7 @@ impl Lane {
     /// Moves bytes of the request's body towards the endpoint.
     fn move_upload(&mut self, listener: &Listener) -> Result<(), Failure> {
         let Some(exchange) = self.exchange.as_deref_mut() else { return Ok(()) };
-        if exchange.answering == Answering::Whole && exchange.link != Link::Open {
+        if exchange.answering == Answering::Whole {
             return Ok(());
         }
         match exchange.link {
