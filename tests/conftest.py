@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,8 +66,8 @@ def backend() -> Iterator[Callable[..., Backend]]:
     """`backend(handler)` makes a backend inside the test; without a handler it answers with what it received."""
     made: list[Backend] = []
 
-    def make(handler: Handler | None = None, *, name: str = "backend") -> Backend:
-        made.append(Backend(handler, name=name))
+    def make(handler: Handler | None = None, **options: Any) -> Backend:
+        made.append(Backend(handler, **options))
         return made[-1]
 
     yield make

@@ -17,6 +17,7 @@ class Request:
     fields: list[tuple[str, str]]
     body: bytes = b""
     connection: int = 0
+    trailers: list[str] = field(default_factory=list)
 
     def values(self, name: str) -> list[str]:
         """All values of a field, in their order."""
@@ -34,18 +35,27 @@ class Connection:
 
     def read_request(self) -> Request | None:
         """Read one request with its body; None when the other side has closed."""
+        request = self.read_head()
+        if request is not None:
+            self.read_body(request)
+        return request
+
+    def read_head(self) -> Request | None:
+        """Read a request as far as its body begins; None when the other side has closed."""
         while b"\r\n\r\n" not in self.unread:
             if not self._more():
                 return None
         head, _, self.unread = self.unread.partition(b"\r\n\r\n")
         first, *lines = head.decode("latin-1").split("\r\n")
         fields = [(name, value.strip()) for name, _, value in (line.partition(":") for line in lines)]
-        request = Request(first, fields, connection=self.number)
+        return Request(first, fields, connection=self.number)
+
+    def read_body(self, request: Request) -> None:
+        """Read the body of a request, and its trailers."""
         if request.values("transfer-encoding"):
-            request.body = self._read_chunks()
+            request.body = self._read_chunks(request)
         else:
             request.body = self._read(int((request.values("content-length") or ["0"])[0]))
-        return request
 
     def send(self, data: bytes | str) -> None:
         """Send all of it."""
@@ -76,13 +86,13 @@ class Connection:
         line, _, self.unread = self.unread.partition(b"\r\n")
         return line
 
-    def _read_chunks(self) -> bytes:
+    def _read_chunks(self, request: Request) -> bytes:
         body = b""
         while size := int(self._read_line().split(b";")[0], 16):
             body += self._read(size)
             self._read(2)
-        while self._read_line():
-            pass
+        while line := self._read_line():
+            request.trailers.append(line.decode("latin-1"))
         return body
 
 
@@ -90,15 +100,21 @@ Handler = Callable[[Connection], None]
 
 
 class Backend:
-    """A backend inside the test; `handler` runs in a thread for each connection, which closes when it returns."""
+    """A backend inside the test; `handler` runs in a thread for each connection, which closes when it returns.
 
-    def __init__(self, handler: Handler | None = None, *, name: str = "backend") -> None:
+    Handlers that a side that left had interrupted are in `cut`.
+    """
+
+    def __init__(
+        self, handler: Handler | None = None, *, name: str = "backend", host: str = "127.0.0.1", port: int = 0
+    ) -> None:
         self.name = name
         self.handler = handler or self.tell
         self.requests: list[Request] = []
         self.accepted = 0
+        self.cut: list[str] = []
         self.changed = threading.Condition()
-        self.listening = listen()
+        self.listening = listen(host, port)
         self.address = address_of(self.listening)
         self._open: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -119,7 +135,9 @@ class Backend:
     def wait_for(self, condition: Callable[["Backend"], bool], within_s: float = 10) -> None:
         """Wait until something holds that requests or connections change."""
         with self.changed:
-            assert self.changed.wait_for(lambda: condition(self), within_s), f"{self.accepted=} {self.requests=}"
+            assert self.changed.wait_for(lambda: condition(self), within_s), (
+                f"{self.accepted=} {self.requests=} {self.cut=}"
+            )
 
     def _accept(self) -> None:
         while True:
@@ -136,8 +154,9 @@ class Backend:
     def _serve(self, sock: socket.socket, number: int) -> None:
         try:
             self.handler(Connection(sock, number))
-        except (OSError, EOFError):
-            pass  # the other side left, which the test sees by what it asserts
+        except (OSError, EOFError) as error:
+            with self.changed:
+                self.cut.append(repr(error))  # the other side left
         finally:
             with self.changed:
                 self._open.discard(sock)

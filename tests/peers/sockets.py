@@ -49,13 +49,17 @@ _KEPT: list[socket.socket] = []
 class Client:
     """One connection that sends and receives bytes as they are. Every wait ends after `timeout_s`."""
 
-    def __init__(self, address: str, *, timeout_s: float = 10, receive_buffer: int | None = None) -> None:
+    def __init__(
+        self, address: str, *, timeout_s: float = 10, receive_buffer: int | None = None, source: str | None = None
+    ) -> None:
         if address.startswith("unix:"):
             self.socket = socket.socket(socket.AF_UNIX)
         else:
             self.socket = socket.socket(socket.AF_INET6 if address.startswith("[") else socket.AF_INET)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source is not None:
+            self.socket.bind((source, 0))
         self.socket.settimeout(timeout_s)
         if address.startswith("unix:"):
             self.socket.connect(address.removeprefix("unix:"))
@@ -116,8 +120,8 @@ class Client:
             while size := int(self.read_until(b"\r\n").split(b";")[0], 16):
                 answer.body += self.read_exactly(size)
                 self.read_exactly(2)
-            while self.read_until(b"\r\n") != b"\r\n":
-                pass
+            while (line := self.read_until(b"\r\n")) != b"\r\n":
+                answer.trailers.append(line.decode("latin-1").removesuffix("\r\n"))
         elif (length := answer.field("content-length")) is not None:
             answer.body = self.read_exactly(int(length))
         else:
@@ -159,6 +163,7 @@ class Answer:
         self.reason = "".join(reason)
         self.fields = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
         self.body = b""
+        self.trailers: list[str] = []
 
     def field(self, name: str) -> str | None:
         """The values of a field, joined by `, `; None where it is missing."""

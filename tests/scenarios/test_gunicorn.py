@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from tests.peers.load import Load
+from tests.peers.messages import get, post
 from tests.peers.python_apps import TOGETHER
 from tests.peers.python_servers import PythonServers
 from tests.peers.sockets import Client, established_to
@@ -16,18 +17,7 @@ from tests.peers.waiting import until
 
 pytestmark = pytest.mark.needs("gunicorn")
 
-HOST = "Host: api\r\n"
 THREADED = ("--worker-class", "gthread", "--threads", str(2 * TOGETHER), "--keep-alive", "1")
-
-
-def get(path: str) -> bytes:
-    """A request without a body."""
-    return f"GET {path} HTTP/1.1\r\n{HOST}\r\n".encode()
-
-
-def post(path: str, body: bytes) -> bytes:
-    """A whole request."""
-    return f"POST {path} HTTP/1.1\r\n{HOST}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def ask_all(clients: list[Client], request: bytes) -> list[int | str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.peers.messages import get
 from tests.peers.nginx import Nginx, Origin
 from tests.peers.tidegate import Tidegate, upstream
 from tests.peers.wrk import load
@@ -14,11 +15,6 @@ pytestmark = pytest.mark.needs("nginx", "wrk")
 
 LARGE = 256 * 1024 * 1024
 TELL_CONNECTION = 'location = /connection { return 200 "$connection $connection_requests"; }'
-
-
-def get(path: str, *fields: str) -> str:
-    """A request's head."""
-    return "".join(f"{line}\r\n" for line in (f"GET {path} HTTP/1.1", "Host: api", *fields, ""))
 
 
 def write_large(path: Path) -> str:

@@ -10,13 +10,12 @@ from websockets.frames import Close
 from websockets.sync.client import connect
 
 from tests.peers.load import Load
+from tests.peers.messages import chunk, get, head, post
 from tests.peers.python_servers import PythonServers
 from tests.peers.tidegate import Running, Tidegate, upstream
 from tests.peers.waiting import until
 
 pytestmark = pytest.mark.needs("uvicorn")
-
-HOST = "Host: api\r\n"
 
 
 @pytest.fixture
@@ -25,19 +24,9 @@ def proxy(tidegate: Tidegate, python_servers: PythonServers) -> Running:
     return tidegate.run(upstream(python_servers.uvicorn()))
 
 
-def chunk(data: bytes) -> bytes:
-    """One chunk of a body."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def post(path: str, body: bytes) -> bytes:
-    """A whole request."""
-    return f"POST {path} HTTP/1.1\r\n{HOST}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-
 def test_each_event_arrives_while_the_stream_is_open(proxy: Running) -> None:
     with proxy.connect() as reader, proxy.connect() as writer:
-        reader.send(f"GET /events HTTP/1.1\r\n{HOST}\r\n")
+        reader.send(get("/events"))
         assert b"content-type: text/event-stream" in reader.read_until(b"\r\n\r\n")
         for number in range(20):
             event = b"data: event %d\n\n" % number
@@ -49,7 +38,7 @@ def test_a_reader_of_events_that_resets_is_told_to_the_application(
     proxy: Running, python_servers: PythonServers
 ) -> None:
     with proxy.connect() as reader:
-        reader.send(f"GET /events HTTP/1.1\r\n{HOST}\r\n").read_until(b"\r\n\r\n")
+        reader.send(get("/events")).read_until(b"\r\n\r\n")
         reader.reset()
     python_servers.started[0].wait_for_line("the client left")
 
@@ -58,7 +47,7 @@ def test_a_reader_of_events_that_closes_is_told_with_the_next_ones(
     proxy: Running, python_servers: PythonServers
 ) -> None:
     with proxy.connect() as reader:
-        reader.send(f"GET /events HTTP/1.1\r\n{HOST}\r\n").read_until(b"\r\n\r\n")
+        reader.send(get("/events")).read_until(b"\r\n\r\n")
     with proxy.connect() as writer:
 
         def has_left() -> bool:
@@ -70,7 +59,7 @@ def test_a_reader_of_events_that_closes_is_told_with_the_next_ones(
 
 def test_a_body_is_answered_while_it_comes(proxy: Running) -> None:
     with proxy.connect() as client:
-        client.send(f"POST /echo HTTP/1.1\r\n{HOST}Transfer-Encoding: chunked\r\n\r\n")
+        client.send(head("POST", "/echo", "Transfer-Encoding: chunked"))
         for number in range(5):
             part = b"%d" % number * 20_000
             client.send(chunk(part))
@@ -82,7 +71,7 @@ def test_a_body_is_answered_while_it_comes(proxy: Running) -> None:
                 seen += client.read_exactly(size)
                 client.read_exactly(2)
             assert seen == part
-        client.send(chunk(b""))
+        client.send(chunk(b"") + b"\r\n")
         assert client.read_all() == b"0\r\n\r\n"
 
 
