@@ -89,7 +89,7 @@ def test_a_slow_head_does_not_hold_up_others(tidegate: Tidegate, backend: Backen
 
 @pytest.mark.parametrize("before", [b"", get("/"), b"\r\n"], ids=["new", "used", "an empty line"])
 def test_an_idle_connection_ends_without_a_word(tidegate: Tidegate, backend: Backends, before: bytes) -> None:
-    proxy = tidegate.run(upstream(backend().address, timeouts={"idle": "300ms"}))
+    proxy = tidegate.run(upstream(backend().address, timeouts={"idle": "300ms", "header": "300ms"}))
     with proxy.connect() as client:
         client.send(before)
         if before == get("/"):

@@ -134,6 +134,8 @@ impl Lane {
             Due::Leave => self.leave(),
             Due::Gathered => self.want_endpoint(),
             Due::Rate => self.measure_rate(turn),
+            // The empty line that old clients send after a body begins nothing that could be late.
+            Due::Fail(Kind::HeadTimeout) if self.is_before_request() => self.leave(),
             Due::Fail(Kind::HeadTimeout) => {
                 let reason = "the head was not whole after timeouts.header";
                 self.refuse(Failure::new(Kind::HeadTimeout, Stage::Codec, reason), turn);
@@ -145,6 +147,10 @@ impl Lane {
                 self.fail(Failure::new(kind, stage, format!("{}: {}", address, kind.says())), turn);
             }
         }
+    }
+
+    fn is_before_request(&self) -> bool {
+        self.exchange.as_ref().is_some_and(|exchange| exchange.reader.is_before_request(self.input.filled()))
     }
 
     fn leave(&mut self) {
