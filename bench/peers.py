@@ -197,6 +197,7 @@ def tidegate(case: Case, folder: Path, to: str) -> Peer:
         "routes": [{"name": n, "match": {"host": n}, "to": "origin"} for n in names]
         or [{"name": "all", "to": "origin"}],
         "upstreams": {"origin": {"endpoints": [to]}},
+        **({"limits": {"connections": case.connections + 2000}} if case.connections > 1000 else {}),
         **({"access_log": {"to": str(folder / "access.log")}} if case.access_log else {}),
     }
     path, output = folder / "tidegate.yaml", folder / "output"

@@ -66,7 +66,7 @@ def test_requests_are_counted_by_route_endpoint_and_listener(tidegate: Tidegate,
     endpoint = {"upstream": "api", "endpoint": address}
     until(lambda: value(running, "tidegate_requests_total", route="all", status="2xx") == 7)
     assert value(running, "tidegate_request_duration_seconds_count", route="all") == 7
-    assert value(running, "tidegate_upstream_first_byte_seconds_count", route="all") == 7
+    assert value(running, "tidegate_endpoint_first_byte_seconds_count", **endpoint) == 7
     assert value(running, "tidegate_endpoint_requests_total", **endpoint) == 7
     assert value(running, "tidegate_endpoint_connections_total", **endpoint) == 1
     assert value(running, "tidegate_endpoint_connections_reused_total", **endpoint) == 6

@@ -22,6 +22,24 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Whether the endpoint is to blame, and had a connection.
+    pub fn is_of_endpoint(&self) -> bool {
+        let is_its_fault = matches!(
+            self.kind,
+            Kind::UpstreamClosed
+                | Kind::UpstreamReset
+                | Kind::ResponseTimeout
+                | Kind::ResponseStalled
+                | Kind::ResponseMalformed
+                | Kind::ResponseHeadTooLarge
+                | Kind::UnexpectedUpgrade
+                | Kind::ResponseIncomplete
+        );
+        is_its_fault && self.stage == Stage::Exchange
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}: {}", self.kind.name(), self.stage.name(), self.reason)

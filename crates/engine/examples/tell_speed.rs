@@ -28,13 +28,8 @@ fn main() -> std::io::Result<()> {
     let (route, endpoint) = (registry.route(0, "api"), registry.endpoint(0, "api", "127.0.0.1:9001"));
     let thread = registry.thread(0);
     let update = nanoseconds_each(|round| {
-        let answered = Answered {
-            status: 200,
-            duration_ns: 200_000 + round % 1_000_000,
-            first_byte_ns: Some(100_000 + round % 1_000_000),
-            bytes_in: 120,
-            bytes_out: 1200,
-        };
+        let answered =
+            Answered { status: 200, duration_ns: 200_000 + round % 1_000_000, bytes_in: 120, bytes_out: 1200 };
         endpoint.requests.one();
         endpoint.reused.one();
         endpoint.idle.down();

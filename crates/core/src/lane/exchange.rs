@@ -3,6 +3,7 @@
 use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::body::{Body, Out};
 use super::buffer::{self, Buffer};
@@ -172,6 +173,12 @@ impl Exchange {
     /// The upstream that was asked last.
     pub(super) fn upstream(&self) -> Option<&Upstream> {
         self.serving.as_ref()?.upstream(self.chosen?).map(Arc::as_ref)
+    }
+
+    /// From the last byte sent to the endpoint to the first byte of its answer; zero for one that came sooner.
+    pub fn waited(&self) -> Option<Duration> {
+        let first = self.first_byte?;
+        Some(first.since(self.sent_at.unwrap_or(first)))
     }
 
     /// Whether it is a tunnel.

@@ -2,9 +2,9 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tidegate_core::failure::{Kind, Stage};
+use tidegate_core::failure::{Failure, Kind, Stage};
 use tidegate_core::head::Known;
-use tidegate_core::lane::Lane;
+use tidegate_core::lane::{Chosen, Lane, Serving};
 
 use crate::log::access::Record;
 use crate::log::program::Level;
@@ -27,8 +27,7 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
     let now = thread.now();
     let serving = exchange.serving.as_deref();
     let duration_ns = u64::try_from(now.since(exchange.began).as_nanos()).unwrap_or(u64::MAX);
-    let first_byte_ns =
-        exchange.first_byte.map(|at| u64::try_from(at.since(exchange.began).as_nanos()).unwrap_or(u64::MAX));
+    let first_byte_ns = exchange.waited().map(|wait| u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX));
     if let Some(failure) = &exchange.failure {
         thread.metrics.failed(failure.kind, failure.stage);
     }
@@ -37,11 +36,13 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
             metrics.answered(&Answered {
                 status: exchange.status,
                 duration_ns,
-                first_byte_ns,
                 bytes_in: exchange.bytes_in(),
                 bytes_out: exchange.bytes_out,
             });
         });
+    }
+    if let (Some(chosen), Some(serving)) = (exchange.chosen, serving) {
+        count_endpoint(chosen, serving, exchange.failure.as_ref(), first_byte_ns, thread);
     }
     if !thread.log.is_on() || listener.is_admin() {
         return;
@@ -79,4 +80,21 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
         referer: field(Known::Referer),
         failure: exchange.failure.as_ref(),
     });
+}
+
+fn count_endpoint(
+    chosen: Chosen,
+    serving: &Serving,
+    failure: Option<&Failure>,
+    first_byte_ns: Option<u64>,
+    on: &Thread,
+) {
+    let (Some(upstream), Some(endpoint)) = (serving.upstream(chosen), serving.endpoint(chosen)) else { return };
+    let metrics = on.endpoint_metrics(chosen.id, &upstream.name, &endpoint.address);
+    if let Some(nanos) = first_byte_ns {
+        metrics.first_byte.observe(nanos);
+    }
+    if failure.is_some_and(|failure| failure.is_of_endpoint()) {
+        metrics.failures.one();
+    }
 }

@@ -36,7 +36,7 @@ pub async fn serve(down: Stream, peer: Peer, listener: Rc<ListenerState>, thread
             }
             Act::Shut(side) => shut(&mut sides, side).await,
             Act::Metrics => {
-                let text = thread.render_metrics();
+                let text = thread.render_metrics().await;
                 thread.turn(&listener, |turn| lane.supply(&text, turn));
                 Event::Done
             }

@@ -46,10 +46,11 @@ const FIRST_BUCKET: [u8; 65] = {
 
 /// Durations, counted by bucket. Only its own thread may observe.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub struct Histogram {
+    sum_ns: Counter,
     /// Each bucket counts what fell in it alone; the text adds them up.
     buckets: [Counter; BUCKETS],
-    sum_ns: Counter,
 }
 
 impl Histogram {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tidegate_core::failure::{Kind, Stage};
 
 use super::counted::{CLASSES, EndpointMetrics, ListenerMetrics, RouteMetrics, ThreadMetrics};
-use super::histogram::Totals;
+use super::histogram::{Histogram, Totals};
 use super::process::{Process, unix_ns};
 use super::table::Metric;
 use super::text;
@@ -168,14 +168,14 @@ impl Registry {
                     }
                 }
             }
-            Metric::RequestSeconds | Metric::FirstByteSeconds => {
+            Metric::RequestSeconds => {
                 for (name, each) in &routes.named {
-                    let mut totals = Totals::default();
-                    for route in each.threads.iter().flatten() {
-                        let one = if metric == Metric::RequestSeconds { &route.duration } else { &route.first_byte };
-                        one.add_to(&mut totals);
-                    }
-                    text::histogram(out, metric, &[name], &totals);
+                    text::histogram(out, metric, &[name], &each.totals(|route| &route.duration));
+                }
+            }
+            Metric::FirstByteSeconds => {
+                for ((upstream, address), each) in &endpoints.named {
+                    text::histogram(out, metric, &[upstream, address], &each.totals(|endpoint| &endpoint.first_byte));
                 }
             }
             Metric::BytesIn => sums(out, metric, routes, |route| route.bytes_in.get()),
@@ -242,6 +242,14 @@ struct Family<K, T> {
 struct Each<T> {
     threads: Vec<Option<Arc<T>>>,
     retired: Option<Instant>,
+}
+
+impl<T> Each<T> {
+    fn totals(&self, of: impl Fn(&T) -> &Histogram) -> Totals {
+        let mut totals = Totals::default();
+        self.threads.iter().flatten().for_each(|one| of(one).add_to(&mut totals));
+        totals
+    }
 }
 
 impl<K, T> Default for Family<K, T> {

@@ -66,7 +66,6 @@ metrics! {
     // What was answered.
     Requests "tidegate_requests_total" Counter ["route", "status"] "Requests that have ended, by route and class of the status that the client got; `none` where the client got none.";
     RequestSeconds "tidegate_request_duration_seconds" Histogram ["route"] "Time from the first byte of a request to the last byte of its answer; for a tunnel, to its end.";
-    FirstByteSeconds "tidegate_upstream_first_byte_seconds" Histogram ["route"] "Time from the last byte of a request sent to an endpoint to the first byte of the endpoint's answer.";
     BytesIn "tidegate_received_bytes_total" Counter ["route"] "Bytes of requests received from clients, heads included.";
     BytesOut "tidegate_sent_bytes_total" Counter ["route"] "Bytes of answers sent to clients, heads included.";
     Failures "tidegate_failures_total" Counter ["kind", "stage"] "Exchanges that failed, by what went wrong and where on the road; pairs that never happened are left out.";
@@ -84,6 +83,7 @@ metrics! {
     EndpointPassedOver "tidegate_endpoint_passed_over_total" Counter ["upstream", "endpoint"] "Times that the endpoint was passed over from then on because it could not be reached.";
     EndpointExchanges "tidegate_endpoint_exchanges" Gauge ["upstream", "endpoint"] "Exchanges with the endpoint now.";
     EndpointIdle "tidegate_endpoint_connections_idle" Gauge ["upstream", "endpoint"] "Connections to the endpoint that wait in the pools now.";
+    FirstByteSeconds "tidegate_endpoint_first_byte_seconds" Histogram ["upstream", "endpoint"] "Time from the last byte of a request sent to the endpoint to the first byte of its answer.";
     // What it runs on.
     Snapshot "tidegate_snapshot_number" Gauge [] "The number of the snapshot that is served.";
     SnapshotTime "tidegate_snapshot_applied_timestamp_seconds" Gauge [] "When the snapshot began to be served, in seconds since 1970.";

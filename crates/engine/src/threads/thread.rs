@@ -23,6 +23,7 @@ use tidegate_core::route::RouteId;
 use tidegate_core::snapshot::compiled::Compiled;
 use tidegate_core::snapshot::document::ListenerKind;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::shared::{Shared, Whereabouts};
@@ -116,7 +117,7 @@ impl ListenerState {
 #[derive(Default)]
 struct RouteCounters {
     snapshot: u64,
-    by_id: FxHashMap<u32, Arc<RouteMetrics>>,
+    by_id: Vec<Option<Arc<RouteMetrics>>>,
 }
 
 /// One serving thread's own state.
@@ -390,9 +391,11 @@ impl Thread {
                 count(&made());
                 return;
             }
-            *routes = RouteCounters { snapshot: compiled.document.number, by_id: FxHashMap::default() };
+            *routes = RouteCounters { snapshot: compiled.document.number, by_id: vec![None; compiled.routes.len()] };
         }
-        count(routes.by_id.entry(id.0).or_insert_with(made));
+        if let Some(of_route) = routes.by_id.get_mut(id.0 as usize) {
+            count(of_route.get_or_insert_with(made));
+        }
     }
 
     /// The counters of the endpoint with this id.
@@ -416,11 +419,20 @@ impl Thread {
         }
     }
 
-    /// The text of `/metrics`.
-    pub fn render_metrics(&self) -> Vec<u8> {
-        let mut text = Vec::new();
-        self.shared.registry.render(&mut text);
-        text
+    /// The text of `/metrics`, made on a thread of its own: with thousands of routes it takes long.
+    pub async fn render_metrics(&self) -> Vec<u8> {
+        let registry = Arc::clone(&self.shared.registry);
+        let (sender, made) = oneshot::channel();
+        let render = move || {
+            let mut text = Vec::new();
+            registry.render(&mut text);
+            // Whoever asked may have gone.
+            let _ = sender.send(text);
+        };
+        match std::thread::Builder::new().name("metrics".into()).spawn(render) {
+            Ok(_) => made.await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        }
     }
 }
 
