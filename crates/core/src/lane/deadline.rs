@@ -57,6 +57,7 @@ impl Lane {
     fn exchange_due(&self, exchange: &Exchange, listener: &Listener) -> (Moment, Due) {
         let route = exchange.route.and_then(|id| exchange.serving.as_ref()?.compiled.route(id));
         let idle = self.touched.after_unless_zero(route.map_or(Duration::from_secs(60), |route| route.idle));
+        let response = route.map_or(Duration::ZERO, |route| route.response);
         match (exchange.answering, exchange.link) {
             (Answering::Tunnel, _) => (self.touched.after_unless_zero(listener.tunnel), Due::Leave),
             (Answering::Whole, _) => (idle, Due::Fail(Kind::ClientStalled)),
@@ -65,15 +66,13 @@ impl Lane {
             (Answering::Waiting, Link::Gathering) => {
                 sooner((exchange.gather_until, Due::Gathered), body_due(exchange, listener, idle))
             }
-            (Answering::Waiting, Link::Leasing) if exchange.queued => {
-                (exchange.lease_until, Due::Fail(Kind::QueueTimeout))
+            (Answering::Waiting, Link::Leasing) => {
+                let kind = if exchange.queued { Kind::QueueTimeout } else { Kind::ConnectTimeout };
+                let answered_by = exchange.asked_at.after_unless_zero(response);
+                sooner((exchange.lease_until, Due::Fail(kind)), (answered_by, Due::Fail(Kind::ResponseTimeout)))
             }
-            (Answering::Waiting, Link::Leasing) => (exchange.lease_until, Due::Fail(Kind::ConnectTimeout)),
             (Answering::Waiting, _) => match exchange.sent_at {
-                Some(at) => {
-                    let response = route.map_or(Duration::ZERO, |route| route.response);
-                    (at.after_unless_zero(response), Due::Fail(Kind::ResponseTimeout))
-                }
+                Some(at) => (at.after_unless_zero(response), Due::Fail(Kind::ResponseTimeout)),
                 None if exchange.up.is_empty() => body_due(exchange, listener, idle),
                 None => (idle, Due::Fail(Kind::ResponseTimeout)),
             },

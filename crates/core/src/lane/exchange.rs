@@ -92,11 +92,15 @@ pub struct Exchange {
     pub(super) reader: HeadReader,
     pub(super) upload: Body,
     pub(super) up: Out,
+    /// How much of `up` is a head that is written anew for each endpoint.
+    pub(super) head_len: usize,
     pub(super) gather_until: Moment,
     pub(super) rate_from: Moment,
     pub(super) rate_bytes: u64,
     pub(super) link: Link,
     pub(super) fresh_only: bool,
+    /// When an endpoint was asked first.
+    pub(super) asked_at: Moment,
     pub(super) lease_until: Moment,
     pub(super) queued: bool,
     pub(super) sent_at: Option<Moment>,
@@ -179,6 +183,13 @@ impl Exchange {
     pub fn waited(&self) -> Option<Duration> {
         let first = self.first_byte?;
         Some(first.since(self.sent_at.unwrap_or(first)))
+    }
+
+    /// While the endpoint does not take what came, nothing is read: the time that passed is not the client's.
+    pub(super) fn stretch_rate_window(&mut self, passed: Duration) {
+        if self.link == Link::Open && !self.up.is_empty() {
+            self.rate_from = self.rate_from.after(passed);
+        }
     }
 
     /// Whether it is a tunnel.

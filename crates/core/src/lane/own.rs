@@ -33,7 +33,7 @@ pub(super) fn answer(
     exchange.last |= !exchange.upload.is_done() || turn.leaving;
     exchange.status = status;
     exchange.answering = Answering::Whole;
-    if exchange.link != Link::Open {
+    if !matches!(exchange.link, Link::Open | Link::Leasing) {
         exchange.link = Link::Ended;
     }
     let out = &mut exchange.down.bytes;

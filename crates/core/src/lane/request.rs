@@ -21,7 +21,7 @@ pub(super) fn admit(exchange: &mut Exchange, peer: &Peer, turn: &mut Turn<'_>) -
     // Until its end is known nothing may follow this request, whatever becomes of it.
     exchange.upload = Body::new(Coming::UntilClose, Framing::AsItIs);
     exchange.facts = judge_request(&exchange.bytes, &exchange.head)?;
-    exchange.last = !exchange.facts.keep_alive;
+    exchange.last |= !exchange.facts.keep_alive;
     exchange.upload = upload(&exchange.facts.body);
     if turn.crowded {
         exchange.last = true;

@@ -14,7 +14,7 @@ use super::serving::Serving;
 use super::{Act, Close, Event, Fresh, Interest, Keep, Lane, Lease, Phase, Side, Turn};
 use crate::failure::{Failure, Kind, Retryable, Stage};
 use crate::filter::forwarded::Peer;
-use crate::framing::{BodyLength, ChunkLimits, Progress};
+use crate::framing::{BodyLength, ChunkLimits, HeadReader, Progress};
 use crate::moment::Moment;
 use crate::proxy_protocol::{self, Header};
 use crate::route::RouteId;
@@ -49,6 +49,9 @@ impl Lane {
 
     fn take(&mut self, event: Event, turn: &mut Turn<'_>) {
         if matches!(event, Event::Read(..) | Event::Spliced(_) | Event::Wrote(..)) {
+            if let Some(exchange) = &mut self.exchange {
+                exchange.stretch_rate_window(turn.now.since(self.touched));
+            }
             self.touched = turn.now;
         }
         match event {
@@ -134,8 +137,6 @@ impl Lane {
             Due::Leave => self.leave(),
             Due::Gathered => self.want_endpoint(),
             Due::Rate => self.measure_rate(turn),
-            // The empty line that old clients send after a body begins nothing that could be late.
-            Due::Fail(Kind::HeadTimeout) if self.is_before_request() => self.leave(),
             Due::Fail(Kind::HeadTimeout) => {
                 let reason = "the head was not whole after timeouts.header";
                 self.refuse(Failure::new(Kind::HeadTimeout, Stage::Codec, reason), turn);
@@ -147,10 +148,6 @@ impl Lane {
                 self.fail(Failure::new(kind, stage, format!("{}: {}", address, kind.says())), turn);
             }
         }
-    }
-
-    fn is_before_request(&self) -> bool {
-        self.exchange.as_ref().is_some_and(|exchange| exchange.reader.is_before_request(self.input.filled()))
     }
 
     fn leave(&mut self) {
@@ -218,11 +215,12 @@ impl Lane {
 
     /// Reads on in a request's head. Idle and incomplete heads wait here.
     fn read_request(&mut self, turn: &mut Turn<'_>) -> Option<Act> {
-        if self.input.is_empty() {
+        // The empty line that old clients send after a body begins nothing that could be late.
+        if HeadReader::default().is_before_request(self.input.filled()) {
             if self.ended || turn.now >= self.due(turn).0 {
                 return Some(Act::Close(Close::Now));
             }
-            return Some(self.wait(turn, Interest { read_downstream: true, ..Interest::default() }));
+            return Some(self.wait_for_more(turn));
         }
         let Some(listener) = turn.serving.compiled.listeners.get(turn.listener) else {
             return Some(Act::Close(Close::Now));
@@ -255,6 +253,7 @@ impl Lane {
 
     /// The head is whole: decides what it leads to.
     fn begin(&mut self, turn: &mut Turn<'_>) {
+        let is_old = self.is_old(turn);
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         let len = exchange.head.len as usize;
         exchange.bytes.extend_from_slice(self.input.filled().get(..len).unwrap_or_default());
@@ -262,6 +261,8 @@ impl Lane {
         self.phase = Phase::Exchange;
         exchange.serving = Some(Rc::clone(turn.serving));
         exchange.rate_from = turn.now;
+        exchange.rate_bytes = self.input.len() as u64;
+        exchange.last = is_old;
         match request::admit(exchange, &self.peer, turn) {
             Ok(route) => self.direct(route, turn),
             Err(failure) => self.refuse(failure, turn),
@@ -309,10 +310,11 @@ impl Lane {
             exchange.down.bytes.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
         exchange.gather_until = if buffered.is_some() { Moment::NEVER } else { turn.now.after(GATHER) };
-        // Without a Host the endpoint's address stands in for it, so the endpoint must be known first.
-        let at_once = (exchange.facts.expects_continue && buffered.is_none()) || exchange.facts.host.is_none();
+        let at_once = exchange.facts.expects_continue && buffered.is_none();
         exchange.link = if at_once { Link::Wanted } else { Link::Gathering };
-        if !at_once && let Some(listener) = turn.serving.compiled.listeners.get(turn.listener) {
+        // Without a Host the endpoint's address stands in for it, so the endpoint must be known first.
+        let is_known = !at_once && exchange.facts.host.is_some();
+        if is_known && let Some(listener) = turn.serving.compiled.listeners.get(turn.listener) {
             request::write_head(exchange, &self.peer, listener, "", buffered.is_some());
             exchange.up.keep = true;
         }
@@ -332,6 +334,7 @@ impl Lane {
             return Some(Act::Close(Close::Now));
         };
         if let Err(failure) = self.move_upload(listener) {
+            self.exchange.as_deref_mut()?.last = true;
             self.fail(failure, turn);
             return None;
         }
@@ -410,12 +413,18 @@ impl Lane {
                 return None;
             }
         };
+        if exchange.attempts == 0 {
+            exchange.asked_at = turn.now;
+        }
         exchange.chosen = Some(chosen);
         exchange.attempts = exchange.attempts.saturating_add(1);
         if exchange.facts.host.is_none() || exchange.up.bytes.is_empty() {
             let address = serving.endpoint(chosen).map(|endpoint| endpoint.address.clone()).unwrap_or_default();
+            let body = exchange.up.bytes.split_off(exchange.head_len.min(exchange.up.bytes.len()));
             exchange.up.clear();
             request::write_head(exchange, &self.peer, listener, &address, exchange.buffered.is_some());
+            exchange.head_len = exchange.up.bytes.len();
+            exchange.up.bytes.extend(body);
             exchange.up.keep = true;
         }
         exchange.link = Link::Leasing;
@@ -435,7 +444,6 @@ impl Lane {
         if exchange.link != Link::Leasing {
             return;
         }
-        exchange.link = Link::None;
         let at = address(exchange);
         let failure = Failure {
             kind,
@@ -464,11 +472,10 @@ impl Lane {
 
     /// Moves bytes of the answer towards the client.
     fn move_download(&mut self, turn: &mut Turn<'_>) -> Result<Option<Act>, Failure> {
-        let Some(listener) = turn.serving.compiled.listeners.get(turn.listener) else { return Ok(None) };
-        let old = !listener.max_age.is_zero() && turn.now >= self.began.after(listener.max_age);
+        let is_old = self.is_old(turn);
         let Some(exchange) = self.exchange.as_deref_mut() else { return Ok(None) };
         if exchange.answering == Answering::Waiting && !exchange.source.is_empty() {
-            answer::read_head(exchange, turn.leaving || old, turn)?;
+            answer::read_head(exchange, turn.leaving || is_old, turn)?;
         }
         if exchange.answering == Answering::Body {
             if exchange.down.pass == 0 {
@@ -491,6 +498,12 @@ impl Lane {
             return self.ask_again().map(Some);
         }
         Ok(None)
+    }
+
+    /// Whether the connection has the age at which it is asked to go.
+    fn is_old(&self, turn: &Turn<'_>) -> bool {
+        let listener = turn.serving.compiled.listeners.get(turn.listener);
+        listener.is_some_and(|listener| turn.now >= self.began.after_unless_zero(listener.max_age))
     }
 
     /// The endpoint went away before it answered: a kept connection that it had closed is no failure of the request.
@@ -545,9 +558,10 @@ impl Lane {
             exchange.reported = true;
             return Some(Act::Report);
         }
-        let unread = !self.ended && (!exchange.upload.is_done() || !self.input.is_empty());
+        // A client that was to be kept may be sending its next request this moment.
+        let sends = exchange.facts.keep_alive || !exchange.upload.is_done() || !self.input.is_empty();
         if exchange.last || exchange.cut.is_some() {
-            let polite = if unread { Close::Linger } else { Close::Now };
+            let polite = if sends && !self.ended { Close::Linger } else { Close::Now };
             self.phase = Phase::Closing(exchange.cut.unwrap_or(polite));
             return None;
         }
@@ -654,8 +668,8 @@ impl Lane {
     /// An exchange that failed: answered if no answer has begun, else cut so that nobody takes it for whole.
     fn fail(&mut self, failure: Failure, turn: &mut Turn<'_>) {
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
-        if exchange.answering == Answering::Waiting && exchange.informational == 0 && failure.kind.status() != 0 {
-            exchange.down.clear();
+        // What waits is at most interim answers: they stay in front of ours.
+        if exchange.answering == Answering::Waiting && failure.kind.status() != 0 {
             own::answer_failure(exchange, failure, turn);
             return;
         }

@@ -120,8 +120,8 @@ impl<'a> Player<'a> {
         }
         match input {
             Input::Accepted => return self.run(Event::Accepted),
-            Input::Connected { reused } => {
-                self.up = Some(Socket::new());
+            Input::Connected { reused, has_room } => {
+                self.up = Some(Socket { room: if *has_room { usize::MAX } else { 0 }, ..Socket::new() });
                 return self.answer_lease(Event::Leased { reused: reused.then_some(Duration::from_millis(500)) });
             }
             Input::Queued => return self.answer_lease(Event::Queued),
@@ -247,7 +247,7 @@ impl<'a> Player<'a> {
         self.did(act);
         self.up = None;
         let next = self.script.steps.get(self.at + 1).map(|step| &step.input);
-        if matches!(next, Some(Input::Queued | Input::Connected { reused: true })) {
+        if matches!(next, Some(Input::Queued | Input::Connected { reused: true, .. })) {
             self.asked = Asked::Now;
             return None;
         }

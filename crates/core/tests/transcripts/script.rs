@@ -42,7 +42,7 @@ pub(crate) enum Input {
     /// A side has room for so many more bytes.
     Takes(Side, usize),
     /// The connection that was asked for is there.
-    Connected { reused: bool },
+    Connected { reused: bool, has_room: bool },
     /// The request waits for a connection.
     Queued,
     /// The wait is over, and the connect begins.
@@ -117,13 +117,22 @@ fn read_input(line: &str) -> Result<Input, String> {
             (_, Some(bytes)) => Input::Takes(side, bytes.parse().map_err(|_| "no number")?),
             (bytes, None) => Input::Bytes(side, Notation::read(bytes)?.bytes()),
         },
-        (None, "connected") if matches!(rest, "new" | "reused") => Input::Connected { reused: rest == "reused" },
+        (None, "connected") => {
+            let (word, room) = rest.split_once(", ").unwrap_or((rest, "takes all"));
+            let reused = if word == "reused" { true } else { expect(word, "new")? };
+            Input::Connected { reused, has_room: room == "takes all" || expect(room, "takes nothing")? }
+        }
         (None, "connecting") => Input::Connecting,
         (None, "queued") => Input::Queued,
         (None, "failed") => Input::Failed(kind(rest)?),
         (None, "drain") => Input::Drain,
         (None, _) => return Err("no input that is known".into()),
     })
+}
+
+/// False where `word` is what was expected.
+fn expect(word: &str, expected: &str) -> Result<bool, String> {
+    if word == expected { Ok(false) } else { Err(format!("`{word}` should be `{expected}`")) }
 }
 
 fn read_expected(line: &str) -> Result<Expected, String> {
