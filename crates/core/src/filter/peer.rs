@@ -12,8 +12,8 @@ pub struct Peer {
     pub local: Option<SocketAddr>,
     /// Whether it came over TLS.
     pub secure: bool,
-    ip: Text,
-    port: Text,
+    ip: Text<46>,
+    port: Text<5>,
 }
 
 impl Peer {
@@ -52,26 +52,26 @@ impl Peer {
     }
 }
 
-/// A short text without an allocation; what does not fit is cut. The longest IPv6 address has 45 bytes.
+/// A short text without an allocation; what does not fit is cut. The longest address has 45 bytes (RFC 4291, 2.2).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Text {
-    bytes: [u8; 46],
+pub(super) struct Text<const N: usize> {
+    bytes: [u8; N],
     len: u8,
 }
 
-impl Default for Text {
+impl<const N: usize> Default for Text<N> {
     fn default() -> Self {
-        Self { bytes: [0; 46], len: 0 }
+        Self { bytes: [0; N], len: 0 }
     }
 }
 
-impl Text {
+impl<const N: usize> Text<N> {
     pub(super) fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 }
 
-impl std::fmt::Write for Text {
+impl<const N: usize> std::fmt::Write for Text<N> {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
         for byte in text.bytes() {
             let place = self.bytes.get_mut(usize::from(self.len)).ok_or(std::fmt::Error)?;

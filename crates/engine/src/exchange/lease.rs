@@ -36,18 +36,23 @@ pub enum Leasing {
 }
 
 /// A kept connection, or the beginning of a new one, or a place in the queue.
-pub async fn take(sides: &mut Sides, lane: &Lane, thread: &Thread, lease: Lease) -> Event {
-    sides.up = None;
-    sides.load = None;
-    sides.leasing = None;
-    sides.fresh = lease.fresh;
-    poll_fn(|cx| Poll::Ready(begin(sides, lane, thread, lease, cx))).await
+pub fn take<'a>(
+    sides: &'a mut Sides,
+    lane: &'a Lane,
+    thread: &'a Thread,
+    lease: Lease,
+) -> impl Future<Output = Event> + 'a {
+    poll_fn(move |cx| {
+        sides.drop_upstream();
+        sides.fresh = lease.fresh;
+        Poll::Ready(begin(sides, lane, thread, lease, cx))
+    })
 }
 
 fn begin(sides: &mut Sides, lane: &Lane, thread: &Thread, lease: Lease, cx: &mut Context<'_>) -> Event {
     let Some((upstream, _)) = named(lane) else { return Event::LeaseFailed(Kind::Internal) };
     let is_bounded = upstream.connections > 0;
-    if let Some((id, kept)) = sides.kept.take()
+    if let Some((id, kept)) = sides.kept.take().map(|kept| *kept)
         && id == lease.to.id
         && thread.now().since(kept.since) <= most_idle(lease.fresh)
         && kept.is_good(thread.now(), cx)
@@ -67,7 +72,7 @@ fn begin(sides: &mut Sides, lane: &Lane, thread: &Thread, lease: Lease, cx: &mut
             if *id == lease.to.id {
                 return lend(sides, lane, thread, connection, waited);
             }
-            sides.leasing = Some(Leasing::Granted(Grant::Connection(connection, thread.index)));
+            sides.leasing = Some(Box::new(Leasing::Granted(Grant::Connection(connection, thread.index))));
             return Event::Moved(*id);
         }
     }
@@ -78,7 +83,7 @@ fn begin(sides: &mut Sides, lane: &Lane, thread: &Thread, lease: Lease, cx: &mut
         Asked::Full => Event::LeaseFailed(Kind::QueueFull),
         Asked::Granted(permit) => granted(sides, lane, thread, Grant::Permit(permit)),
         Asked::Waits { grant, rests } => {
-            sides.leasing = Some(Leasing::Waiting(grant));
+            sides.leasing = Some(Box::new(Leasing::Waiting(grant)));
             if rests {
                 thread.ask_all(|| Order::Spare(accepts.clone()));
             }
@@ -89,7 +94,7 @@ fn begin(sides: &mut Sides, lane: &Lane, thread: &Thread, lease: Lease, cx: &mut
 
 /// Looks whether a connection on its way has arrived.
 pub fn poll(sides: &mut Sides, lane: &Lane, thread: &Thread, cx: &mut Context<'_>) -> Poll<Event> {
-    match sides.leasing.take() {
+    match sides.leasing.take().map(|leasing| *leasing) {
         None => Poll::Pending,
         Some(Leasing::Granted(grant)) => Poll::Ready(granted(sides, lane, thread, grant)),
         Some(Leasing::Waiting(mut waiting)) => match Pin::new(&mut waiting).poll(cx) {
@@ -97,14 +102,14 @@ pub fn poll(sides: &mut Sides, lane: &Lane, thread: &Thread, cx: &mut Context<'_
             // The gate lives as long as the process.
             Poll::Ready(Err(_)) => Poll::Ready(Event::LeaseFailed(Kind::Internal)),
             Poll::Pending => {
-                sides.leasing = Some(Leasing::Waiting(waiting));
+                sides.leasing = Some(Box::new(Leasing::Waiting(waiting)));
                 Poll::Pending
             }
         },
         Some(Leasing::Connecting(mut connecting, permit)) => match connecting.as_mut().poll(cx) {
             Poll::Ready(made) => Poll::Ready(connected(sides, made, permit)),
             Poll::Pending => {
-                sides.leasing = Some(Leasing::Connecting(connecting, permit));
+                sides.leasing = Some(Box::new(Leasing::Connecting(connecting, permit)));
                 Poll::Pending
             }
         },
@@ -124,7 +129,7 @@ pub fn give_back(sides: &mut Sides, lane: &Lane, thread: &Thread, keep: Keep) ->
     let announced = keep.idle.map_or(Duration::MAX, |idle| idle.saturating_sub(MARGIN));
     let idle = Idle { connection, since, until: since.after(upstream.idle.min(announced)) };
     if keep.private {
-        sides.kept = Some((chosen.id, idle));
+        sides.kept = Some(Box::new((chosen.id, idle)));
     } else if idle.connection.permit.is_some() == (upstream.connections > 0) {
         thread.pool.borrow_mut().keep(chosen.id, &load.0, idle, thread.index);
     }
@@ -155,7 +160,7 @@ fn granted(sides: &mut Sides, lane: &Lane, thread: &Thread, grant: Grant) -> Eve
     if let Some(id) = permit.map(Permit::endpoint)
         && chosen != Some(id)
     {
-        sides.leasing = Some(Leasing::Granted(grant));
+        sides.leasing = Some(Box::new(Leasing::Granted(grant)));
         return Event::Moved(id);
     }
     match grant {
@@ -187,7 +192,7 @@ fn lend(sides: &mut Sides, lane: &Lane, thread: &Thread, connection: Connection,
 fn connect(sides: &mut Sides, lane: &Lane, thread: &Thread, permit: Option<Permit>) -> Event {
     let Some((_, endpoint)) = named(lane) else { return Event::LeaseFailed(Kind::Internal) };
     sides.load = load(lane, thread);
-    sides.leasing = Some(Leasing::Connecting(Box::pin(Stream::connect(endpoint.address.clone())), permit));
+    sides.leasing = Some(Box::new(Leasing::Connecting(Box::pin(Stream::connect(endpoint.address.clone())), permit)));
     Event::Connecting
 }
 

@@ -25,25 +25,25 @@ impl Drop for Load {
     }
 }
 
-/// The two connections of a lane, and what it waits for besides.
+/// The two connections of a lane, and what it waits for besides. What an idle connection does not need is boxed.
 pub struct Sides {
     /// The client's.
     pub down: Stream,
     /// The endpoint's.
     pub up: Option<Connection>,
     /// The one that is on its way.
-    pub leasing: Option<Leasing>,
+    pub leasing: Option<Box<Leasing>>,
     /// How fresh it must be.
     pub fresh: Fresh,
     /// One that is kept for this client alone, and the id of its endpoint.
-    pub kept: Option<(u32, Idle)>,
+    pub kept: Option<Box<(u32, Idle)>>,
     /// Counts the exchange with the endpoint as open.
     pub load: Option<Load>,
     timer: Option<Pin<Box<Sleep>>>,
     armed: Moment,
     news: u64,
     /// Bytes on their way from the endpoint to the client without us.
-    pipe: Option<Pipe>,
+    pipe: Option<Box<Pipe>>,
     /// Held once the client has had no room for our bytes.
     slow: Option<Slow>,
 }
@@ -66,16 +66,28 @@ impl Sides {
         }
     }
 
+    /// The connection to the endpoint, or the way to one, has no further use.
+    pub fn drop_upstream(&mut self) -> Event {
+        self.up = None;
+        self.leasing = None;
+        self.load = None;
+        Event::Done
+    }
+
     /// Waits for the first of what the lane is interested in.
-    pub async fn first_of(&mut self, interest: Interest, lane: &mut Lane, thread: &Thread) -> Event {
+    pub fn first_of<'a>(
+        &'a mut self,
+        interest: Interest,
+        lane: &'a mut Lane,
+        thread: &'a Thread,
+    ) -> impl Future<Output = Event> + 'a {
         let mut woken = false;
-        poll_fn(|cx| {
+        poll_fn(move |cx| {
             if std::mem::replace(&mut woken, true) {
                 thread.look_at_clock();
             }
             self.poll(interest, lane, thread, cx)
         })
-        .await
     }
 
     fn poll(&mut self, interest: Interest, lane: &mut Lane, thread: &Thread, cx: &mut Context<'_>) -> Poll<Event> {
@@ -133,7 +145,7 @@ impl Sides {
     fn watch_kept(&mut self, deadline: Moment, now: Moment, cx: &mut Context<'_>) -> Moment {
         match &self.kept {
             None => deadline,
-            Some((_, kept)) if kept.is_good(now, cx) => deadline.min(kept.until),
+            Some(kept) if kept.1.is_good(now, cx) => deadline.min(kept.1.until),
             Some(_) => {
                 self.kept = None;
                 deadline
@@ -171,7 +183,7 @@ impl Sides {
 /// The pipe for a large body, if both sides are plain TCP and the thread has a pipe to spare.
 fn pipe_for<'a>(
     interest: Interest,
-    pipe: &'a mut Option<Pipe>,
+    pipe: &'a mut Option<Box<Pipe>>,
     up: &Stream,
     down: &Stream,
     thread: &Thread,
@@ -182,9 +194,9 @@ fn pipe_for<'a>(
         return None;
     }
     if pipe.is_none() {
-        *pipe = thread.pipes.take();
+        *pipe = thread.pipes.take().map(Box::new);
     }
-    pipe.as_mut()
+    pipe.as_deref_mut()
 }
 
 fn splice_in(pipe: &mut Pipe, up: &Stream, most: usize, cx: &mut Context<'_>) -> Poll<Event> {
