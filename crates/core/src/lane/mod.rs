@@ -21,6 +21,9 @@ mod own; // answers that we make ourselves
 mod deadline; // what is waited for, and until when
 mod step; // the machine itself
 
+#[cfg(test)]
+mod tests; // what a lane costs that waits
+
 pub use exchange::Exchange;
 pub use serving::{Chosen, Serving};
 
