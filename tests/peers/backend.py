@@ -132,10 +132,10 @@ class Backend:
             self.requests.append(request)
             self.changed.notify_all()
 
-    def wait_for(self, condition: Callable[["Backend"], bool], within_s: float = 10) -> None:
+    def wait_for(self, condition: Callable[["Backend"], object], within_s: float = 10) -> None:
         """Wait until something holds that requests or connections change."""
         with self.changed:
-            assert self.changed.wait_for(lambda: condition(self), within_s), (
+            assert self.changed.wait_for(lambda: bool(condition(self)), within_s), (
                 f"{self.accepted=} {self.requests=} {self.cut=}"
             )
 

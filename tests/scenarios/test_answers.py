@@ -1,0 +1,217 @@
+"""What backends answer, well or badly, and what of it reaches the client."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.peers.backend import Backend, Connection
+from tests.peers.messages import chunked, get, head, post
+from tests.peers.tidegate import Tidegate, upstream
+
+Backends = Callable[..., Backend]
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def answering(*answers: bytes, closes: bool = False) -> Callable[[Connection], None]:
+    """A backend that gives these answers, one for each request, from the first on each connection."""
+
+    def answer(connection: Connection) -> None:
+        for each in answers:
+            if connection.read_request() is None:
+                return
+            connection.send(each)
+        if not closes:
+            assert connection.read_request() is None
+
+    return answer
+
+
+def test_interim_answers_are_passed_on_in_order(tidegate: Tidegate, backend: Backends) -> None:
+    hints = b"".join(b"HTTP/1.1 103 Early Hints\r\nLink: </%d.css>\r\n\r\n" % number for number in range(3))
+    processing = b"HTTP/1.1 102 Processing\r\n\r\n"
+    with tidegate.run(upstream(backend(answering(hints + processing + OK)).address)).connect() as client:
+        seen = [client.send(get()).read_answer()] + [client.read_answer() for _ in range(4)]
+    assert [answer.status for answer in seen] == [103, 103, 103, 102, 200]
+    assert [answer.field("link") for answer in seen[:3]] == ["</0.css>", "</1.css>", "</2.css>"]
+    assert seen[-1].body == b"ok"
+
+
+def test_an_early_hint_arrives_before_the_answer(tidegate: Tidegate, backend: Backends) -> None:
+    def hint(connection: Connection) -> None:
+        while connection.read_head():
+            connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n")
+            assert connection.socket.recv(1) == b"x"  # the client has the hint, and says so
+            connection.answer()
+
+    request = head("POST", "/", "Content-Length: 1", "Expect: 100-continue")
+    with tidegate.run(upstream(backend(hint).address)).connect() as client:
+        assert client.ask(request).status == 103
+        assert client.ask(b"x").status == 200
+
+
+def test_trailers_pass_both_ways(tidegate: Tidegate, backend: Backends) -> None:
+    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n"
+
+    def answer(connection: Connection) -> None:
+        while request := connection.read_request():
+            one.saw(request)
+            connection.send(chunks)
+
+    one = backend(answer)
+    with tidegate.run(upstream(one.address)).connect() as client:
+        request = chunked("/", b"hello", b"world", fields=("TE: trailers",), trailers=b"X-Sum: 9\r\nX-Sum: 10\r\n")
+        for _ in range(2):
+            got = client.ask(request)
+            assert (got.body, got.trailers) == (b"ok", ["X-Sum: 7"])
+    assert [(request.body, request.trailers) for request in one.requests] == [
+        (b"helloworld", ["X-Sum: 9", "X-Sum: 10"])
+    ] * 2
+
+
+@pytest.mark.parametrize("trailer", [b"Content-Length: 5", b"Host: other", b"Transfer-Encoding: chunked"])
+def test_a_trailer_that_would_change_the_request_is_refused(
+    tidegate: Tidegate, backend: Backends, trailer: bytes
+) -> None:
+    one = backend()
+    with tidegate.run(upstream(one.address)).connect() as client:
+        assert client.ask(chunked("/", b"hello", trailers=trailer + b"\r\n")).status == 400
+    assert one.requests == []
+
+
+def test_a_body_that_ends_with_the_connection_is_whole_and_the_client_stays(
+    tidegate: Tidegate, backend: Backends
+) -> None:
+    body = bytes(range(256)) * 1000
+    one = backend(answering(b"HTTP/1.1 200 OK\r\n\r\n" + body, closes=True))
+    with tidegate.run(upstream(one.address)).connect() as client:
+        for _ in range(2):
+            answer = client.ask(get())
+            assert (answer.field("transfer-encoding"), answer.body == body) == ("chunked", True)
+    assert one.accepted == 2
+
+
+def test_an_answer_of_http_1_0_is_understood(tidegate: Tidegate, backend: Backends) -> None:
+    one = backend(answering(b"HTTP/1.0 200 Fine\r\nContent-Length: 2\r\n\r\nok", closes=True))
+    with tidegate.run(upstream(one.address)).connect() as client:
+        for _ in range(2):
+            answer = client.ask(get())
+            assert (answer.version, answer.reason, answer.field("via"), answer.body) == (
+                "HTTP/1.1",
+                "Fine",
+                "1.0 tidegate",
+                b"ok",
+            )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nbad\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloJUNK\r\n0\r\n\r\n",
+    ],
+    ids=["length", "chunks", "no empty line", "no chunk size", "junk after a chunk"],
+)
+def test_an_answer_that_is_cut_is_seen_to_be_cut(tidegate: Tidegate, backend: Backends, answer: bytes) -> None:
+    proxy = tidegate.run(upstream(backend(answering(answer, closes=True)).address))
+    with proxy.connect() as client:
+        client.send(get() + get("/next"))
+        came, _, body = client.read_all().partition(b"\r\n\r\n")
+        # What breaks before the head is on its way leaves nothing of it.
+        assert came.startswith(b"HTTP/1.1 200 OK\r\n") or not came
+        assert body in (b"hello", b"5\r\nhello\r\n", b"")  # no end, and no answer to the next request
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (b"", "upstream_closed"),
+        (b"HTTP/1.1 200 OK\r\nContent-", "response_malformed"),
+        (b"hello\r\n\r\n", "response_malformed"),
+        (b"HTTP/1.1 20 OK\r\n\r\n", "response_malformed"),
+        (b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", "response_malformed"),
+        (b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n", "response_malformed"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", "response_malformed"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nok", "response_malformed"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok", "response_malformed"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "response_malformed"),
+        (b"HTTP/1.1 200 OK\r\nX : y\r\nContent-Length: 0\r\n\r\n", "response_malformed"),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n", "unexpected_upgrade"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200_000 + b"\r\n\r\n", "response_head_too_large"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else value[:40].decode(),
+)
+def test_a_broken_answer_is_502_and_nothing_of_it_is_passed_on(
+    tidegate: Tidegate, backend: Backends, answer: bytes, kind: str
+) -> None:
+    turns = iter([answer, OK])
+    one = backend(lambda connection: answering(next(turns), closes=True)(connection))
+    with tidegate.run(upstream(one.address)).connect() as client:
+        got = client.ask(post("/", b"hello"))
+        assert (got.status, kind in got.body.decode()) == (502, True)
+        assert one.address not in got.body.decode() + got.head.decode()
+        assert client.ask(get()).body == b"ok"
+    assert one.accepted == 2
+
+
+def test_bytes_after_an_answer_reach_nobody(tidegate: Tidegate, backend: Backends) -> None:
+    one = backend(answering(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", OK))
+    with tidegate.run(upstream(one.address)).connect() as client:
+        assert [client.ask(get()).body for _ in range(3)] == [b"ok"] * 3
+    assert one.accepted == 3  # none of those connections was used again
+
+
+def test_bytes_on_an_idle_connection_reach_nobody(tidegate: Tidegate, backend: Backends) -> None:
+    def chatter(connection: Connection) -> None:
+        while request := connection.read_request():
+            connection.answer(str(connection.number))
+            one.saw(request)
+            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+
+    one = backend(chatter)
+    with tidegate.run(upstream(one.address)).connect() as client:
+        assert client.ask(get()).body == b"1"
+        one.wait_for(lambda it: it.cut or len(it.requests) == 1)
+        assert client.ask(get()).body in (b"1", b"2")
+        assert client.ask(get()).body != b"evil"
+
+
+@pytest.mark.parametrize(
+    ("method", "answer", "length"),
+    [
+        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", "1000"),
+        ("HEAD", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", None),
+        ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\n\r\n", "1000"),
+        ("GET", b"HTTP/1.1 204 No Content\r\n\r\n", None),
+    ],
+)
+def test_an_answer_without_a_body_leaves_both_connections_in_step(
+    tidegate: Tidegate, backend: Backends, method: str, answer: bytes, length: str | None
+) -> None:
+    one = backend(answering(answer, OK, OK))
+    with tidegate.run(upstream(one.address)).connect() as client:
+        got = client.send(head(method, "/")).read_answer(head_only=True)
+        assert got.field("content-length") == length
+        assert [client.ask(get()).body for _ in range(2)] == [b"ok"] * 2
+    assert one.accepted == 1
+
+
+@pytest.mark.parametrize(("method", "statuses"), [("GET", [200, 200]), ("POST", [200, 502])])
+def test_a_kept_connection_that_ends_in_silence_is_only_the_trouble_of_what_cannot_be_repeated(
+    tidegate: Tidegate, backend: Backends, method: str, statuses: list[int]
+) -> None:
+    def once(connection: Connection) -> None:
+        for answers in (True, False):
+            if (request := connection.read_request()) is None:
+                return
+            one.saw(request)
+            if answers:
+                connection.answer()
+
+    one = backend(once)
+    request = get() if method == "GET" else post("/", b"hello")
+    with tidegate.run(upstream(one.address)).connect() as client:
+        assert [client.ask(request).status for _ in range(2)] == statuses
+    assert [request.connection for request in one.requests] == ([1, 1, 2] if method == "GET" else [1, 1])
