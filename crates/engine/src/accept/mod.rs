@@ -6,7 +6,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rustix::io::Errno;
@@ -16,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use crate::exchange::serve::serve;
 use crate::log::program::Level;
 use crate::pool::stream::Stream;
+use crate::threads::places::Place;
 use crate::threads::thread::{ListenerState, Order, Thread};
 
 /// How long accepting pauses when a limit is reached or descriptors run out.
@@ -76,16 +76,17 @@ impl Listening {
 /// Accepts until the task is aborted. A limit or a lack of descriptors pauses it; it never spins.
 pub async fn accept(listening: Listening, thread: Rc<Thread>, listener: Rc<ListenerState>, single: bool) {
     loop {
-        let (own, all) = listener.limits();
-        let open = thread.shared.connections.load(Ordering::Relaxed);
-        if (all > 0 && open >= all) || (own > 0 && thread.shared.registry.open_connections(&listener.name) >= own) {
-            tokio::time::sleep(PAUSE).await;
-            continue;
-        }
         match listening.accept().await {
             Ok(accepted) => {
+                // One that is one too many waits here, those behind it in the kernel's queue.
+                let place = loop {
+                    match listener.admit() {
+                        Some(place) => break place,
+                        None => tokio::time::sleep(PAUSE).await,
+                    }
+                };
                 thread.look_at_clock();
-                spread(&thread, &listener, accepted, single);
+                spread(&thread, &listener, accepted, place, single);
             }
             Err(error) if is_of_the_connection(&error) => {}
             Err(error) => {
@@ -106,7 +107,7 @@ fn is_of_the_connection(error: &io::Error) -> bool {
 }
 
 /// A single socket's connections go to all threads in turn; where there are several, each thread has its own.
-fn spread(thread: &Rc<Thread>, listener: &Rc<ListenerState>, accepted: Accepted, single: bool) {
+fn spread(thread: &Rc<Thread>, listener: &Rc<ListenerState>, accepted: Accepted, place: Place, single: bool) {
     let Accepted { stream, peer, local } = accepted;
     if single {
         let mut threads = thread.threads.borrow_mut();
@@ -115,12 +116,12 @@ fn spread(thread: &Rc<Thread>, listener: &Rc<ListenerState>, accepted: Accepted,
             *next = (*next + 1) % all.len();
             if let (Some(other), Some(fresh)) = (all.get(*next), into_fresh(stream, peer)) {
                 // Threads live as long as the process; a failure to send means that it ends.
-                let _ = other.send(Order::Take(fresh, listener.name.clone()));
+                let _ = other.send(Order::Take(fresh, listener.name.clone(), place));
             }
             return;
         }
     }
-    tokio::task::spawn_local(serve(stream, Peer::new(peer, local), Rc::clone(listener), Rc::clone(thread)));
+    tokio::task::spawn_local(serve(stream, Peer::new(peer, local), Rc::clone(listener), place, Rc::clone(thread)));
 }
 
 fn into_fresh(stream: Stream, peer: Option<SocketAddr>) -> Option<Fresh> {
@@ -131,7 +132,7 @@ fn into_fresh(stream: Stream, peer: Option<SocketAddr>) -> Option<Fresh> {
 }
 
 /// Begins to serve a connection that another thread accepted.
-pub fn begin(thread: &Rc<Thread>, listener: &Rc<ListenerState>, fresh: Fresh) {
+pub fn begin(thread: &Rc<Thread>, listener: &Rc<ListenerState>, fresh: Fresh, place: Place) {
     let made = match fresh {
         Fresh::Tcp(stream, peer) => TcpStream::from_std(stream).map(|stream| (Stream::Tcp(stream), Some(peer))),
         Fresh::Unix(stream) => UnixStream::from_std(stream).map(|stream| (Stream::Unix(stream), None)),
@@ -139,7 +140,7 @@ pub fn begin(thread: &Rc<Thread>, listener: &Rc<ListenerState>, fresh: Fresh) {
     // What cannot be registered is closed; there is nobody to tell but the client, and no way to.
     if let Ok((stream, peer)) = made {
         let local = local_of(&stream);
-        tokio::task::spawn_local(serve(stream, Peer::new(peer, local), Rc::clone(listener), Rc::clone(thread)));
+        tokio::task::spawn_local(serve(stream, Peer::new(peer, local), Rc::clone(listener), place, Rc::clone(thread)));
     }
 }
 

@@ -10,7 +10,8 @@ use tidegate_core::lane::{Act, Close, Event, Lane, Side};
 use super::sides::Sides;
 use super::{lease, report};
 use crate::pool::stream::Stream;
-use crate::threads::thread::{ListenerState, Thread};
+use crate::threads::places::Place;
+use crate::threads::thread::{ListenerState, Open, Thread};
 
 /// How long we read what a client still sends after our last answer.
 const LINGER: Duration = Duration::from_secs(5);
@@ -21,14 +22,15 @@ pub fn serve(
     down: Stream,
     peer: Peer,
     listener: Rc<ListenerState>,
+    place: Place,
     thread: Rc<Thread>,
 ) -> impl Future<Output = ()> + 'static {
-    let open = thread.open(&listener, peer.ip());
+    let open = thread.open(&listener, peer.ip(), place);
     let mut sides = Sides::new(down, &thread);
     let mut lane = Lane::new(peer, listener.is_proxied(), thread.now());
     async move {
         let _waker = thread.register().await;
-        let how = obey(&mut sides, &mut lane, &listener, &thread).await;
+        let how = obey(&mut sides, &mut lane, &open, &listener, &thread).await;
         if let Some(says) = lane.refused() {
             report::refused(says, &lane, &listener, &thread);
         }
@@ -44,11 +46,17 @@ pub fn serve(
 }
 
 /// Does what the lane says until the connection is to close, and how.
-async fn obey(sides: &mut Sides, lane: &mut Lane, listener: &Rc<ListenerState>, thread: &Rc<Thread>) -> Close {
+async fn obey(
+    sides: &mut Sides,
+    lane: &mut Lane,
+    open: &Open,
+    listener: &Rc<ListenerState>,
+    thread: &Rc<Thread>,
+) -> Close {
     let mut event = Event::Accepted;
     loop {
         thread.at(lane.stage(), lane.exchange().and_then(|exchange| exchange.route));
-        event = match thread.turn(listener, |turn| lane.next(event, turn)) {
+        event = match thread.turn(listener, open, |turn| lane.next(event, turn)) {
             Act::Wait(interest) => sides.first_of(interest, lane, thread).await,
             Act::Lease(lease) => lease::take(sides, lane, thread, lease).await,
             Act::GiveBack(keep) => lease::give_back(sides, lane, thread, keep),
@@ -56,7 +64,7 @@ async fn obey(sides: &mut Sides, lane: &mut Lane, listener: &Rc<ListenerState>, 
             Act::Shut(side) => shut(sides, side).await,
             Act::Metrics => {
                 let text = thread.render_metrics().await;
-                thread.turn(listener, |turn| lane.supply(&text, turn));
+                thread.turn(listener, open, |turn| lane.supply(&text, turn));
                 Event::Done
             }
             Act::Report => {
@@ -99,7 +107,7 @@ mod tests {
     /// What a connection costs is in the docs; the bench measures it with all that the runtime adds.
     #[test]
     fn an_idle_connection_is_small() {
-        fn size<F>(_: impl Fn(Stream, Peer, Rc<ListenerState>, Rc<Thread>) -> F) -> usize {
+        fn size<F>(_: impl Fn(Stream, Peer, Rc<ListenerState>, Place, Rc<Thread>) -> F) -> usize {
             size_of::<F>()
         }
         assert!(size(serve) <= 640, "{} bytes: lane {}, sides {}", size(serve), size_of::<Lane>(), size_of::<Sides>());

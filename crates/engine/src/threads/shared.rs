@@ -11,6 +11,7 @@ use tidegate_core::moment::Moment;
 use tidegate_core::route::RouteId;
 use tidegate_core::snapshot::compiled::Compiled;
 
+use super::places::Places;
 use crate::log::program::ProgramLog;
 use crate::log::writer::LogWriter;
 use crate::metrics::registry::Registry;
@@ -27,11 +28,12 @@ pub struct Shared {
     /// The program's own log.
     pub program: ProgramLog,
     /// Client connections now.
-    pub connections: AtomicU64,
+    pub connections: Arc<AtomicU64>,
     /// Whether new work is welcome.
     pub ready: AtomicBool,
     clients: Mutex<HashMap<(String, IpAddr), u64>>,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
+    places: Mutex<HashMap<String, Arc<Places>>>,
 }
 
 impl Shared {
@@ -42,10 +44,11 @@ impl Shared {
             registry,
             writer,
             program,
-            connections: AtomicU64::new(0),
+            connections: Arc::default(),
             ready: AtomicBool::new(true),
             clients: Mutex::default(),
             gates: Mutex::default(),
+            places: Mutex::default(),
         }
     }
 
@@ -68,6 +71,13 @@ impl Shared {
         for upstream in compiled.upstreams.iter().filter(|upstream| upstream.connections > 0) {
             self.gate(&upstream.name).bound(upstream.connections, upstream.queue);
         }
+    }
+
+    /// The places of a listener.
+    pub fn places(&self, listener: &str) -> Arc<Places> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Places::new(Arc::clone(&self.connections)));
+        Arc::clone(places.entry(listener.to_owned()).or_insert_with(new))
     }
 
     /// Counts a connection of `client`; says how many it has on the listener.

@@ -26,6 +26,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
+use super::places::{Place, Places};
 use super::shared::{Shared, Whereabouts};
 use crate::accept;
 use crate::exchange::date::http_date;
@@ -68,7 +69,7 @@ pub enum Order {
         done: SyncSender<()>,
     },
     /// A connection that another thread accepted for the listener of this name.
-    Take(accept::Fresh, String),
+    Take(accept::Fresh, String, Place),
     /// Somebody waits for a connection to one of these endpoints, by id: hand over one that has no work.
     Spare(Vec<u32>),
     /// Accept no more; connections without work go at this moment.
@@ -82,17 +83,24 @@ pub struct ListenerState {
     serving: RefCell<Rc<Serving>>,
     index: Cell<usize>,
     leave_at: Cell<Moment>,
-    crowd: Cell<u64>,
+    places: Arc<Places>,
     /// Counters.
     pub metrics: Arc<ListenerMetrics>,
 }
 
 impl ListenerState {
-    /// Most connections on it and in all; 0 is no limit.
-    pub fn limits(&self) -> (u64, u64) {
+    /// Most connections on it and in all; 0 is no limit. Who asks how we are is let in where all places are taken.
+    fn limits(&self) -> (u64, u64) {
         let serving = self.serving.borrow();
-        let own = serving.compiled.listeners.get(self.index.get()).map_or(0, |listener| listener.connections);
-        (own, serving.compiled.document.connections)
+        let listener = serving.compiled.listeners.get(self.index.get());
+        let all = if self.is_admin() { 0 } else { serving.compiled.document.connections };
+        (listener.map_or(0, |listener| listener.connections), all)
+    }
+
+    /// A place for one more connection; none where a limit is reached.
+    pub fn admit(&self) -> Option<Place> {
+        let (own, all) = self.limits();
+        self.places.take(own, all)
     }
 
     /// Whether it is the admin's: what is asked there is no exchange that an access log tells of.
@@ -204,10 +212,10 @@ impl Thread {
                 // The control thread may have given up waiting; then nobody listens.
                 let _ = done.send(());
             }
-            Order::Take(fresh, name) => {
+            Order::Take(fresh, name, place) => {
                 let listener = self.listeners.borrow().get(&name).cloned();
                 if let Some(listener) = listener {
-                    accept::begin(self, &listener, fresh);
+                    accept::begin(self, &listener, fresh, place);
                 }
             }
             Order::Spare(endpoints) => self.pool.borrow_mut().spare(&endpoints, self.index),
@@ -237,7 +245,7 @@ impl Thread {
                     serving: RefCell::new(Rc::clone(&serving)),
                     index: Cell::new(index),
                     leave_at: Cell::new(Moment::NEVER),
-                    crowd: Cell::new(0),
+                    places: self.shared.places(&listener.name),
                     metrics: self.shared.registry.listener(self.index, &listener.name),
                 })
             });
@@ -331,7 +339,7 @@ impl Thread {
     }
 
     /// Lets a lane look at what it may.
-    pub fn turn<T>(&self, listener: &ListenerState, look: impl FnOnce(&mut Turn<'_>) -> T) -> T {
+    pub fn turn<T>(&self, listener: &ListenerState, open: &Open, look: impl FnOnce(&mut Turn<'_>) -> T) -> T {
         let leave_at = self.leave_at.get().min(listener.leave_at.get());
         let most = listener.most_per_client();
         let ready = self.shared.ready.load(Ordering::Relaxed);
@@ -345,21 +353,16 @@ impl Thread {
             leave_at,
             leaving: leave_at != Moment::NEVER || !ready,
             ready,
-            crowded: most > 0 && listener.crowd.get() > most,
+            crowded: most > 0 && open.crowd > most,
         })
     }
 
     /// Counts a connection as open until the guard is dropped.
-    pub fn open(self: &Rc<Self>, listener: &Rc<ListenerState>, client: Option<IpAddr>) -> Open {
-        self.shared.connections.fetch_add(1, Ordering::Relaxed);
+    pub fn open(self: &Rc<Self>, listener: &Rc<ListenerState>, client: Option<IpAddr>, place: Place) -> Open {
         listener.metrics.accepted.one();
         let client = client.filter(|_| listener.most_per_client() > 0);
-        if let Some(client) = client {
-            listener.crowd.set(self.shared.enter(&listener.name, client));
-        } else {
-            listener.crowd.set(0);
-        }
-        Open { thread: Rc::clone(self), listener: Rc::clone(listener), client }
+        let crowd = client.map_or(0, |client| self.shared.enter(&listener.name, client));
+        Open { thread: Rc::clone(self), listener: Rc::clone(listener), client, crowd, _place: place }
     }
 
     /// Makes the current task one that news wake, until the guard is dropped.
@@ -441,11 +444,13 @@ pub struct Open {
     thread: Rc<Thread>,
     listener: Rc<ListenerState>,
     client: Option<IpAddr>,
+    /// How many connections its client had on the listener when it came, itself among them.
+    crowd: u64,
+    _place: Place,
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.thread.shared.connections.fetch_sub(1, Ordering::Relaxed);
         self.listener.metrics.closed.one();
         if let Some(client) = self.client {
             self.thread.shared.leave(&self.listener.name, client);
