@@ -19,9 +19,8 @@ impl HostKey {
         let name = name.strip_suffix(b".").unwrap_or(name);
         let mut key = Self { bytes: [0; LONGEST], len: name.len() };
         let place = key.bytes.get_mut(..name.len()).filter(|place| !place.is_empty())?;
-        for (to, from) in place.iter_mut().zip(name) {
-            *to = from.to_ascii_lowercase();
-        }
+        place.copy_from_slice(name);
+        place.make_ascii_lowercase();
         Some(key)
     }
 

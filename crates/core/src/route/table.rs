@@ -64,13 +64,22 @@ pub struct Table {
 /// The routes of one listener, by host. Listeners with the same routes share it.
 #[derive(Debug, Default)]
 struct Hosts {
-    exact: HashMap<Box<[u8]>, Paths, Fold>,
+    exact: HashMap<Box<[u8]>, OfHost, Fold>,
     /// By what stands behind `*.`.
-    wildcards: HashMap<Box<[u8]>, Paths, Fold>,
+    wildcards: HashMap<Box<[u8]>, OfHost, Fold>,
     /// The most labels that a wildcard has behind its star.
     deepest: usize,
-    any: Option<Paths>,
+    any: Option<OfHost>,
     all: Vec<u32>,
+}
+
+/// The routes of one host. With thousands of hosts each costs cold lines of the cache, so the usual one is in place.
+#[derive(Debug)]
+enum OfHost {
+    /// One route, which takes every path.
+    One(u32),
+    /// Several, or by path.
+    Many(Box<Paths>),
 }
 
 /// The routes of one host, by path.
@@ -88,7 +97,7 @@ trait Recorder {
     /// Whether it goes on behind the first.
     const ALL: bool;
 
-    fn host(&mut self, _paths: &Paths) {}
+    fn host(&mut self, _routes: &[u32]) {}
     fn matched(&mut self, route: u32) -> ControlFlow<()>;
 }
 
@@ -112,8 +121,8 @@ struct Everything {
 impl Recorder for Everything {
     const ALL: bool = true;
 
-    fn host(&mut self, paths: &Paths) {
-        self.hosts.extend_from_slice(&paths.all);
+    fn host(&mut self, routes: &[u32]) {
+        self.hosts.extend_from_slice(routes);
     }
 
     fn matched(&mut self, route: u32) -> ControlFlow<()> {
@@ -228,7 +237,7 @@ impl Hosts {
         }
         let mut hosts = Self { all: all.to_vec(), ..Self::default() };
         for (host, group) in by_host {
-            let paths = Paths::build(routes, group)
+            let paths = OfHost::build(routes, group)
                 .map_err(|says| format!("the regexes of host {}: {says}", host.unwrap_or("(any)")))?;
             match host.map(|host| (host, host.strip_prefix("*."))) {
                 None => hosts.any = Some(paths),
@@ -277,6 +286,25 @@ fn key_of(host: &str) -> Box<[u8]> {
     host.trim_end_matches('.').to_ascii_lowercase().into_bytes().into_boxed_slice()
 }
 
+impl OfHost {
+    fn build(routes: &[Route], all: Vec<u32>) -> Result<Self, String> {
+        match all.as_slice() {
+            [only] if routes.get(*only as usize).is_some_and(|route| route.path.is_none()) => Ok(Self::One(*only)),
+            _ => Paths::build(routes, all).map(|paths| Self::Many(Box::new(paths))),
+        }
+    }
+
+    fn visit(&self, path: &[u8], recorder: &mut impl Recorder) -> ControlFlow<()> {
+        match self {
+            Self::One(route) => {
+                recorder.host(std::slice::from_ref(route));
+                recorder.matched(*route)
+            }
+            Self::Many(paths) => paths.visit(path, recorder),
+        }
+    }
+}
+
 impl Paths {
     fn build(routes: &[Route], all: Vec<u32>) -> Result<Self, String> {
         let (mut tree, mut regexes, mut none) = (TreeBuilder::default(), Vec::new(), Vec::new());
@@ -301,7 +329,7 @@ impl Paths {
     }
 
     fn visit<R: Recorder>(&self, path: &[u8], recorder: &mut R) -> ControlFlow<()> {
-        recorder.host(self);
+        recorder.host(&self.all);
         let mut shorter = Vec::new(); // prefixes, the shortest first; only for those who look behind the longest
         let passed = |routes| {
             if R::ALL {
