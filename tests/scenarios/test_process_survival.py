@@ -17,12 +17,23 @@ from tests.peers.tidegate import COMMAND, Tidegate, upstream
 from tests.scenarios.stopped_thread import stopped_thread
 
 GET = "GET /a HTTP/1.1\r\nHost: api\r\n\r\n"
+CHUNK = b"x" * 65_536
 
 
 @pytest.fixture
 def origin(backend: Callable[..., Backend]) -> Backend:
-    """A backend that answers."""
-    return backend()
+    """A backend whose download `/long` goes on for as long as the test lets its client read; others are answered."""
+
+    def serve(connection: Connection) -> None:
+        while request := connection.read_request():
+            if "/long" not in request.line:
+                connection.answer()
+                continue
+            connection.send(f"HTTP/1.1 200 OK\r\nContent-Length: {len(CHUNK) * 400}\r\n\r\n")
+            for _ in range(400):
+                connection.send(CHUNK)
+
+    return backend(serve)
 
 
 def test_a_killed_worker_is_replaced_under_load(tidegate: Tidegate, origin: Backend, load: Load) -> None:
