@@ -10,6 +10,7 @@ from tests.peers.backend import Backend, Handler
 from tests.peers.curl import Curl
 from tests.peers.haproxy import HAProxy
 from tests.peers.load import Load
+from tests.peers.name_server import NameServer
 from tests.peers.needs import need
 from tests.peers.nginx import Nginx
 from tests.peers.python_servers import PythonServers
@@ -53,6 +54,14 @@ def python_servers(tmp_path: Path) -> Iterator[PythonServers]:
     starter = PythonServers(tmp_path)
     yield starter
     starter.end()
+
+
+@pytest.fixture
+def name_server(tmp_path: Path) -> Iterator[NameServer]:
+    """`name_server.tell(api=["127.0.0.2"])`: what `api.test` stands for."""
+    made = NameServer(tmp_path)
+    yield made
+    made.end()
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ class Running:
         self.socket = folder / "control.sock"
         self.state = folder / "state"
         self.environment = environment
+        self.command = COMMAND
         self.supervisors: list[Process] = []
         self.addresses: dict[str, str] = {}
         self.write(config)
@@ -49,7 +50,9 @@ class Running:
 
     def start(self, *options: str, within_s: float = 20) -> "Running":
         """Start it, or start its supervisor again, and wait for the `ready` line."""
-        process = Process([*COMMAND, "run", self.path, "--socket", self.socket, *options], environment=self.environment)
+        process = Process(
+            [*self.command, "run", self.path, "--socket", self.socket, *options], environment=self.environment
+        )
         self.supervisors.append(process)
         self.addresses = read_ready(process.wait_for_line(r"\bready\b", within_s=within_s))
         return self
