@@ -20,15 +20,17 @@ pub struct Appetite {
     pub copied: usize,
     /// No more is copied once this much waits, in bytes.
     pub most: usize,
+    /// Whether a piece before which nothing waits is passed, however small.
+    pub passes_alone: bool,
 }
 
 impl Appetite {
     /// For a body that streams.
-    pub const STREAM: Self = Self { copied: 16 * 1024, most: ENOUGH };
+    pub const STREAM: Self = Self { copied: 16 * 1024, most: 32 * 1024, passes_alone: true };
 
     /// For a body of which at least `n` bytes are to wait in one place.
     pub const fn gather(n: usize) -> Self {
-        Self { copied: usize::MAX, most: n }
+        Self { copied: usize::MAX, most: n, passes_alone: false }
     }
 }
 
@@ -111,7 +113,10 @@ impl Out {
         self.keep = false;
     }
 
-    fn forward(&mut self, input: &mut Buffer, n: usize, framing: Framing, copied: usize) {
+    fn forward(&mut self, input: &mut Buffer, n: usize, framing: Framing, appetite: Appetite) {
+        // Alone and as it is, a piece needs no copy to leave in one write.
+        let is_alone = framing == Framing::AsItIs && self.bytes.is_empty();
+        let copied = if is_alone && appetite.passes_alone { 0 } else { appetite.copied };
         if framing == Framing::Chunked {
             write_chunk_size(&mut self.bytes, n);
         }
@@ -230,7 +235,7 @@ impl Body {
                     *left -= n as u64;
                     self.done = *left == 0;
                     self.taken += n as u64;
-                    out.forward(input, n, self.framing, appetite.copied);
+                    out.forward(input, n, self.framing, appetite);
                     if self.done {
                         self.finish(out);
                     }
@@ -238,7 +243,7 @@ impl Body {
                 Coming::UntilClose => {
                     let n = input.len();
                     self.taken += n as u64;
-                    out.forward(input, n, self.framing, appetite.copied);
+                    out.forward(input, n, self.framing, appetite);
                 }
                 Coming::Chunked(reader) => {
                     let (used, piece) = reader.advance(input.filled(), limits)?;
@@ -246,7 +251,7 @@ impl Body {
                         Piece::Data { at, len } => {
                             input.consume(at);
                             self.taken += len as u64;
-                            out.forward(input, len, self.framing, appetite.copied);
+                            out.forward(input, len, self.framing, appetite);
                         }
                         Piece::NeedMore => {
                             input.consume(used);

@@ -17,6 +17,10 @@ pub const NOOK: usize = 1024;
 /// Most boxes of one size that a shelf keeps; what comes back to a full shelf is freed.
 const KEPT: usize = 64;
 
+/// Most large boxes that a shelf lends. In a crowd of clients that take their answers slowly, each one more makes do
+/// with a small one.
+pub const MOST_LARGE: usize = 256;
+
 /// Bytes between a start and an end in a fixed box.
 #[derive(Debug, Default)]
 pub struct Buffer {
@@ -101,6 +105,7 @@ impl Buffer {
 pub struct Shelf {
     small: Vec<Box<[u8]>>,
     large: Vec<Box<[u8]>>,
+    lent: usize,
     // Boxed, since lanes hold boxes: an idle lane has none.
     #[expect(clippy::vec_box, reason = "a box goes from lane to shelf and back without a copy")]
     exchanges: Vec<Box<Exchange>>,
@@ -117,10 +122,18 @@ impl Shelf {
         let bytes = match size {
             n if n <= NOOK => new_box(NOOK),
             n if n <= SMALL => self.small.pop().unwrap_or_else(|| new_box(SMALL)),
-            n if n <= LARGE => self.large.pop().unwrap_or_else(|| new_box(LARGE)),
+            n if n <= LARGE => {
+                self.lent += 1;
+                self.large.pop().unwrap_or_else(|| new_box(LARGE))
+            }
             _ => new_box(size),
         };
         Buffer { bytes, start: 0, end: 0 }
+    }
+
+    /// A box of `size` bytes, or a small one where all large ones are lent.
+    pub fn take_up_to(&mut self, size: usize) -> Buffer {
+        self.take(if self.lent < MOST_LARGE { size } else { size.min(SMALL) })
     }
 
     /// Takes the box of `buffer` back, which then has none. Bytes that waited in it are gone.
@@ -128,7 +141,10 @@ impl Shelf {
         let bytes = std::mem::take(buffer).bytes;
         let kept = match bytes.len() {
             SMALL => &mut self.small,
-            LARGE => &mut self.large,
+            LARGE => {
+                self.lent = self.lent.saturating_sub(1);
+                &mut self.large
+            }
             _ => return,
         };
         if kept.len() < KEPT {
@@ -194,6 +210,20 @@ mod tests {
         buffer.consume(1);
         shelf.resize(&mut buffer, SMALL);
         assert_eq!((buffer.filled(), buffer.capacity()), (&b"ET /"[..], SMALL));
+    }
+
+    #[test]
+    fn a_crowd_makes_do_with_small_boxes_and_what_waits_is_never_cut() {
+        let mut shelf = Shelf::new();
+        let mut lent: Vec<Buffer> = (0..MOST_LARGE).map(|_| shelf.take_up_to(LARGE)).collect();
+        let mut small = shelf.take_up_to(LARGE);
+        assert_eq!((lent[0].capacity(), small.capacity()), (LARGE, SMALL));
+        put(&mut small, &[b'x'; SMALL]);
+        shelf.resize(&mut small, 2 * SMALL);
+        assert_eq!((small.len(), small.capacity()), (SMALL, LARGE));
+        shelf.give_back(&mut small);
+        shelf.give_back(&mut lent[0]);
+        assert_eq!(shelf.take_up_to(LARGE).capacity(), LARGE);
     }
 
     #[test]

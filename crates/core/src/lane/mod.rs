@@ -287,7 +287,7 @@ impl Lane {
         };
         if buffer.is_empty() && buffer.capacity() < wanted {
             shelf.give_back(buffer);
-            *buffer = shelf.take(wanted);
+            *buffer = shelf.take_up_to(wanted);
         } else if buffer.room_len() == 0 {
             buffer.compact();
             if buffer.room_len() == 0 {
