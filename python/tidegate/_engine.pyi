@@ -2,8 +2,24 @@
 
 from typing import Any
 
+_Fields = list[tuple[bytes, bytes]]
+
 def parse_yaml(text: str) -> tuple[Any, list[tuple[int, int, int, str, str]]]:
     """Parse one YAML 1.2 document into `(kind, value, line, column, end_line, end_column, text)` and faults."""
+
+def read_request(
+    data: bytes,
+) -> tuple[tuple[bytes, bytes, str], _Fields, bytes, _Fields, bool, int] | None:
+    """Read one request as `((method, target, version), fields, body, trailers, keep_alive, end)`.
+
+    `end` is how many bytes of `data` it has. None where bytes are missing. Raises `ValueError` where it is refused.
+    """
+
+def read_response(data: bytes, method: str) -> tuple[tuple[str, int, bytes], _Fields, bytes, _Fields, bool, int] | None:
+    """Read one answer to `method` as `((version, status, reason), fields, body, trailers, keep_alive, end)`.
+
+    `data` is all that the connection brings until it ends. Otherwise as `read_request`.
+    """
 
 def pattern_flaw(pattern: str) -> str | None:
     """Say why `pattern` cannot be a route's `regex`, in the words of the dialect; none if it can."""

@@ -3,6 +3,7 @@
 //! May use: pyo3, saphyr-parser, core, engine. Must not know: sockets, routes.
 
 mod yaml; // a configuration's text, with positions
+mod framing; // one message as the core frames it
 mod pattern; // whether a pattern is one of the engine's dialect
 mod work; // the worker's whole life
 
@@ -15,6 +16,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The engine of Tidegate, for Python.
 #[pymodule]
 mod _engine {
+    #[pymodule_export]
+    use crate::framing::{read_request, read_response};
     #[pymodule_export]
     use crate::pattern::pattern_flaw;
     #[pymodule_export]
