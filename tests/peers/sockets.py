@@ -1,9 +1,10 @@
 """Sockets for tests: listening ones to hand to a program, and a client that sees bytes."""
 
+import select
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -172,3 +173,14 @@ class Answer:
 
     def __repr__(self) -> str:
         return f"{self.status} {self.reason} {self.fields} {self.body[:200]!r}"
+
+
+def answered(clients: Iterable[Client], at_least: int = 1) -> list[Client]:
+    """Those of the clients whose answer comes: so many, however long that takes, then all until nobody's comes."""
+    waiting = {client.socket: client for client in clients}
+    found: list[Client] = []
+    while waiting and (ready := select.select(list(waiting), [], [], 10 if len(found) < at_least else 0.3)[0]):
+        for sock in ready:
+            found.append(waiting.pop(sock))
+            assert found[-1].read_answer().status == 200
+    return found
