@@ -24,6 +24,13 @@ class Seen:
             met = self._changed.wait_for(lambda: self.successes >= goal or len(self.failures) > failed, within_s)
             assert met, f"only {self.successes} of {goal} requests within {within_s} s"
 
+    def wait_for_successes(self, more: int, within_s: float = 20) -> None:
+        """Wait until so many more requests succeeded, whatever else failed."""
+        with self._changed:
+            goal = self.successes + more
+            met = self._changed.wait_for(lambda: self.successes >= goal, within_s)
+            assert met, f"only {self.successes} of {goal} requests within {within_s} s"
+
     def add(self, failure: str | None) -> None:
         """Count one request."""
         with self._changed:

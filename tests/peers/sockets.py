@@ -12,7 +12,13 @@ Address = tuple[str, int]
 
 
 def listen(host: str = "127.0.0.1", port: int = 0, *, backlog: int = 1024) -> socket.socket:
-    """Make a listening socket on a port of the kernel's choice; programs inherit it."""
+    """Make a listening socket on a port of the kernel's choice, or at `unix:PATH`; programs inherit it."""
+    if host.startswith("unix:"):
+        sock = socket.socket(socket.AF_UNIX)
+        sock.bind(host.removeprefix("unix:"))
+        sock.listen(backlog)
+        sock.set_inheritable(True)
+        return sock
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.bind((host, port))
@@ -22,7 +28,9 @@ def listen(host: str = "127.0.0.1", port: int = 0, *, backlog: int = 1024) -> so
 
 
 def address_of(sock: socket.socket) -> str:
-    """The address of a listening socket, as a configuration has it: `127.0.0.1:40123`."""
+    """The address of a listening socket, as a configuration has it: `127.0.0.1:40123`, `unix:/tmp/a`."""
+    if sock.family == socket.AF_UNIX:
+        return f"unix:{sock.getsockname()}"
     host, port, *_ = sock.getsockname()
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
