@@ -1,5 +1,6 @@
 """Fixtures for scenarios: each starts real programs, and ends them with the test, which shows what they printed."""
 
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,15 @@ def backend() -> Iterator[Callable[..., Backend]]:
     yield make
     for each in made:
         each.end()
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """As many descriptors as the machine allows, for the clients in this process."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.fixture

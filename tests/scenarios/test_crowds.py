@@ -4,7 +4,6 @@ The bounds are those of `docs/memory.md`; the figures that this prints are the o
 """
 
 import re
-import resource
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -39,15 +38,6 @@ def memory_of(pid: int) -> Memory:
     lines = [line for line in table.splitlines() if f"pid={pid}," in line]
     found = [re.findall(r"skmem:\(r(\d+),.*?,f(\d+),w(\d+)", line) for line in lines]
     return Memory(resident, sum(int(n) for each in found for row in each for n in row), len(lines))
-
-
-@pytest.fixture
-def many_files() -> Iterator[None]:
-    """As many descriptors as the machine allows, for the clients in this process."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @contextmanager
