@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.peers.backend import Backend
+from tests.peers.backend import Backend, Connection
 from tests.peers.process import Process
 from tests.peers.sockets import closed_port
 from tests.peers.tidegate import COMMAND, Config, Running, Tidegate, read_ready, upstream
@@ -163,3 +163,30 @@ def test_a_pipe_that_nobody_reads_holds_nobody_up(tidegate: Tidegate, backend: B
     os.close(reader)
     seen = [json.loads(line)["path"] for line in text.splitlines()]
     assert seen == sorted(seen, key=lambda path: int(path[1:]))
+
+
+def test_a_tunnel_is_told_at_its_end_with_the_names_it_began_with(
+    tidegate: Tidegate, backend: Backends, tmp_path: Path
+) -> None:
+    def switches(connection: Connection) -> None:
+        connection.read_request()
+        accept = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        connection.send(
+            f"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{accept}\r\n\r\n"
+        )
+        while data := connection.socket.recv(65536):
+            connection.send(data)
+
+    path, address = tmp_path / "access.log", backend(switches).address
+    running = tidegate.run(logged(address, path))
+    with running.connect() as client:
+        key = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        upgrade = f"Connection: upgrade\r\nUpgrade: websocket\r\n{key}"
+        assert client.ask(f"GET /ws HTTP/1.1\r\nHost: example.com\r\n{upgrade}\r\n").status == 101
+        running.reload()
+        assert client.send(b"ping").read_exactly(4) == b"ping"
+    until(lambda: len(lines(path)) == 1)
+    (line,) = lines(path)
+    told = {name: line[name] for name in ("route", "upstream", "endpoint", "status")}
+    assert told == {"route": "all", "upstream": "api", "endpoint": address, "status": 101}
+    assert line["bytes_out"] > 4

@@ -83,10 +83,9 @@ fn switch_protocols(exchange: &mut Exchange, now: Moment) -> Result<(), Failure>
     take_head(exchange);
     exchange.status = 101;
     exchange.first_byte = Some(now);
-    exchange.answering = Answering::Tunnel;
     exchange.last = true;
     exchange.up.let_go();
-    exchange.serving = None;
+    exchange.become_tunnel();
     Ok(())
 }
 

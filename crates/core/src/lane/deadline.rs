@@ -55,7 +55,7 @@ impl Lane {
     }
 
     fn exchange_due(&self, exchange: &Exchange, listener: &Listener) -> (Moment, Due) {
-        let route = exchange.route.and_then(|id| exchange.serving.as_ref()?.compiled.route(id));
+        let route = exchange.route();
         let idle = self.touched.after_unless_zero(route.map_or(Duration::from_secs(60), |route| route.idle));
         let response = route.map_or(Duration::ZERO, |route| route.response);
         match (exchange.answering, exchange.link) {

@@ -14,7 +14,7 @@ use crate::framing::{HeadReader, RequestFacts, ResponseFacts};
 use crate::head::{RequestHead, ResponseHead};
 use crate::moment::Moment;
 use crate::route::RouteId;
-use crate::snapshot::compiled::Upstream;
+use crate::snapshot::compiled::{Endpoint, Route, Upstream};
 
 /// A body is passed from socket to socket while so many bytes of it are left: less fits in one box and one write.
 const SPLICED: usize = 2 * buffer::LARGE;
@@ -66,7 +66,7 @@ pub struct Exchange {
     pub facts: RequestFacts,
     /// Who sent it, and what the endpoint is told about that.
     pub told: Told,
-    /// The route, once chosen.
+    /// The place of the route in the snapshot, once chosen.
     pub route: Option<RouteId>,
     /// The path that is sent instead of the one that came, if dot segments were resolved.
     pub(super) resolved_path: Option<Vec<u8>>,
@@ -123,6 +123,14 @@ pub struct Exchange {
     pub(super) cut: Option<super::Close>,
     pub(super) buffered: Option<u64>,
     pub(super) wants_metrics: bool,
+    tunnel: Option<Box<Tunnel>>,
+}
+
+/// What a tunnel keeps of the snapshot that it began with.
+struct Tunnel {
+    route: Arc<Route>,
+    upstream: Arc<Upstream>,
+    endpoint: Arc<Endpoint>,
 }
 
 /// Endpoints that an exchange has tried in vain, at most [`Tried::MOST`].
@@ -174,9 +182,32 @@ impl Exchange {
         self.bytes.len() as u64 + self.upload.taken()
     }
 
+    /// The route, once chosen.
+    pub fn route(&self) -> Option<&Arc<Route>> {
+        let of_serving = || self.serving.as_ref()?.compiled.route(self.route?);
+        self.tunnel.as_ref().map_or_else(of_serving, |tunnel| Some(&tunnel.route))
+    }
+
     /// The upstream that was asked last.
-    pub(super) fn upstream(&self) -> Option<&Upstream> {
-        self.serving.as_ref()?.upstream(self.chosen?).map(Arc::as_ref)
+    pub fn upstream(&self) -> Option<&Arc<Upstream>> {
+        let of_serving = || self.serving.as_ref()?.upstream(self.chosen?);
+        self.tunnel.as_ref().map_or_else(of_serving, |tunnel| Some(&tunnel.upstream))
+    }
+
+    /// The endpoint that was asked last.
+    pub fn endpoint(&self) -> Option<&Arc<Endpoint>> {
+        let of_serving = || self.serving.as_ref()?.endpoint(self.chosen?);
+        self.tunnel.as_ref().map_or_else(of_serving, |tunnel| Some(&tunnel.endpoint))
+    }
+
+    /// Becomes a tunnel, and lets its snapshot go: a tunnel may live for days, and needs but three names of it.
+    pub(super) fn become_tunnel(&mut self) {
+        self.answering = Answering::Tunnel;
+        if let (Some(route), Some(upstream), Some(endpoint)) = (self.route(), self.upstream(), self.endpoint()) {
+            let (route, upstream, endpoint) = (Arc::clone(route), Arc::clone(upstream), Arc::clone(endpoint));
+            self.tunnel = Some(Box::new(Tunnel { route, upstream, endpoint }));
+        }
+        self.serving = None;
     }
 
     /// From the last byte sent to the endpoint to the first byte of its answer; zero for one that came sooner.

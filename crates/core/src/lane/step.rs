@@ -688,8 +688,5 @@ fn or_none(limit: u64) -> u64 {
 
 /// The address of the endpoint that was asked last.
 fn address(exchange: &Exchange) -> String {
-    exchange
-        .chosen
-        .and_then(|chosen| exchange.serving.as_ref()?.endpoint(chosen))
-        .map_or_else(|| "no endpoint".to_owned(), |endpoint| endpoint.address.clone())
+    exchange.endpoint().map_or_else(|| "no endpoint".to_owned(), |endpoint| endpoint.address.clone())
 }

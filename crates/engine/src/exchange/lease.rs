@@ -147,8 +147,7 @@ fn most_idle(fresh: Fresh) -> Duration {
 /// The upstream and the endpoint that were chosen.
 fn named(lane: &Lane) -> Option<(&Upstream, &Endpoint)> {
     let exchange = lane.exchange()?;
-    let (serving, chosen) = (exchange.serving.as_ref()?, exchange.chosen?);
-    Some((serving.upstream(chosen)?, serving.endpoint(chosen)?))
+    Some((exchange.upstream()?, exchange.endpoint()?))
 }
 
 fn granted(sides: &mut Sides, lane: &Lane, thread: &Thread, grant: Grant) -> Event {

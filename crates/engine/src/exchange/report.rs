@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tidegate_core::failure::{Failure, Kind, Stage};
 use tidegate_core::head::Known;
-use tidegate_core::lane::{Chosen, Lane, Serving};
+use tidegate_core::lane::{Exchange, Lane};
 
 use crate::log::access::Record;
 use crate::log::program::Level;
@@ -25,25 +25,22 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
     let Some(exchange) = lane.exchange() else { return };
     thread.look_at_clock();
     let now = thread.now();
-    let serving = exchange.serving.as_deref();
     let duration_ns = u64::try_from(now.since(exchange.began).as_nanos()).unwrap_or(u64::MAX);
     let first_byte_ns = exchange.waited().map(|wait| u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX));
     if let Some(failure) = &exchange.failure {
         thread.metrics.failed(failure.kind, failure.stage);
     }
-    if let (Some(id), Some(serving)) = (exchange.route, serving) {
-        thread.route_metrics(&serving.compiled, id, |metrics| {
-            metrics.answered(&Answered {
-                status: exchange.status,
-                duration_ns,
-                bytes_in: exchange.bytes_in(),
-                bytes_out: exchange.bytes_out,
-            });
-        });
+    let answered =
+        Answered { status: exchange.status, duration_ns, bytes_in: exchange.bytes_in(), bytes_out: exchange.bytes_out };
+    match (exchange.route, &exchange.serving) {
+        (Some(id), Some(serving)) => thread.route_metrics(&serving.compiled, id, |metrics| metrics.answered(&answered)),
+        (Some(_) | None, _) => {
+            if let Some(route) = exchange.route() {
+                thread.route_metrics_of(&route.name).answered(&answered);
+            }
+        }
     }
-    if let (Some(chosen), Some(serving)) = (exchange.chosen, serving) {
-        count_endpoint(chosen, serving, exchange.failure.as_ref(), first_byte_ns, thread);
-    }
+    count_endpoint(exchange, first_byte_ns, thread);
     if !thread.log.is_on() || listener.is_admin() {
         return;
     }
@@ -51,9 +48,6 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
     let field = |known: Known| {
         exchange.head.fields.iter().find(|field| field.known == known).map_or(&[][..], |field| field.value.of(bytes))
     };
-    let route = exchange.route.and_then(|id| serving?.compiled.route(id));
-    let endpoint = exchange.chosen.and_then(|chosen| serving?.endpoint(chosen));
-    let upstream = exchange.chosen.and_then(|chosen| serving?.upstream(chosen));
     let client = exchange.told.client.map(|ip| ip.to_string());
     thread.log.write(&Record {
         time_unix_ns: SystemTime::now()
@@ -61,9 +55,9 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
             .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)),
         client: client.as_deref().unwrap_or_else(|| std::str::from_utf8(lane.peer().ip_text()).unwrap_or_default()),
         listener: &listener.name,
-        route: route.map_or("", |route| &route.name),
-        upstream: upstream.map_or("", |upstream| &upstream.name),
-        endpoint: endpoint.map_or("", |endpoint| &endpoint.address),
+        route: exchange.route().map_or("", |route| &route.name),
+        upstream: exchange.upstream().map_or("", |upstream| &upstream.name),
+        endpoint: exchange.endpoint().map_or("", |endpoint| &endpoint.address),
         method: exchange.head.method_span.of(bytes),
         host: exchange.facts.host.as_ref().map_or(&[][..], |host| host.whole.of(bytes)),
         path: exchange.head.target.of(bytes),
@@ -82,19 +76,13 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
     });
 }
 
-fn count_endpoint(
-    chosen: Chosen,
-    serving: &Serving,
-    failure: Option<&Failure>,
-    first_byte_ns: Option<u64>,
-    on: &Thread,
-) {
-    let (Some(upstream), Some(endpoint)) = (serving.upstream(chosen), serving.endpoint(chosen)) else { return };
-    let metrics = on.endpoint_metrics(chosen.id, &upstream.name, &endpoint.address);
+fn count_endpoint(exchange: &Exchange, first_byte_ns: Option<u64>, thread: &Thread) {
+    let (Some(upstream), Some(endpoint)) = (exchange.upstream(), exchange.endpoint()) else { return };
+    let metrics = thread.endpoint_metrics(endpoint.id, &upstream.name, &endpoint.address);
     if let Some(nanos) = first_byte_ns {
         metrics.first_byte.observe(nanos);
     }
-    if failure.is_some_and(|failure| failure.is_of_endpoint()) {
+    if exchange.failure.as_ref().is_some_and(Failure::is_of_endpoint) {
         metrics.failures.one();
     }
 }

@@ -387,7 +387,7 @@ impl Thread {
     pub fn route_metrics(&self, compiled: &Compiled, id: RouteId, count: impl FnOnce(&RouteMetrics)) {
         let Some(route) = compiled.route(id) else { return };
         let mut routes = self.routes.borrow_mut();
-        let made = || self.shared.registry.route(self.index, &route.name);
+        let made = || self.route_metrics_of(&route.name);
         if routes.snapshot != compiled.document.number {
             // An exchange that began under an older snapshot is looked up among all, by name.
             if routes.snapshot > compiled.document.number {
@@ -399,6 +399,11 @@ impl Thread {
         if let Some(of_route) = routes.by_id.get_mut(id.0 as usize) {
             count(of_route.get_or_insert_with(made));
         }
+    }
+
+    /// The counters of the route of this name, found among all.
+    pub fn route_metrics_of(&self, name: &str) -> Arc<RouteMetrics> {
+        self.shared.registry.route(self.index, name)
     }
 
     /// The counters of the endpoint with this id.
