@@ -19,7 +19,10 @@ mod request; // from a request's head to what the endpoint is sent
 mod answer; // from an answer's head to what the client is sent
 mod own; // answers that we make ourselves
 mod deadline; // what is waited for, and until when
-mod step; // the machine itself
+mod begin; // the heads, and what they lead to
+mod lease; // which endpoint is asked, and whether its connection serves on
+mod transfer; // bytes of both bodies on their way
+mod step; // the machine itself: events in, acts out
 
 #[cfg(test)]
 mod tests; // what a lane costs that waits

@@ -1,0 +1,150 @@
+//! The head of a connection and of each request: read until it is whole, then decided what it leads to.
+
+use std::rc::Rc;
+
+use super::deadline::GATHER;
+use super::exchange::Link;
+use super::{Act, Close, Interest, Lane, Phase, Turn};
+use super::{buffer, own, request};
+use crate::failure::{Failure, Kind, Stage};
+use crate::filter::forwarded::Peer;
+use crate::framing::{BodyLength, HeadReader, Progress};
+use crate::moment::Moment;
+use crate::proxy_protocol::{self, Header};
+use crate::route::RouteId;
+use crate::snapshot::compiled::Target;
+use crate::snapshot::document::Builtin;
+
+impl Lane {
+    /// Reads on in the PROXY protocol header, without which a connection has no client and gets no answer.
+    pub(super) fn read_proxy_header(&mut self, turn: &mut Turn<'_>) -> Option<Act> {
+        match proxy_protocol::read(self.input.filled()) {
+            Ok(Header::Partial) if self.ended || turn.now >= self.due(turn).0 => {
+                self.refuse_connection("the connection ended, or timeouts.header passed, inside the header")
+            }
+            Ok(Header::Partial) => return Some(self.wait_for_more(turn)),
+            Ok(Header::Whole { len, told }) => {
+                self.input.consume(len);
+                if let Some((client, local)) = told {
+                    self.peer = Peer::new(Some(client), Some(local));
+                }
+                self.phase = Phase::Idle;
+                self.touched = turn.now;
+            }
+            Err(says) => self.refuse_connection(says),
+        }
+        None
+    }
+
+    fn refuse_connection(&mut self, says: &'static str) {
+        self.refused = Some(says);
+        self.phase = Phase::Closing(Close::Now);
+    }
+
+    /// Reads on in a request's head. Idle and incomplete heads wait here.
+    pub(super) fn read_request(&mut self, turn: &mut Turn<'_>) -> Option<Act> {
+        // The empty line that old clients send after a body begins nothing that could be late.
+        if HeadReader::default().is_before_request(self.input.filled()) {
+            if self.ended || turn.now >= self.due(turn).0 {
+                return Some(Act::Close(Close::Now));
+            }
+            return Some(self.wait_for_more(turn));
+        }
+        let Some(listener) = turn.serving.compiled.listeners.get(turn.listener) else {
+            return Some(Act::Close(Close::Now));
+        };
+        if self.phase != Phase::Head {
+            self.phase = Phase::Head;
+            let mut exchange = turn.shelf.take_exchange();
+            exchange.began = turn.now;
+            exchange.listener = turn.listener;
+            self.exchange = Some(exchange);
+        }
+        let exchange = self.exchange.as_deref_mut()?;
+        let bytes = self.input.filled();
+        match exchange.reader.read_request(bytes, &listener.head, &mut exchange.head) {
+            Err(failure) => self.refuse(failure, turn),
+            Ok(Progress::Partial) if self.ended => return Some(Act::Close(Close::Now)),
+            Ok(Progress::Partial) => return Some(self.wait_for_more(turn)),
+            Ok(Progress::Complete) => self.begin(turn),
+        }
+        None
+    }
+
+    /// Waits for more of a head; one that dribbles in does not hold a whole box meanwhile.
+    fn wait_for_more(&mut self, turn: &mut Turn<'_>) -> Act {
+        if !self.input.is_empty() && self.input.len() < buffer::NOOK / 2 && self.input.capacity() > buffer::NOOK {
+            turn.shelf.resize(&mut self.input, buffer::NOOK);
+        }
+        self.wait(turn, Interest { read_downstream: true, ..Interest::default() })
+    }
+
+    /// The head is whole: decides what it leads to.
+    fn begin(&mut self, turn: &mut Turn<'_>) {
+        let is_old = self.is_old(turn);
+        let Some(exchange) = self.exchange.as_deref_mut() else { return };
+        let len = exchange.head.len as usize;
+        exchange.bytes.extend_from_slice(self.input.filled().get(..len).unwrap_or_default());
+        self.input.consume(len);
+        self.phase = Phase::Exchange;
+        exchange.serving = Some(Rc::clone(turn.serving));
+        exchange.rate_from = turn.now;
+        exchange.rate_bytes = self.input.len() as u64;
+        exchange.last = is_old;
+        match request::admit(exchange, &self.peer, turn) {
+            Ok(route) => self.direct(route, turn),
+            Err(failure) => self.refuse(failure, turn),
+        }
+    }
+
+    fn direct(&mut self, id: RouteId, turn: &mut Turn<'_>) {
+        let Some(exchange) = self.exchange.as_deref_mut() else { return };
+        exchange.route = Some(id);
+        let Some(route) = turn.serving.compiled.route(id) else { return };
+        if exchange.facts.max_forwards == Some(0) {
+            let fields = [("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")];
+            own::answer(exchange, 200, &fields, "text/plain; charset=utf-8", b"", turn);
+            return;
+        }
+        let text = "text/plain; charset=utf-8";
+        match &route.to {
+            Target::Respond { status, body } => own::answer(exchange, *status, &[], text, body.as_bytes(), turn),
+            Target::Builtin(Builtin::Livez) => own::answer(exchange, 200, &[], text, b"ok\n", turn),
+            Target::Builtin(Builtin::Readyz) if turn.ready => own::answer(exchange, 200, &[], text, b"ok\n", turn),
+            Target::Builtin(Builtin::Readyz) => own::answer(exchange, 503, &[], text, b"draining\n", turn),
+            Target::Builtin(Builtin::Metrics) => exchange.wants_metrics = true,
+            Target::Upstream(_) => self.gather_or_ask(route.buffer_request, turn),
+        }
+    }
+
+    /// Metrics were asked for (see [`Act::Metrics`]): this is their text.
+    pub fn supply(&mut self, text: &[u8], turn: &Turn<'_>) {
+        if let Some(exchange) = self.exchange.as_deref_mut() {
+            own::answer(exchange, 200, &[], "text/plain; version=0.0.4; charset=utf-8", text, turn);
+        }
+    }
+
+    fn gather_or_ask(&mut self, buffered: Option<u64>, turn: &mut Turn<'_>) {
+        let Some(exchange) = self.exchange.as_deref_mut() else { return };
+        exchange.buffered = buffered;
+        if let (Some(most), BodyLength::Length(n)) = (buffered, exchange.facts.body)
+            && n > most
+        {
+            let reason = format!("Content-Length is {n}, buffer_request takes {most}");
+            self.refuse(Failure::new(Kind::BodyTooLarge, Stage::Filter, reason), turn);
+            return;
+        }
+        if buffered.is_some() && exchange.facts.expects_continue && self.input.is_empty() {
+            exchange.down.bytes.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        exchange.gather_until = if buffered.is_some() { Moment::NEVER } else { turn.now.after(GATHER) };
+        let at_once = exchange.facts.expects_continue && buffered.is_none();
+        exchange.link = if at_once { Link::Wanted } else { Link::Gathering };
+        // Without a Host the endpoint's address stands in for it, so the endpoint must be known first.
+        let is_known = !at_once && exchange.facts.host.is_some();
+        if is_known && let Some(listener) = turn.serving.compiled.listeners.get(turn.listener) {
+            request::write_head(exchange, &self.peer, listener, "", buffered.is_some());
+            exchange.up.keep = true;
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Which endpoint is asked, what becomes of a try in vain, and whether its connection may serve another exchange.
+
+use std::time::Duration;
+
+use super::exchange::Link;
+use super::serving::Serving;
+use super::step::address;
+use super::{Act, Fresh, Keep, Lane, Lease, Turn};
+use super::{answer, request};
+use crate::failure::{Failure, Kind, Retryable, Stage};
+use crate::moment::Moment;
+use crate::snapshot::compiled::{Listener, Target};
+use crate::snapshot::document::ProxyProtocolOut;
+
+/// How long an endpoint is passed over after it could not be reached.
+const PASSED_OVER: Duration = Duration::from_secs(10);
+
+impl Lane {
+    pub(super) fn ask_for_endpoint(
+        &mut self,
+        serving: &Serving,
+        listener: &Listener,
+        turn: &mut Turn<'_>,
+    ) -> Option<Act> {
+        let exchange = self.exchange.as_deref_mut()?;
+        let route = exchange.route.and_then(|id| serving.compiled.route(id))?;
+        let Target::Upstream(index) = route.to else { return None };
+        let same = exchange.chosen.filter(|_| exchange.fresh_only);
+        let same = same.or_else(|| serving.choose_bound(index, self.bound?, turn.now));
+        let chosen = match same.map_or_else(|| serving.choose(index, &exchange.tried, turn.now, turn.dice), Ok) {
+            Ok(chosen) => chosen,
+            Err(failure) => {
+                self.fail(*failure, turn);
+                return None;
+            }
+        };
+        if exchange.attempts == 0 {
+            exchange.asked_at = turn.now;
+        }
+        exchange.chosen = Some(chosen);
+        exchange.attempts = exchange.attempts.saturating_add(1);
+        if exchange.facts.host.is_none() || exchange.up.bytes.is_empty() {
+            let address = serving.endpoint(chosen).map(|endpoint| endpoint.address.clone()).unwrap_or_default();
+            let body = exchange.up.bytes.split_off(exchange.head_len.min(exchange.up.bytes.len()));
+            exchange.up.clear();
+            request::write_head(exchange, &self.peer, listener, &address, exchange.buffered.is_some());
+            exchange.head_len = exchange.up.bytes.len();
+            exchange.up.bytes.extend(body);
+            exchange.up.keep = true;
+        }
+        exchange.link = Link::Leasing;
+        exchange.lease_until = Moment::NEVER;
+        let fresh = if exchange.fresh_only {
+            Fresh::New
+        } else if exchange.head.method.is_idempotent() && exchange.upload.is_done() {
+            Fresh::Any
+        } else {
+            Fresh::Recent
+        };
+        Some(Act::Lease(Lease { to: chosen, fresh }))
+    }
+
+    pub(super) fn lease_failed(&mut self, kind: Kind, turn: &mut Turn<'_>) {
+        let Some(exchange) = self.exchange.as_deref_mut() else { return };
+        if exchange.link != Link::Leasing {
+            return;
+        }
+        let at = address(exchange);
+        let failure = Failure {
+            kind,
+            stage: Stage::Connect,
+            retryable: Retryable::Always,
+            reason: format!("{at}: {}", kind.says()),
+        };
+        let unreachable = matches!(kind, Kind::ConnectRefused | Kind::ConnectTimeout | Kind::ConnectFailed);
+        let Some(chosen) = exchange.chosen.filter(|_| unreachable) else {
+            self.fail(failure, turn);
+            return;
+        };
+        let Some(serving) = &exchange.serving else { return };
+        if let Some(endpoint) = serving.endpoint(chosen) {
+            endpoint.standing.pass_over(turn.now, turn.now.after(PASSED_OVER));
+        }
+        exchange.tried.push(chosen.endpoint);
+        let endpoints = serving.upstream(chosen).map_or(0, |upstream| upstream.endpoints.len());
+        if exchange.tried.is_full() || exchange.tried.endpoints().len() >= endpoints {
+            self.fail(failure, turn);
+            return;
+        }
+        exchange.fresh_only = false;
+        exchange.link = Link::Wanted;
+    }
+
+    /// The endpoint went away before it answered: a kept connection that it had closed is no failure of the request.
+    pub(super) fn ask_again(&mut self) -> Result<Act, Failure> {
+        let Some(exchange) = self.exchange.as_deref_mut() else { return Ok(Act::DropUpstream) };
+        let failure = answer::ended_early(exchange, exchange.upstream_broke, &address(exchange));
+        let may = match failure.retryable {
+            Retryable::Always => true,
+            Retryable::IfIdempotent => exchange.head.method.is_idempotent(),
+            Retryable::Never => false,
+        };
+        if !(may && exchange.reused && exchange.up.keep && exchange.up.pass == 0) {
+            return Err(failure);
+        }
+        exchange.up.sent = 0;
+        exchange.sent_at = None;
+        exchange.upstream_ended = false;
+        exchange.upstream_broke = false;
+        exchange.fresh_only = true;
+        exchange.link = Link::Wanted;
+        Ok(Act::DropUpstream)
+    }
+
+    /// The answer is whole: says whether the endpoint's connection may serve another exchange.
+    pub(super) fn let_upstream_go(&mut self) -> Act {
+        let Some(exchange) = self.exchange.as_deref_mut() else { return Act::DropUpstream };
+        let was_open = exchange.link == Link::Open;
+        exchange.link = Link::Ended;
+        let clean = was_open
+            && exchange.first_byte.is_some()
+            && exchange.cut.is_none()
+            && exchange.answer_facts.keep_alive
+            && !exchange.upstream_ended
+            && !exchange.upstream_broke
+            && exchange.upload.is_done()
+            && exchange.up.is_empty()
+            && exchange.source.len() == exchange.down.pass;
+        if !clean {
+            self.bound = None;
+            return Act::DropUpstream;
+        }
+        let announced = exchange.upstream().is_some_and(|upstream| upstream.proxy_protocol != ProxyProtocolOut::Off);
+        let private = announced || exchange.answer_facts.logs_connection_in || self.bound.is_some();
+        self.bound = exchange.chosen.filter(|_| private).map(|chosen| chosen.id);
+        Act::GiveBack(Keep { idle: exchange.answer_facts.idle_timeout, private })
+    }
+}
