@@ -78,7 +78,7 @@ def test_a_client_with_too_many_connections_is_told_and_others_are_served(
     for _ in range(4):  # whichever thread takes it
         with proxy.connect() as another:
             answer = another.ask(get("/"))
-            assert (answer.status, answer.field("connection"), answer.field("retry-after")) == (503, "close", "1")
+            assert (answer.status, answer.field("connection"), answer.field("retry-after")) == (429, "close", "1")
             assert b"limits.connections_per_client" in answer.body
             assert another.read_all() == b""
             assert [client.ask(get("/")).status for client in clients] == [200] * 5

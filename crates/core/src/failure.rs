@@ -173,7 +173,7 @@ kinds! {
     BodyTooLarge "body_too_large" 413 "http_request_error" "the body is larger than limits.body_bytes or a filter allows";
     HeadTimeout "head_timeout" 408 "http_request_error" "the head took longer than timeouts.header";
     BodyTooSlow "body_too_slow" 408 "http_request_error" "the body came slower than limits.body_rate or paused longer than timeouts.idle";
-    TooManyConnections "too_many_connections" 503 "connection_limit_reached" "limits.connections_per_client is reached";
+    TooManyConnections "too_many_connections" 429 "http_request_denied" "limits.connections_per_client is reached";
     ClientGone "client_gone" 0 "connection_terminated" "the client went away before the answer was whole";
     ClientStalled "client_stalled" 0 "connection_write_timeout" "the client took no byte of the answer for timeouts.idle";
     // What we decided.

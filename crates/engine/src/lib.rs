@@ -10,3 +10,4 @@ pub mod log; // the access log and the program's own, written by a thread that n
 pub mod metrics; // what the threads count, and the text that Prometheus reads
 pub mod threads; // the serving threads, and all of them as one engine
 pub mod control; // the worker's side of the socket to its supervisor
+mod sys; // what has no safe binding, behind safe functions

@@ -30,6 +30,7 @@ impl Lane {
                 }
                 self.phase = Phase::Idle;
                 self.touched = turn.now;
+                return Some(Act::Meet);
             }
             Err(says) => self.refuse_connection(says),
         }

@@ -17,6 +17,9 @@ pub(super) const RATE_WINDOW: Duration = Duration::from_secs(5);
 /// Longest wait for enough of a request's body before an endpoint is asked.
 pub(super) const GATHER: Duration = Duration::from_secs(1);
 
+/// How long a connection that is one too many for its client may take to ask, and be told so.
+const HURRY: Duration = Duration::from_secs(1);
+
 /// What a deadline means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Due {
@@ -40,13 +43,15 @@ impl Lane {
         let Some(listener) = turn.serving.compiled.listeners.get(turn.listener) else {
             return (Moment::NEVER, Due::Leave);
         };
-        let leave = (self.touched.after_unless_zero(listener.idle).min(turn.leave_at), Due::Leave);
+        let hurry = if turn.crowded { self.began.after(HURRY) } else { Moment::NEVER };
+        let leave = (self.touched.after_unless_zero(listener.idle).min(turn.leave_at).min(hurry), Due::Leave);
         match (self.phase, &self.exchange) {
             (Phase::Idle, _) if listener.max_age.is_zero() => leave,
             (Phase::Idle, _) => sooner(leave, (self.began.after(listener.max_age + GRACE), Due::Leave)),
             (Phase::ProxyHeader, _) => (self.began.after_unless_zero(listener.header), Due::Leave),
             (Phase::Head, Some(exchange)) => {
-                (exchange.began.after_unless_zero(listener.header), Due::Fail(Kind::HeadTimeout))
+                let late = (exchange.began.after_unless_zero(listener.header), Due::Fail(Kind::HeadTimeout));
+                sooner(late, (hurry, Due::Leave))
             }
             (Phase::Exchange, Some(exchange)) => self.exchange_due(exchange, listener),
             (Phase::Closing(_), _) => (self.touched.after(GRACE), Due::Leave),

@@ -94,6 +94,8 @@ pub enum Act {
     DropUpstream,
     /// Nothing more will be sent to this side; tell it so.
     Shut(Side),
+    /// It is known now who the client is, by the PROXY protocol header: count the connection for it.
+    Meet,
     /// The metrics are asked for: hand their text to [`Lane::supply`].
     Metrics,
     /// The exchange is over: log and count it.
@@ -182,7 +184,7 @@ pub struct Turn<'a> {
     pub leaving: bool,
     /// Whether `/readyz` says yes.
     pub ready: bool,
-    /// Whether the client has more connections open than its listener allows.
+    /// Whether the client had as many connections as its listener allows before this one.
     pub crowded: bool,
 }
 

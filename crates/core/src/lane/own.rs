@@ -14,7 +14,7 @@ pub(super) fn answer_failure(exchange: &mut Exchange, failure: Failure, turn: &T
     if kind == Kind::MethodRefused {
         fields.push(("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     }
-    if kind.status() == 503 {
+    if matches!(kind.status(), 429 | 503) {
         fields.push(("retry-after", "1"));
     }
     exchange.failure = Some(failure);

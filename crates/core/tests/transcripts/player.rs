@@ -94,7 +94,8 @@ impl<'a> Player<'a> {
         let mut dice = Dice::seeded(1);
         let now = Moment::from_nanos(1_000_000_000_000);
         let serving = Rc::new(Serving::new(Arc::new(script.setting.compile()?), None, &mut dice));
-        let lane = Lane::new(Peer::new(Some(client), Some(local)), false, now);
+        let proxied = serving.compiled.listeners.first().is_some_and(|listener| listener.proxy_protocol);
+        let lane = Lane::new(Peer::new(Some(client), Some(local)), proxied, now);
         Ok(Self {
             script,
             at: 0,
@@ -207,6 +208,10 @@ impl<'a> Player<'a> {
                     Some(self.did("drop"))
                 }
                 Act::Shut(side) => Some(self.did(format!("shut {}", told::name(side)))),
+                Act::Meet => {
+                    let client = String::from_utf8_lossy(self.lane.peer().ip_text()).into_owned();
+                    Some(self.did(format!("meet {client}")))
+                }
                 Act::Metrics => {
                     self.supply(b"up 1\n");
                     Some(self.did("metrics"))

@@ -161,6 +161,7 @@ fn own_answer(text: &str) -> Result<Notation, String> {
         "414" => "URI Too Long",
         "417" => "Expectation Failed",
         "421" => "Misdirected Request",
+        "429" => "Too Many Requests",
         "431" => "Request Header Fields Too Large",
         "502" => "Bad Gateway",
         "503" => "Service Unavailable",
@@ -176,7 +177,7 @@ fn own_answer(text: &str) -> Result<Notation, String> {
     if kind == Kind::MethodRefused {
         head.push("allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".into());
     }
-    if status == "503" {
+    if matches!(status, "429" | "503") {
         head.push("retry-after: 1".into());
     }
     head.push("content-type: text/plain; charset=utf-8".into());

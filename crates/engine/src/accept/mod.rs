@@ -2,100 +2,94 @@
 //!
 //! May use: tokio, core, exchange, threads. Must not know: control, Python.
 
+pub mod seats; // how many connections there may be, and who waits for one to end
+pub mod crowd; // who is connected to a listener
+
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::io::Errno;
+use rustix::net::{SocketFlags, acceptfrom_with};
 use tidegate_core::filter::forwarded::Peer;
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::io::unix::AsyncFd;
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::exchange::serve::serve;
 use crate::log::program::Level;
 use crate::pool::stream::Stream;
-use crate::threads::places::Place;
+use crate::sys::readiness::readable;
 use crate::threads::thread::{ListenerState, Order, Thread};
+use seats::Seat;
 
-/// How long accepting pauses when a limit is reached or descriptors run out.
+/// How long accepting pauses when descriptors have run out, unless one of our own connections ends.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A listening socket, registered with the thread's event loop.
-pub enum Listening {
-    /// TCP, and the address that its connections came to, unless it is bound to all of the machine's.
-    Tcp(TcpListener, Option<SocketAddr>),
-    /// A Unix socket.
-    Unix(UnixListener),
-}
-
-/// A connection, who it is from, and the address it came to.
-struct Accepted {
-    stream: Stream,
-    peer: Option<SocketAddr>,
+pub struct Listening {
+    fd: AsyncFd<OwnedFd>,
+    is_unix: bool,
+    /// The address that its connections come to, unless it is bound to all of the machine's.
     local: Option<SocketAddr>,
 }
 
+/// The seats of a connection: on its listener, and among all connections of clients, which the admin's are not.
+pub type Taken = (Seat, Option<Seat>);
+
 /// A connection that no thread's event loop knows yet.
-pub enum Fresh {
-    /// TCP, and who it is from.
-    Tcp(std::net::TcpStream, SocketAddr),
-    /// A Unix socket.
-    Unix(std::os::unix::net::UnixStream),
+pub struct Fresh {
+    fd: OwnedFd,
+    is_unix: bool,
+    peer: Option<SocketAddr>,
+    local: Option<SocketAddr>,
+    seats: Taken,
 }
 
 impl Listening {
     /// Registers a duplicate of `fd` with the current thread's event loop.
     pub fn new(fd: &OwnedFd) -> io::Result<Self> {
-        let fd = fd.try_clone()?;
-        let socket = socket2::Socket::from(fd);
+        let socket = socket2::Socket::from(fd.try_clone()?);
         socket.set_nonblocking(true)?;
-        if socket.local_addr()?.is_unix() {
-            let listener = std::os::unix::net::UnixListener::from(OwnedFd::from(socket));
-            return UnixListener::from_std(listener).map(Self::Unix);
-        }
-        let local = socket.local_addr()?.as_socket().filter(|local| !local.ip().is_unspecified());
-        TcpListener::from_std(socket.into()).map(|listener| Self::Tcp(listener, local))
+        let bound = socket.local_addr()?;
+        Ok(Self {
+            fd: readable(socket.into())?,
+            is_unix: bound.is_unix(),
+            local: bound.as_socket().filter(|local| !local.ip().is_unspecified()),
+        })
     }
+}
 
-    async fn accept(&self) -> io::Result<Accepted> {
-        match self {
-            Self::Tcp(listener, local) => {
-                let (stream, peer) = listener.accept().await?;
-                let local = local.or_else(|| stream.local_addr().ok());
-                Ok(Accepted { stream: Stream::Tcp(stream), peer: Some(peer), local })
+/// Accepts until the task is aborted. A limit or a lack of descriptors pauses it; it never spins. Seats are taken once
+/// somebody knocks and before he is let in, so that limits are exact and who waits does so in the kernel's queue.
+pub async fn accept(listening: Listening, thread: Rc<Thread>, listener: Rc<ListenerState>, single: bool) {
+    // Readiness fails only when the event loop ends.
+    while let Ok(mut ready) = listening.fd.readable().await {
+        let seats = take_seats(&thread, &listener).await;
+        match ready.try_io(|fd| Ok(acceptfrom_with(fd, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?)) {
+            Ok(Ok((fd, peer))) => {
+                thread.look_at_clock();
+                let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+                let Listening { is_unix, local, .. } = listening;
+                spread(&thread, &listener, Fresh { fd, is_unix, peer, local, seats }, single);
             }
-            Self::Unix(listener) => {
-                let (stream, _) = listener.accept().await?;
-                Ok(Accepted { stream: Stream::Unix(stream), peer: None, local: None })
+            Ok(Err(error)) if is_of_the_connection(&error) => {}
+            Ok(Err(error)) => {
+                drop(seats);
+                let says = format_args!("listener {} pauses: {error}; raise the file limit", listener.name);
+                thread.shared.program.say(Level::Warning, "accept", says);
+                let _ = tokio::time::timeout(PAUSE, thread.shared.ended.rung()).await;
             }
+            Err(_nobody_knocks) => {}
         }
     }
 }
 
-/// Accepts until the task is aborted. A limit or a lack of descriptors pauses it; it never spins.
-pub async fn accept(listening: Listening, thread: Rc<Thread>, listener: Rc<ListenerState>, single: bool) {
-    loop {
-        match listening.accept().await {
-            Ok(accepted) => {
-                // One that is one too many waits here, those behind it in the kernel's queue.
-                let place = loop {
-                    match listener.admit() {
-                        Some(place) => break place,
-                        None => tokio::time::sleep(PAUSE).await,
-                    }
-                };
-                thread.look_at_clock();
-                spread(&thread, &listener, accepted, place, single);
-            }
-            Err(error) if is_of_the_connection(&error) => {}
-            Err(error) => {
-                let says = format_args!("listener {} pauses: {error}; raise the file limit", listener.name);
-                thread.shared.program.say(Level::Warning, "accept", says);
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-    }
+async fn take_seats(thread: &Thread, listener: &ListenerState) -> Taken {
+    let own = listener.crowd.seats.take().await;
+    let all = if listener.is_admin() { None } else { Some(thread.shared.seats.take().await) };
+    (own, all)
 }
 
 /// Whether it was the connection that failed, and not the listener.
@@ -107,46 +101,33 @@ fn is_of_the_connection(error: &io::Error) -> bool {
 }
 
 /// A single socket's connections go to all threads in turn; where there are several, each thread has its own.
-fn spread(thread: &Rc<Thread>, listener: &Rc<ListenerState>, accepted: Accepted, place: Place, single: bool) {
-    let Accepted { stream, peer, local } = accepted;
+fn spread(thread: &Rc<Thread>, listener: &Rc<ListenerState>, fresh: Fresh, single: bool) {
     if single {
         let mut threads = thread.threads.borrow_mut();
         let (all, next) = &mut *threads;
         if all.len() > 1 {
             *next = (*next + 1) % all.len();
-            if let (Some(other), Some(fresh)) = (all.get(*next), into_fresh(stream, peer)) {
+            if let Some(other) = all.get(*next) {
                 // Threads live as long as the process; a failure to send means that it ends.
-                let _ = other.send(Order::Take(fresh, listener.name.clone(), place));
+                let _ = other.send(Order::Take(fresh, listener.name.clone()));
             }
             return;
         }
     }
-    tokio::task::spawn_local(serve(stream, Peer::new(peer, local), Rc::clone(listener), place, Rc::clone(thread)));
+    begin(thread, listener, fresh);
 }
 
-fn into_fresh(stream: Stream, peer: Option<SocketAddr>) -> Option<Fresh> {
-    match stream {
-        Stream::Tcp(stream) => Some(Fresh::Tcp(stream.into_std().ok()?, peer?)),
-        Stream::Unix(stream) => stream.into_std().ok().map(Fresh::Unix),
-    }
-}
-
-/// Begins to serve a connection that another thread accepted.
-pub fn begin(thread: &Rc<Thread>, listener: &Rc<ListenerState>, fresh: Fresh, place: Place) {
-    let made = match fresh {
-        Fresh::Tcp(stream, peer) => TcpStream::from_std(stream).map(|stream| (Stream::Tcp(stream), Some(peer))),
-        Fresh::Unix(stream) => UnixStream::from_std(stream).map(|stream| (Stream::Unix(stream), None)),
+/// Begins to serve a connection, be it that another thread accepted it.
+pub fn begin(thread: &Rc<Thread>, listener: &Rc<ListenerState>, fresh: Fresh) {
+    let Fresh { fd, is_unix, peer, local, seats } = fresh;
+    let made = if is_unix {
+        UnixStream::from_std(fd.into()).map(|stream| (Stream::Unix(stream), None))
+    } else {
+        let local = local.or_else(|| socket2::SockRef::from(&fd.as_fd()).local_addr().ok()?.as_socket());
+        TcpStream::from_std(fd.into()).map(|stream| (Stream::Tcp(stream), local))
     };
     // What cannot be registered is closed; there is nobody to tell but the client, and no way to.
-    if let Ok((stream, peer)) = made {
-        let local = local_of(&stream);
-        tokio::task::spawn_local(serve(stream, Peer::new(peer, local), Rc::clone(listener), place, Rc::clone(thread)));
-    }
-}
-
-fn local_of(stream: &Stream) -> Option<SocketAddr> {
-    match stream {
-        Stream::Tcp(stream) => stream.local_addr().ok(),
-        Stream::Unix(_) => None,
+    if let Ok((stream, local)) = made {
+        tokio::task::spawn_local(serve(stream, Peer::new(peer, local), seats, Rc::clone(listener), Rc::clone(thread)));
     }
 }

@@ -9,9 +9,10 @@ use tidegate_core::lane::{Act, Close, Event, Lane, Side};
 
 use super::sides::Sides;
 use super::{lease, report};
+use crate::accept::Taken;
 use crate::pool::stream::Stream;
-use crate::threads::places::Place;
-use crate::threads::thread::{ListenerState, Open, Thread};
+use crate::threads::open::Open;
+use crate::threads::thread::{ListenerState, Thread};
 
 /// How long we read what a client still sends after our last answer.
 const LINGER: Duration = Duration::from_secs(5);
@@ -21,54 +22,57 @@ const LINGER: Duration = Duration::from_secs(5);
 pub fn serve(
     down: Stream,
     peer: Peer,
+    seats: Taken,
     listener: Rc<ListenerState>,
-    place: Place,
     thread: Rc<Thread>,
 ) -> impl Future<Output = ()> + 'static {
-    let open = thread.open(&listener, peer.ip(), place);
-    let mut sides = Sides::new(down, &thread);
-    let mut lane = Lane::new(peer, listener.is_proxied(), thread.now());
+    let mut open = Open::begin(thread, listener, seats);
+    let proxied = open.listener.is_proxied();
+    if !proxied {
+        open.meet(peer.ip());
+    }
+    let mut sides = Sides::new(down, &open.thread);
+    let mut lane = Lane::new(peer, proxied, open.thread.now());
     async move {
-        let _waker = thread.register().await;
-        let how = obey(&mut sides, &mut lane, &open, &listener, &thread).await;
+        let _waker = open.thread.register().await;
+        let how = obey(&mut sides, &mut lane, &mut open).await;
         if let Some(says) = lane.refused() {
-            report::refused(says, &lane, &listener, &thread);
+            report::refused(says, &lane, &open.listener, &open.thread);
         }
-        lane.clear(&mut thread.shelf.borrow_mut());
+        lane.clear(&mut open.thread.shelf.borrow_mut());
         match how {
             Close::Now => {}
             Close::Reset => sides.down.reset_on_close(),
             // Boxed, since few connections come to it.
             Close::Linger => Box::pin(linger(&mut sides.down)).await,
         }
+        drop(sides); // before its seat: who is let in then needs the descriptor
         drop(open);
     }
 }
 
 /// Does what the lane says until the connection is to close, and how.
-async fn obey(
-    sides: &mut Sides,
-    lane: &mut Lane,
-    open: &Open,
-    listener: &Rc<ListenerState>,
-    thread: &Rc<Thread>,
-) -> Close {
+async fn obey(sides: &mut Sides, lane: &mut Lane, open: &mut Open) -> Close {
     let mut event = Event::Accepted;
     loop {
-        thread.at(lane.stage(), lane.exchange().and_then(|exchange| exchange.route));
-        event = match thread.turn(listener, open, |turn| lane.next(event, turn)) {
-            Act::Wait(interest) => sides.first_of(interest, lane, thread).await,
-            Act::Lease(lease) => lease::take(sides, lane, thread, lease).await,
-            Act::GiveBack(keep) => lease::give_back(sides, lane, thread, keep),
+        open.thread.at(lane.stage(), lane.exchange().and_then(|exchange| exchange.route));
+        event = match open.turn(|turn| lane.next(event, turn)) {
+            Act::Wait(interest) => sides.first_of(interest, lane, &open.thread).await,
+            Act::Lease(lease) => lease::take(sides, lane, &open.thread, lease).await,
+            Act::GiveBack(keep) => lease::give_back(sides, lane, &open.thread, keep),
             Act::DropUpstream => sides.drop_upstream(),
             Act::Shut(side) => shut(sides, side).await,
+            Act::Meet => {
+                open.meet(lane.peer().ip());
+                Event::Done
+            }
             Act::Metrics => {
-                let text = thread.render_metrics().await;
-                thread.turn(listener, open, |turn| lane.supply(&text, turn));
+                let text = open.thread.render_metrics().await;
+                open.turn(|turn| lane.supply(&text, turn));
                 Event::Done
             }
             Act::Report => {
-                report::report(lane, listener, thread);
+                report::report(lane, &open.listener, &open.thread);
                 Event::Done
             }
             Act::Close(how) => return how,
@@ -107,7 +111,7 @@ mod tests {
     /// What a connection costs is in the docs; the bench measures it with all that the runtime adds.
     #[test]
     fn an_idle_connection_is_small() {
-        fn size<F>(_: impl Fn(Stream, Peer, Rc<ListenerState>, Place, Rc<Thread>) -> F) -> usize {
+        fn size<F>(_: impl Fn(Stream, Peer, Taken, Rc<ListenerState>, Rc<Thread>) -> F) -> usize {
             size_of::<F>()
         }
         assert!(size(serve) <= 640, "{} bytes: lane {}, sides {}", size(serve), size_of::<Lane>(), size_of::<Sides>());

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use tidegate_core::snapshot::compiled::Compiled;
 use tidegate_core::snapshot::document::{self, Document, EndpointDelta};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
+use super::drain::Drain;
 use super::shared::{Shared, Whereabouts};
 use super::thread::{Order, Socket, Thread};
 use crate::control::{Beat, Machine};
@@ -26,15 +27,11 @@ const ACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// How long the process waits at its end until what it said is written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How long idle connections may still carry a request in a drain.
-const GRACE: Duration = Duration::from_secs(2);
-
 /// All serving threads.
 pub struct Engine {
     shared: Arc<Shared>,
     inner: Mutex<Inner>,
-    drained: Arc<(Mutex<bool>, Condvar)>,
-    end_by: Arc<Mutex<Option<Instant>>>,
+    drain: Arc<Drain>,
 }
 
 #[derive(Default)]
@@ -43,7 +40,6 @@ struct Inner {
     secrets: HashMap<String, String>,
     compiled: Option<Arc<Compiled>>,
     threads: Vec<Handle>,
-    draining: bool,
 }
 
 struct Handle {
@@ -60,8 +56,7 @@ impl Engine {
         Ok(Arc::new(Self {
             shared: Arc::new(Shared::new(registry, writer, program)),
             inner: Mutex::default(),
-            drained: Arc::default(),
-            end_by: Arc::default(),
+            drain: Arc::default(),
         }))
     }
 
@@ -82,6 +77,7 @@ impl Engine {
         }
         let mut sockets = assign(inner, &compiled, wanted)?;
         self.shared.bound_pools(&compiled);
+        self.shared.bound_connections(&compiled);
         let senders: Vec<_> = inner.threads.iter().take(wanted).map(|thread| thread.orders.clone()).collect();
         let (done, acknowledged) = sync_channel(inner.threads.len());
         for (index, thread) in inner.threads.iter().enumerate() {
@@ -211,45 +207,8 @@ impl Machine for Engine {
 
     fn drain(&self, delay: Duration, timeout: Duration) {
         self.shared.ready.store(false, Ordering::Relaxed);
-        let end = Instant::now() + delay + timeout;
-        let mut end_by = self.end_by.lock().unwrap_or_else(PoisonError::into_inner);
-        *end_by = Some(end_by.map_or(end, |known| known.min(end)));
-        let mut inner = self.inner();
-        if std::mem::replace(&mut inner.draining, true) {
-            return;
-        }
-        let orders: Vec<_> = inner.threads.iter().map(|thread| thread.orders.clone()).collect();
-        let (shared, end_by) = (Arc::clone(&self.shared), Arc::clone(&self.end_by));
-        let (grace, drained) = (GRACE.min(timeout / 4), Arc::clone(&self.drained));
-        // Without its thread a drain could not end; then it ends at once.
-        let drain = std::thread::Builder::new().name("drain".into()).spawn(move || {
-            let over = || {
-                let end_by = end_by.lock().unwrap_or_else(PoisonError::into_inner);
-                end_by.is_none_or(|end| Instant::now() >= end)
-            };
-            let begin = Instant::now() + delay;
-            while Instant::now() < begin && !over() {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            for orders in orders {
-                let _ = orders.send(Order::Leave(shared.now().after(grace)));
-            }
-            while shared.connections.load(Ordering::Relaxed) > 0 && !over() {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            match shared.connections.load(Ordering::Relaxed) {
-                0 => shared.program.say(Level::Info, "drain", "every connection has ended"),
-                left => shared.program.say(
-                    Level::Warning,
-                    "drain",
-                    format_args!("time is over: {left} connections are cut"),
-                ),
-            }
-            set_drained(&drained);
-        });
-        if drain.is_err() {
-            set_drained(&self.drained);
-        }
+        let orders = self.inner().threads.iter().map(|thread| thread.orders.clone()).collect();
+        self.drain.begin(&self.shared, orders, delay, timeout);
     }
 
     fn reopen_logs(&self) {
@@ -304,7 +263,7 @@ impl Machine for Engine {
             })
             .collect();
         json!({
-            "connections": self.shared.connections.load(Ordering::Relaxed),
+            "connections": self.shared.seats.taken(),
             "threads": compiled.document.threads,
             "listeners": listeners,
             "upstreams": upstreams,
@@ -316,11 +275,7 @@ impl Machine for Engine {
     }
 
     fn wait_drained(&self) {
-        let (drained, changed) = &*self.drained;
-        let mut is_drained = drained.lock().unwrap_or_else(PoisonError::into_inner);
-        while !*is_drained {
-            is_drained = changed.wait(is_drained).unwrap_or_else(PoisonError::into_inner);
-        }
+        self.drain.wait();
         self.flush();
     }
 
@@ -368,10 +323,4 @@ fn spoken(log: document::ProgramLog) -> (Level, Format) {
         document::LogFormat::Json => Format::Json,
     };
     (level, format)
-}
-
-fn set_drained(drained: &(Mutex<bool>, Condvar)) {
-    let (is_drained, changed) = drained;
-    *is_drained.lock().unwrap_or_else(PoisonError::into_inner) = true;
-    changed.notify_all();
 }

@@ -2,7 +2,8 @@
 //!
 //! May use: tokio, core, everything of the engine. Must not know: Python.
 
-pub mod places; // how many connections there are, on a listener and in all
 pub mod shared; // what the threads share
 pub mod thread; // one serving thread
+pub mod open; // a connection that is open, counted
+mod drain; // the end: what is under way may end, until its time is over
 pub mod machine; // all of them, as the control thread sees them

@@ -1,7 +1,6 @@
 //! What the threads share: counts that must be exact on the machine, and what the whole process is doing.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -11,7 +10,8 @@ use tidegate_core::moment::Moment;
 use tidegate_core::route::RouteId;
 use tidegate_core::snapshot::compiled::Compiled;
 
-use super::places::Places;
+use crate::accept::crowd::Crowd;
+use crate::accept::seats::{Bell, Seats};
 use crate::log::program::ProgramLog;
 use crate::log::writer::LogWriter;
 use crate::metrics::registry::Registry;
@@ -27,13 +27,14 @@ pub struct Shared {
     pub writer: LogWriter,
     /// The program's own log.
     pub program: ProgramLog,
-    /// Client connections now.
-    pub connections: Arc<AtomicU64>,
+    /// Room for client connections, in all.
+    pub seats: Arc<Seats>,
+    /// Rings when a client connection has ended.
+    pub ended: Bell,
     /// Whether new work is welcome.
     pub ready: AtomicBool,
-    clients: Mutex<HashMap<(String, IpAddr), u64>>,
+    crowds: Mutex<HashMap<String, Arc<Crowd>>>,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
-    places: Mutex<HashMap<String, Arc<Places>>>,
 }
 
 impl Shared {
@@ -44,11 +45,11 @@ impl Shared {
             registry,
             writer,
             program,
-            connections: Arc::default(),
+            seats: Arc::default(),
+            ended: Bell::default(),
             ready: AtomicBool::new(true),
-            clients: Mutex::default(),
+            crowds: Mutex::default(),
             gates: Mutex::default(),
-            places: Mutex::default(),
         }
     }
 
@@ -66,37 +67,27 @@ impl Shared {
         }
     }
 
+    /// Who is connected to the listener of this name.
+    pub fn crowd(&self, listener: &str) -> Arc<Crowd> {
+        let mut crowds = self.crowds.lock().unwrap_or_else(PoisonError::into_inner);
+        match crowds.get(listener) {
+            Some(crowd) => Arc::clone(crowd),
+            None => Arc::clone(crowds.entry(listener.to_owned()).or_default()),
+        }
+    }
+
+    /// Bounds the connections of clients as a snapshot has it.
+    pub fn bound_connections(&self, compiled: &Compiled) {
+        self.seats.set_most(compiled.document.connections);
+        for listener in &compiled.listeners {
+            self.crowd(&listener.name).bound(listener.connections, listener.connections_per_client);
+        }
+    }
+
     /// Bounds the pools as a snapshot has it.
     pub fn bound_pools(&self, compiled: &Compiled) {
         for upstream in compiled.upstreams.iter().filter(|upstream| upstream.connections > 0) {
             self.gate(&upstream.name).bound(upstream.connections, upstream.queue);
-        }
-    }
-
-    /// The places of a listener.
-    pub fn places(&self, listener: &str) -> Arc<Places> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Places::new(Arc::clone(&self.connections)));
-        Arc::clone(places.entry(listener.to_owned()).or_insert_with(new))
-    }
-
-    /// Counts a connection of `client`; says how many it has on the listener.
-    pub fn enter(&self, listener: &str, client: IpAddr) -> u64 {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = clients.entry((listener.to_owned(), client)).or_default();
-        *count += 1;
-        *count
-    }
-
-    /// A connection of `client` has ended.
-    pub fn leave(&self, listener: &str, client: IpAddr) {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (listener.to_owned(), client);
-        if let Some(count) = clients.get_mut(&key) {
-            *count -= 1;
-            if *count == 0 {
-                clients.remove(&key);
-            }
         }
     }
 }

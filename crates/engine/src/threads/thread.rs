@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,9 +25,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
-use super::places::{Place, Places};
 use super::shared::{Shared, Whereabouts};
 use crate::accept;
+use crate::accept::crowd::Crowd;
 use crate::exchange::date::http_date;
 use crate::log::access::AccessLog;
 use crate::metrics::counted::{EndpointMetrics, ListenerMetrics, RouteMetrics, ThreadMetrics};
@@ -69,7 +68,7 @@ pub enum Order {
         done: SyncSender<()>,
     },
     /// A connection that another thread accepted for the listener of this name.
-    Take(accept::Fresh, String, Place),
+    Take(accept::Fresh, String),
     /// Somebody waits for a connection to one of these endpoints, by id: hand over one that has no work.
     Spare(Vec<u32>),
     /// Accept no more; connections without work go at this moment.
@@ -83,26 +82,13 @@ pub struct ListenerState {
     serving: RefCell<Rc<Serving>>,
     index: Cell<usize>,
     leave_at: Cell<Moment>,
-    places: Arc<Places>,
+    /// Who is connected to it.
+    pub crowd: Arc<Crowd>,
     /// Counters.
     pub metrics: Arc<ListenerMetrics>,
 }
 
 impl ListenerState {
-    /// Most connections on it and in all; 0 is no limit. Who asks how we are is let in where all places are taken.
-    fn limits(&self) -> (u64, u64) {
-        let serving = self.serving.borrow();
-        let listener = serving.compiled.listeners.get(self.index.get());
-        let all = if self.is_admin() { 0 } else { serving.compiled.document.connections };
-        (listener.map_or(0, |listener| listener.connections), all)
-    }
-
-    /// A place for one more connection; none where a limit is reached.
-    pub fn admit(&self) -> Option<Place> {
-        let (own, all) = self.limits();
-        self.places.take(own, all)
-    }
-
     /// Whether it is the admin's: what is asked there is no exchange that an access log tells of.
     pub fn is_admin(&self) -> bool {
         let serving = self.serving.borrow();
@@ -113,11 +99,6 @@ impl ListenerState {
     pub fn is_proxied(&self) -> bool {
         let serving = self.serving.borrow();
         serving.compiled.listeners.get(self.index.get()).is_some_and(|listener| listener.proxy_protocol)
-    }
-
-    fn most_per_client(&self) -> u64 {
-        let serving = self.serving.borrow();
-        serving.compiled.listeners.get(self.index.get()).map_or(0, |listener| listener.connections_per_client)
     }
 }
 
@@ -212,10 +193,10 @@ impl Thread {
                 // The control thread may have given up waiting; then nobody listens.
                 let _ = done.send(());
             }
-            Order::Take(fresh, name, place) => {
+            Order::Take(fresh, name) => {
                 let listener = self.listeners.borrow().get(&name).cloned();
                 if let Some(listener) = listener {
-                    accept::begin(self, &listener, fresh, place);
+                    accept::begin(self, &listener, fresh);
                 }
             }
             Order::Spare(endpoints) => self.pool.borrow_mut().spare(&endpoints, self.index),
@@ -245,7 +226,7 @@ impl Thread {
                     serving: RefCell::new(Rc::clone(&serving)),
                     index: Cell::new(index),
                     leave_at: Cell::new(Moment::NEVER),
-                    places: self.shared.places(&listener.name),
+                    crowd: self.shared.crowd(&listener.name),
                     metrics: self.shared.registry.listener(self.index, &listener.name),
                 })
             });
@@ -339,9 +320,8 @@ impl Thread {
     }
 
     /// Lets a lane look at what it may.
-    pub fn turn<T>(&self, listener: &ListenerState, open: &Open, look: impl FnOnce(&mut Turn<'_>) -> T) -> T {
+    pub(super) fn turn<T>(&self, listener: &ListenerState, crowded: bool, look: impl FnOnce(&mut Turn<'_>) -> T) -> T {
         let leave_at = self.leave_at.get().min(listener.leave_at.get());
-        let most = listener.most_per_client();
         let ready = self.shared.ready.load(Ordering::Relaxed);
         look(&mut Turn {
             now: self.now(),
@@ -353,16 +333,8 @@ impl Thread {
             leave_at,
             leaving: leave_at != Moment::NEVER || !ready,
             ready,
-            crowded: most > 0 && open.crowd > most,
+            crowded,
         })
-    }
-
-    /// Counts a connection as open until the guard is dropped.
-    pub fn open(self: &Rc<Self>, listener: &Rc<ListenerState>, client: Option<IpAddr>, place: Place) -> Open {
-        listener.metrics.accepted.one();
-        let client = client.filter(|_| listener.most_per_client() > 0);
-        let crowd = client.map_or(0, |client| self.shared.enter(&listener.name, client));
-        Open { thread: Rc::clone(self), listener: Rc::clone(listener), client, crowd, _place: place }
     }
 
     /// Makes the current task one that news wake, until the guard is dropped.
@@ -440,25 +412,6 @@ impl Thread {
         match std::thread::Builder::new().name("metrics".into()).spawn(render) {
             Ok(_) => made.await.unwrap_or_default(),
             Err(_) => Vec::new(),
-        }
-    }
-}
-
-/// A connection that is open.
-pub struct Open {
-    thread: Rc<Thread>,
-    listener: Rc<ListenerState>,
-    client: Option<IpAddr>,
-    /// How many connections its client had on the listener when it came, itself among them.
-    crowd: u64,
-    _place: Place,
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.listener.metrics.closed.one();
-        if let Some(client) = self.client {
-            self.thread.shared.leave(&self.listener.name, client);
         }
     }
 }

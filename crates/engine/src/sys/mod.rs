@@ -1,0 +1,5 @@
+//! What has no safe binding, behind functions that are safe to call: the one room of the engine with `unsafe` in it.
+//!
+//! May use: tokio, rustix. Must not know: any other room. In Rust because it runs for every connection.
+
+pub(crate) mod readiness; // waiting for a descriptor of ours

@@ -1,0 +1,107 @@
+//! The end: no work is begun any more, what is under way may end, until its time is over.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::timeout_at;
+
+use super::shared::Shared;
+use super::thread::Order;
+use crate::log::program::Level;
+
+/// How long idle connections may still carry a request.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How far the end has come.
+#[derive(Debug, Default)]
+pub(super) struct Drain {
+    state: Mutex<State>,
+    /// The end was brought forward.
+    sooner: Notify,
+    over: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    end_by: Option<Instant>,
+    is_over: bool,
+}
+
+impl Drain {
+    /// Begins on a thread of its own. A second call with shorter times brings the end forward.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        shared: &Arc<Shared>,
+        threads: Vec<UnboundedSender<Order>>,
+        delay: Duration,
+        timeout: Duration,
+    ) {
+        let begin = Instant::now() + delay;
+        let end = begin + timeout;
+        let known = {
+            let mut state = self.state();
+            let known = state.end_by;
+            state.end_by = Some(known.map_or(end, |known| known.min(end)));
+            known
+        };
+        if known.is_some() {
+            self.sooner.notify_one();
+            return;
+        }
+        let (drain, shared) = (Arc::clone(self), Arc::clone(shared));
+        let started = std::thread::Builder::new().name("drain".into()).spawn(move || {
+            // Only timers: nothing here needs a descriptor, of which there may be none left.
+            if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() {
+                runtime.block_on(drain.run(&shared, &threads, begin, GRACE.min(timeout / 4)));
+            }
+            drain.end();
+        });
+        if started.is_err() {
+            self.end(); // without its thread it could not end: so at once
+        }
+    }
+
+    async fn run(&self, shared: &Shared, threads: &[UnboundedSender<Order>], begin: Instant, grace: Duration) {
+        self.at_most_until_the_end(tokio::time::sleep_until(begin.into())).await;
+        for thread in threads {
+            // Threads live as long as the process; a failure to send means that it ends.
+            let _ = thread.send(Order::Leave(shared.now().after(grace)));
+        }
+        self.at_most_until_the_end(shared.seats.emptied()).await;
+        match shared.seats.taken() {
+            0 => shared.program.say(Level::Info, "drain", "every connection has ended"),
+            left => {
+                shared.program.say(Level::Warning, "drain", format_args!("time is over: {left} connections are cut"))
+            }
+        }
+    }
+
+    /// Waits for something, but not beyond the end, which may be brought forward meanwhile.
+    async fn at_most_until_the_end(&self, something: impl Future<Output = ()>) {
+        let mut something = std::pin::pin!(something);
+        loop {
+            let Some(end) = self.state().end_by else { return };
+            tokio::select! {
+                _ = timeout_at(end.into(), &mut something) => return,
+                () = self.sooner.notified() => {}
+            }
+        }
+    }
+
+    fn end(&self) {
+        self.state().is_over = true;
+        self.over.notify_all();
+    }
+
+    /// Blocks until it is over.
+    pub(super) fn wait(&self) {
+        let is_not_over = |state: &mut State| !state.is_over;
+        drop(self.over.wait_while(self.state(), is_not_over).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
