@@ -161,6 +161,7 @@ kinds! {
     InvalidTrailer "invalid_trailer" 400 "http_request_error" "a trailer may not hold framing or routing fields";
     InvalidProxyProtocol "invalid_proxy_protocol" 0 "http_request_error" "the connection did not begin with a PROXY protocol header";
     UnknownHost "unknown_host" 421 "http_request_denied" "this listener serves addresses and localhost only";
+    ForeignOrigin "foreign_origin" 403 "http_request_denied" "this listener answers no page of another site";
     MethodRefused "method_refused" 405 "http_request_denied" "CONNECT and TRACE are not served";
     MaxForwardsReached "max_forwards_reached" 200 "http_request_denied" "Max-Forwards reached 0 here";
     ExpectationFailed "expectation_failed" 417 "http_request_error" "only `Expect: 100-continue` is known";

@@ -60,10 +60,10 @@ fn choose_route(exchange: &mut Exchange, listener: &Listener, turn: &Turn<'_>) -
         TargetForm::Origin | TargetForm::Absolute | TargetForm::Authority => head.path.of(&exchange.bytes),
     };
     let path = read_path(raw, listener.dots)?;
-    let host = exchange.facts.host.as_ref().map(|host| host.name.of(&exchange.bytes));
-    if listener.kind == ListenerKind::Admin && !host.is_none_or(is_own_name) {
-        return Err(Failure::new(Kind::UnknownHost, Stage::Route, "Host is neither an address nor `localhost`"));
+    if listener.kind == ListenerKind::Admin {
+        refuse_pages_of_strangers(exchange)?;
     }
+    let host = exchange.facts.host.as_ref().map(|host| host.name.of(&exchange.bytes));
     let choice = turn.serving.compiled.table.choose(turn.listener, host, &path);
     exchange.resolved_path = path.forwarded;
     match choice {
@@ -78,7 +78,29 @@ fn choose_route(exchange: &mut Exchange, listener: &Listener, turn: &Turn<'_>) -
     }
 }
 
-/// Whether a Host is an address or `localhost`: a page of a stranger's site, whose name was rebound to us, has another.
+/// A stranger's page in an operator's browser may reach the admin listener: it names its own site as Host where that name
+/// was rebound to us, and as Origin where it asks across sites (RFC 6454, section 7).
+fn refuse_pages_of_strangers(exchange: &Exchange) -> Result<(), Failure> {
+    let bytes = &exchange.bytes;
+    let host = exchange.facts.host.as_ref();
+    if !host.is_none_or(|host| is_own_name(host.name.of(bytes))) {
+        return Err(Failure::new(Kind::UnknownHost, Stage::Route, "Host is neither an address nor `localhost`"));
+    }
+    let whole = host.map_or(&[][..], |host| host.whole.of(bytes));
+    let mut origins = exchange.head.fields.iter().filter(|field| field.known == Known::Origin);
+    if origins.any(|origin| !is_origin_of(origin.value.of(bytes), whole)) {
+        return Err(Failure::new(Kind::ForeignOrigin, Stage::Route, "Origin is another site than Host"));
+    }
+    Ok(())
+}
+
+/// Whether an Origin is the site that `host` names.
+fn is_origin_of(origin: &[u8], host: &[u8]) -> bool {
+    let named = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
+    named.is_some_and(|named| named.eq_ignore_ascii_case(host))
+}
+
+/// Whether a Host is an address or `localhost`.
 fn is_own_name(host: &[u8]) -> bool {
     let text = std::str::from_utf8(host).unwrap_or_default();
     let bare = text.trim_start_matches('[').trim_end_matches(']');
