@@ -71,9 +71,8 @@ def curl(tmp_path: Path) -> Curl:
     return Curl(tmp_path)
 
 
-@pytest.fixture
-def backend() -> Iterator[Callable[..., Backend]]:
-    """`backend(handler)` makes a backend inside the test; without a handler it answers with what it received."""
+def backends() -> Iterator[Callable[..., Backend]]:
+    """Makes backends, and ends them."""
     made: list[Backend] = []
 
     def make(handler: Handler | None = None, **options: Any) -> Backend:
@@ -83,6 +82,26 @@ def backend() -> Iterator[Callable[..., Backend]]:
     yield make
     for each in made:
         each.end()
+
+
+@pytest.fixture
+def backend() -> Iterator[Callable[..., Backend]]:
+    """`backend(handler)` makes a backend inside the test; without a handler it answers with what it received."""
+    yield from backends()
+
+
+@pytest.fixture(scope="module")
+def shared_backend() -> Iterator[Callable[..., Backend]]:
+    """The same, for backends that all tests of a file share."""
+    yield from backends()
+
+
+@pytest.fixture(scope="module")
+def shared_tidegate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tidegate]:
+    """For an instance that all tests of a file share, each on connections of its own: a start takes half a second."""
+    starter = Tidegate(tmp_path_factory.mktemp("shared"))
+    yield starter
+    starter.end()
 
 
 @pytest.fixture

@@ -1,36 +1,58 @@
 """What backends answer, well or badly, and what of it reaches the client."""
 
+from collections import deque
 from collections.abc import Callable
 
 import pytest
 
-from tests.peers.backend import Backend, Connection
+from tests.peers.backend import Backend, Connection, Request
 from tests.peers.messages import chunked, get, head, post
-from tests.peers.tidegate import Tidegate, upstream
+from tests.peers.tidegate import Running, Tidegate, upstream
 
 Backends = Callable[..., Backend]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-def answering(*answers: bytes, closes: bool = False) -> Callable[[Connection], None]:
-    """A backend that gives these answers, one for each request, from the first on each connection."""
+class Scripted:
+    """A backend that answers requests for a path with what the test wrote for it, and an instance in front of it."""
 
-    def answer(connection: Connection) -> None:
-        for each in answers:
-            if connection.read_request() is None:
-                return
-            connection.send(each)
-        if not closes:
-            assert connection.read_request() is None
+    def __init__(self, backend: Backend, proxy: Running) -> None:
+        self.backend = backend
+        self.proxy = proxy
+        self.scripts: dict[str, deque[tuple[bytes, bool]]] = {}
+        backend.handler = self._answer
 
-    return answer
+    def script(self, *answers: bytes, closes: bool = False) -> str:
+        """Give these answers, one for each request of the path that this returns; close after each, or stay."""
+        path = f"/{len(self.scripts)}"
+        self.scripts[path] = deque((answer, closes) for answer in answers)
+        return path
+
+    def seen(self, path: str) -> list[Request]:
+        """What was asked for at the path."""
+        return [request for request in self.backend.requests if request.line.split()[1] == path]
+
+    def _answer(self, connection: Connection) -> None:
+        closes = False
+        while not closes and (request := connection.read_request()):
+            answer, closes = self.scripts[request.line.split()[1]].popleft()
+            self.backend.saw(request)
+            connection.send(answer)
 
 
-def test_interim_answers_are_passed_on_in_order(tidegate: Tidegate, backend: Backends) -> None:
+@pytest.fixture(scope="module")
+def scripted(shared_tidegate: Tidegate, shared_backend: Backends) -> Scripted:
+    """One that all tests share."""
+    one = shared_backend()
+    return Scripted(one, shared_tidegate.run(upstream(one.address)))
+
+
+def test_interim_answers_are_passed_on_in_order(scripted: Scripted) -> None:
     hints = b"".join(b"HTTP/1.1 103 Early Hints\r\nLink: </%d.css>\r\n\r\n" % number for number in range(3))
     processing = b"HTTP/1.1 102 Processing\r\n\r\n"
-    with tidegate.run(upstream(backend(answering(hints + processing + OK)).address)).connect() as client:
-        seen = [client.send(get()).read_answer()] + [client.read_answer() for _ in range(4)]
+    path = scripted.script(hints + processing + OK)
+    with scripted.proxy.connect() as client:
+        seen = [client.ask(get(path))] + [client.read_answer() for _ in range(4)]
     assert [answer.status for answer in seen] == [103, 103, 103, 102, 200]
     assert [answer.field("link") for answer in seen[:3]] == ["</0.css>", "</1.css>", "</2.css>"]
     assert seen[-1].body == b"ok"
@@ -49,52 +71,40 @@ def test_an_early_hint_arrives_before_the_answer(tidegate: Tidegate, backend: Ba
         assert client.ask(b"x").status == 200
 
 
-def test_trailers_pass_both_ways(tidegate: Tidegate, backend: Backends) -> None:
+def test_trailers_pass_both_ways(scripted: Scripted) -> None:
     chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n"
-
-    def answer(connection: Connection) -> None:
-        while request := connection.read_request():
-            one.saw(request)
-            connection.send(chunks)
-
-    one = backend(answer)
-    with tidegate.run(upstream(one.address)).connect() as client:
-        request = chunked("/", b"hello", b"world", fields=("TE: trailers",), trailers=b"X-Sum: 9\r\nX-Sum: 10\r\n")
+    path = scripted.script(chunks, chunks)
+    request = chunked(path, b"hello", b"world", fields=("TE: trailers",), trailers=b"X-Sum: 9\r\nX-Sum: 10\r\n")
+    with scripted.proxy.connect() as client:
         for _ in range(2):
             got = client.ask(request)
             assert (got.body, got.trailers) == (b"ok", ["X-Sum: 7"])
-    assert [(request.body, request.trailers) for request in one.requests] == [
-        (b"helloworld", ["X-Sum: 9", "X-Sum: 10"])
-    ] * 2
+    for seen in scripted.seen(path):
+        assert (seen.body, seen.trailers) == (b"helloworld", ["X-Sum: 9", "X-Sum: 10"])
 
 
 @pytest.mark.parametrize("trailer", [b"Content-Length: 5", b"Host: other", b"Transfer-Encoding: chunked"])
-def test_a_trailer_that_would_change_the_request_is_refused(
-    tidegate: Tidegate, backend: Backends, trailer: bytes
-) -> None:
-    one = backend()
-    with tidegate.run(upstream(one.address)).connect() as client:
-        assert client.ask(chunked("/", b"hello", trailers=trailer + b"\r\n")).status == 400
-    assert one.requests == []
+def test_a_trailer_that_would_change_the_request_is_refused(scripted: Scripted, trailer: bytes) -> None:
+    path = scripted.script()
+    with scripted.proxy.connect() as client:
+        assert client.ask(chunked(path, b"hello", trailers=trailer + b"\r\n")).status == 400
+    assert scripted.seen(path) == []
 
 
-def test_a_body_that_ends_with_the_connection_is_whole_and_the_client_stays(
-    tidegate: Tidegate, backend: Backends
-) -> None:
+def test_a_body_that_ends_with_the_connection_is_whole_and_the_client_stays(scripted: Scripted) -> None:
     body = bytes(range(256)) * 1000
-    one = backend(answering(b"HTTP/1.1 200 OK\r\n\r\n" + body, closes=True))
-    with tidegate.run(upstream(one.address)).connect() as client:
+    path = scripted.script(*[b"HTTP/1.1 200 OK\r\n\r\n" + body] * 2, closes=True)
+    with scripted.proxy.connect() as client:
         for _ in range(2):
-            answer = client.ask(get())
+            answer = client.ask(get(path))
             assert (answer.field("transfer-encoding"), answer.body == body) == ("chunked", True)
-    assert one.accepted == 2
 
 
-def test_an_answer_of_http_1_0_is_understood(tidegate: Tidegate, backend: Backends) -> None:
-    one = backend(answering(b"HTTP/1.0 200 Fine\r\nContent-Length: 2\r\n\r\nok", closes=True))
-    with tidegate.run(upstream(one.address)).connect() as client:
+def test_an_answer_of_http_1_0_is_understood(scripted: Scripted) -> None:
+    path = scripted.script(*[b"HTTP/1.0 200 Fine\r\nContent-Length: 2\r\n\r\nok"] * 2, closes=True)
+    with scripted.proxy.connect() as client:
         for _ in range(2):
-            answer = client.ask(get())
+            answer = client.ask(get(path))
             assert (answer.version, answer.reason, answer.field("via"), answer.body) == (
                 "HTTP/1.1",
                 "Fine",
@@ -114,10 +124,10 @@ def test_an_answer_of_http_1_0_is_understood(tidegate: Tidegate, backend: Backen
     ],
     ids=["length", "chunks", "no empty line", "no chunk size", "junk after a chunk"],
 )
-def test_an_answer_that_is_cut_is_seen_to_be_cut(tidegate: Tidegate, backend: Backends, answer: bytes) -> None:
-    proxy = tidegate.run(upstream(backend(answering(answer, closes=True)).address))
-    with proxy.connect() as client:
-        client.send(get() + get("/next"))
+def test_an_answer_that_is_cut_is_seen_to_be_cut(scripted: Scripted, answer: bytes) -> None:
+    path = scripted.script(answer, OK, closes=True)
+    with scripted.proxy.connect() as client:
+        client.send(get(path) * 2)
         came, _, body = client.read_all().partition(b"\r\n\r\n")
         # What breaks before the head is on its way leaves nothing of it.
         assert came.startswith(b"HTTP/1.1 200 OK\r\n") or not came
@@ -143,24 +153,22 @@ def test_an_answer_that_is_cut_is_seen_to_be_cut(tidegate: Tidegate, backend: Ba
     ],
     ids=lambda value: None if isinstance(value, str) else value[:40].decode(),
 )
-def test_a_broken_answer_is_502_and_nothing_of_it_is_passed_on(
-    tidegate: Tidegate, backend: Backends, answer: bytes, kind: str
-) -> None:
-    turns = iter([answer, OK])
-    one = backend(lambda connection: answering(next(turns), closes=True)(connection))
-    with tidegate.run(upstream(one.address)).connect() as client:
-        got = client.ask(post("/", b"hello"))
+def test_a_broken_answer_is_502_and_nothing_of_it_is_passed_on(scripted: Scripted, answer: bytes, kind: str) -> None:
+    path = scripted.script(answer, OK, closes=True)
+    with scripted.proxy.connect() as client:
+        got = client.ask(post(path, b"hello"))
         assert (got.status, kind in got.body.decode()) == (502, True)
-        assert one.address not in got.body.decode() + got.head.decode()
-        assert client.ask(get()).body == b"ok"
-    assert one.accepted == 2
+        assert scripted.backend.address not in got.body.decode() + got.head.decode()
+        assert client.ask(get(path)).body == b"ok"
+    first, second = scripted.seen(path)
+    assert first.connection != second.connection
 
 
-def test_bytes_after_an_answer_reach_nobody(tidegate: Tidegate, backend: Backends) -> None:
-    one = backend(answering(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", OK))
-    with tidegate.run(upstream(one.address)).connect() as client:
-        assert [client.ask(get()).body for _ in range(3)] == [b"ok"] * 3
-    assert one.accepted == 3  # none of those connections was used again
+def test_bytes_after_an_answer_reach_nobody(scripted: Scripted) -> None:
+    path = scripted.script(*[OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"] * 3)
+    with scripted.proxy.connect() as client:
+        assert [client.ask(get(path)).body for _ in range(3)] == [b"ok"] * 3
+    assert len({request.connection for request in scripted.seen(path)}) == 3  # none was used again
 
 
 def test_bytes_on_an_idle_connection_reach_nobody(tidegate: Tidegate, backend: Backends) -> None:
@@ -188,14 +196,14 @@ def test_bytes_on_an_idle_connection_reach_nobody(tidegate: Tidegate, backend: B
     ],
 )
 def test_an_answer_without_a_body_leaves_both_connections_in_step(
-    tidegate: Tidegate, backend: Backends, method: str, answer: bytes, length: str | None
+    scripted: Scripted, method: str, answer: bytes, length: str | None
 ) -> None:
-    one = backend(answering(answer, OK, OK))
-    with tidegate.run(upstream(one.address)).connect() as client:
-        got = client.send(head(method, "/")).read_answer(head_only=True)
+    path = scripted.script(answer, OK, OK)
+    with scripted.proxy.connect() as client:
+        got = client.send(head(method, path)).read_answer(head_only=True)
         assert got.field("content-length") == length
-        assert [client.ask(get()).body for _ in range(2)] == [b"ok"] * 2
-    assert one.accepted == 1
+        assert [client.ask(get(path)).body for _ in range(2)] == [b"ok"] * 2
+    assert len({request.connection for request in scripted.seen(path)}) == 1
 
 
 @pytest.mark.parametrize(("method", "statuses"), [("GET", [200, 200]), ("POST", [200, 502])])

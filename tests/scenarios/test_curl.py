@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,22 @@ pytestmark = pytest.mark.needs("curl", "nginx", "uvicorn")
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 
 
-@pytest.fixture
-def file_url(tidegate: Tidegate, nginx: Nginx) -> str:
+@pytest.fixture(scope="module")
+def file_url(shared_tidegate: Tidegate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A file of nginx, through Tidegate."""
-    origin = nginx.start()
+    starter = Nginx(tmp_path_factory.mktemp("nginx"))
+    origin = starter.start()
     (origin.files / "a").write_bytes(CONTENT)
-    return f"{tidegate.run(upstream(origin.address)).url}/files/a"
+    yield f"{shared_tidegate.run(upstream(origin.address)).url}/files/a"
+    starter.end()
+
+
+@pytest.fixture(scope="module")
+def upload_url(shared_tidegate: Tidegate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """uvicorn, through Tidegate."""
+    starter = PythonServers(tmp_path_factory.mktemp("uvicorn"))
+    yield f"{shared_tidegate.run(upstream(starter.uvicorn())).url}/u"
+    starter.end()
 
 
 @pytest.fixture
@@ -66,12 +77,9 @@ def test_a_range_that_is_not_there_is_told(curl: Curl, file_url: str) -> None:
     ],
     ids=["expect", "chunked", "length", "http1.0", "post"],
 )
-def test_an_upload_arrives_whole(
-    tidegate: Tidegate, python_servers: PythonServers, curl: Curl, upload: Path, words: list[str], asks_first: bool
-) -> None:
-    proxy = tidegate.run(upstream(python_servers.uvicorn()))
+def test_an_upload_arrives_whole(upload_url: str, curl: Curl, upload: Path, words: list[str], asks_first: bool) -> None:
     named = [word.replace("FILE", str(upload)) for word in words]
-    got = curl("--expect100-timeout", "20", *named, f"{proxy.url}/u", stdin=CONTENT)
+    got = curl("--expect100-timeout", "20", *named, upload_url, stdin=CONTENT)
     assert (got.code, got.status) == (0, 200), got
     told = json.loads(got.body)
     assert (told["body"], told["sha256"]) == (len(CONTENT), hashlib.sha256(CONTENT).hexdigest())

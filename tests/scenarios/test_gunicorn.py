@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -18,6 +19,14 @@ from tests.peers.waiting import until
 pytestmark = pytest.mark.needs("gunicorn")
 
 THREADED = ("--worker-class", "gthread", "--threads", str(2 * TOGETHER), "--keep-alive", "1")
+
+
+@pytest.fixture(scope="module")
+def shared(shared_tidegate: Tidegate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One that all tests share which do not stream."""
+    starter = PythonServers(tmp_path_factory.mktemp("gunicorn"))
+    yield shared_tidegate.run(upstream(starter.gunicorn()))
+    starter.end()
 
 
 def ask_all(clients: list[Client], request: bytes) -> list[int | str]:
@@ -39,26 +48,23 @@ def ask_all(clients: list[Client], request: bytes) -> list[int | str]:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_the_sync_worker_loses_no_request(
-    tidegate: Tidegate, python_servers: PythonServers, load: Load, method: str
-) -> None:
-    proxy = tidegate.run(upstream(python_servers.gunicorn()))
+def test_the_sync_worker_loses_no_request(shared: Running, load: Load, method: str) -> None:
     request = get if method == "GET" else lambda path: post(path, b"x" * 2000)
-    with load.steady(f"{proxy.url}/p", connections=8, request=request) as seen:
+    with load.steady(f"{shared.url}/p", connections=8, request=request) as seen:
         seen.wait_for(500)
     assert seen.failures == []
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_536, 5_000_000])
-def test_a_post_arrives_whole(tidegate: Tidegate, python_servers: PythonServers, size: int) -> None:
+def test_a_post_arrives_whole(shared: Running, size: int) -> None:
     body = os.urandom(size)
-    with tidegate.run(upstream(python_servers.gunicorn())).connect() as client:
+    with shared.connect() as client:
         told = json.loads(client.ask(post("/p", body)).body)
     assert (told["body"], told["sha256"]) == (size, hashlib.sha256(body).hexdigest())
 
 
-def test_an_answer_in_chunks_comes_whole(tidegate: Tidegate, python_servers: PythonServers) -> None:
-    with tidegate.run(upstream(python_servers.gunicorn())).connect() as client:
+def test_an_answer_in_chunks_comes_whole(shared: Running) -> None:
+    with shared.connect() as client:
         answer = client.ask(get("/stream"))
     assert answer.body == b"".join(b"%d\n" % number * 100 for number in range(1000))
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.peers.backend import Backend
 from tests.peers.messages import chunk, get, head
-from tests.peers.tidegate import Tidegate, upstream
+from tests.peers.tidegate import Running, Tidegate, upstream
 from tests.peers.waiting import until
 
 Backends = Callable[..., Backend]
@@ -20,6 +20,12 @@ SMALL = {
     "chunk_extension_bytes": "20B",
 }
 CHUNKS = head("POST", "/", "Transfer-Encoding: chunked")
+
+
+@pytest.fixture(scope="module")
+def small(shared_tidegate: Tidegate, shared_backend: Backends) -> Running:
+    """An instance with small limits."""
+    return shared_tidegate.run(upstream(shared_backend().address, limits=SMALL))
 
 
 def lines(count: int, size: int = 1) -> list[str]:
@@ -48,11 +54,8 @@ def lines(count: int, size: int = 1) -> list[str]:
         )
     ],
 )
-def test_a_limit_is_named_where_it_is_passed(
-    tidegate: Tidegate, backend: Backends, request_bytes: bytes, status: int, says: str
-) -> None:
-    proxy = tidegate.run(upstream(backend().address, limits=SMALL))
-    with proxy.connect() as client:
+def test_a_limit_is_named_where_it_is_passed(small: Running, request_bytes: bytes, status: int, says: str) -> None:
+    with small.connect() as client:
         answer = client.ask(request_bytes)
         assert (answer.status, says in answer.body.decode()) == (status, True), answer
         if status != 200:

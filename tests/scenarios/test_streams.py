@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.peers.backend import Backend, Connection
-from tests.peers.messages import chunk, get, head, post
+from tests.peers.messages import chunk, chunked, get, head, post
 from tests.peers.tidegate import Config, Tidegate, upstream
 
 Backends = Callable[..., Backend]
@@ -102,6 +102,16 @@ def test_a_backend_that_does_not_read_stops_the_client(tidegate: Tidegate, backe
         reading.set()
         client.send(bytes(TOTAL - sent))
         assert client.read_answer().body == str(TOTAL).encode()
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_a_large_upload_arrives_whole(tidegate: Tidegate, backend: Backends, framing: str) -> None:
+    body = bytes(range(256)) * 4096  # 1 MiB
+    request = post("/", body) if framing == "length" else chunked("/", body[:7], body[7:500_000], body[500_000:])
+    one = backend()
+    with tidegate.run(upstream(one.address)).connect() as client:
+        assert [client.ask(request).status for _ in range(3)] == [200] * 3
+    assert [request.body == body for request in one.requests] == [True] * 3
 
 
 @pytest.mark.parametrize("when", ["while it waits", "while it reads", "while it sends"])

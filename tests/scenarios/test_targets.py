@@ -6,9 +6,29 @@ import pytest
 
 from tests.peers.backend import Backend
 from tests.peers.messages import head
-from tests.peers.tidegate import Tidegate, upstream
+from tests.peers.tidegate import Running, Tidegate, upstream
 
 Backends = Callable[..., Backend]
+
+
+@pytest.fixture(scope="module")
+def shared(shared_tidegate: Tidegate, shared_backend: Backends) -> tuple[Running, Backend]:
+    """An instance with one backend."""
+    one = shared_backend()
+    return shared_tidegate.run(upstream(one.address)), one
+
+
+@pytest.fixture
+def proxy(shared: tuple[Running, Backend]) -> Running:
+    """The instance."""
+    return shared[0]
+
+
+@pytest.fixture
+def origin(shared: tuple[Running, Backend]) -> Backend:
+    """Its backend, which has seen nothing yet."""
+    shared[1].requests.clear()
+    return shared[1]
 
 
 @pytest.mark.parametrize(
@@ -27,23 +47,21 @@ Backends = Callable[..., Backend]
     ids=lambda value: value.split(b"\r\n")[0].decode() if isinstance(value, bytes) else None,
 )
 def test_a_target_is_passed_on_in_the_form_that_an_origin_reads(
-    tidegate: Tidegate, backend: Backends, request_bytes: bytes, line: str, max_forwards: list[str]
+    proxy: Running, origin: Backend, request_bytes: bytes, line: str, max_forwards: list[str]
 ) -> None:
-    one = backend()
-    with tidegate.run(upstream(one.address)).connect() as client:
+    with proxy.connect() as client:
         assert client.ask(request_bytes).status == 200
-    assert (one.requests[0].line, one.requests[0].values("max-forwards")) == (line, max_forwards)
+    assert (origin.requests[0].line, origin.requests[0].values("max-forwards")) == (line, max_forwards)
 
 
 @pytest.mark.parametrize("target", ["*", "/a"])
-def test_at_max_forwards_0_we_answer_for_ourselves(tidegate: Tidegate, backend: Backends, target: str) -> None:
-    one = backend()
-    with tidegate.run(upstream(one.address)).connect() as client:
+def test_at_max_forwards_0_we_answer_for_ourselves(proxy: Running, origin: Backend, target: str) -> None:
+    with proxy.connect() as client:
         answer = client.ask(head("OPTIONS", target, "Max-Forwards: 0"))
         assert (answer.status, answer.body) == (200, b"")
         assert answer.field("allow") == "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
         assert client.ask(head("GET", "/")).status == 200  # the connection goes on
-    assert [request.line for request in one.requests] == ["GET / HTTP/1.1"]
+    assert [request.line for request in origin.requests] == ["GET / HTTP/1.1"]
 
 
 @pytest.mark.parametrize(
@@ -63,9 +81,8 @@ def test_at_max_forwards_0_we_answer_for_ourselves(tidegate: Tidegate, backend: 
     ids=lambda value: value.split(b"\r\n")[0].decode() if isinstance(value, bytes) else None,
 )
 def test_what_no_origin_should_see_is_refused(
-    tidegate: Tidegate, backend: Backends, request_bytes: bytes, status: int
+    proxy: Running, origin: Backend, request_bytes: bytes, status: int
 ) -> None:
-    one = backend()
-    with tidegate.run(upstream(one.address)).connect() as client:
+    with proxy.connect() as client:
         assert client.ask(request_bytes).status == status
-    assert one.requests == []
+    assert origin.requests == []

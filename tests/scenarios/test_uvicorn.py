@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -24,6 +25,14 @@ def proxy(tidegate: Tidegate, python_servers: PythonServers) -> Running:
     return tidegate.run(upstream(python_servers.uvicorn()))
 
 
+@pytest.fixture(scope="module")
+def shared(shared_tidegate: Tidegate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One that all tests share which do not stream."""
+    starter = PythonServers(tmp_path_factory.mktemp("uvicorn"))
+    yield shared_tidegate.run(upstream(starter.uvicorn()))
+    starter.end()
+
+
 def test_each_event_arrives_while_the_stream_is_open(proxy: Running) -> None:
     with proxy.connect() as reader, proxy.connect() as writer:
         reader.send(get("/events"))
@@ -32,6 +41,7 @@ def test_each_event_arrives_while_the_stream_is_open(proxy: Running) -> None:
             event = b"data: event %d\n\n" % number
             assert writer.ask(post("/events", b"event %d" % number)).status == 200
             assert reader.read_until(b"\n\n\r\n").endswith(event + b"\r\n")  # each its own chunk, and not one later
+        reader.reset()  # or uvicorn would wait for it when it ends
 
 
 def test_a_reader_of_events_that_resets_is_told_to_the_application(
@@ -76,20 +86,20 @@ def test_a_body_is_answered_while_it_comes(proxy: Running) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 65_536, 5_000_000])
-def test_a_post_arrives_whole(proxy: Running, size: int) -> None:
+def test_a_post_arrives_whole(shared: Running, size: int) -> None:
     body = os.urandom(size)
-    with proxy.connect() as client:
+    with shared.connect() as client:
         told = json.loads(client.ask(post("/p", body)).body)
     assert (told["body"], told["sha256"]) == (size, hashlib.sha256(body).hexdigest())
 
 
-def test_the_application_sees_the_host_that_the_client_named(proxy: Running) -> None:
-    with proxy.connect() as client:
+def test_the_application_sees_the_host_that_the_client_named(shared: Running) -> None:
+    with shared.connect() as client:
         assert json.loads(client.ask(post("/", b"")).body)["host"] == "api"
 
 
-def test_websockets_pass(proxy: Running) -> None:
-    with connect(f"ws://{proxy.address()}/ws", proxy=None) as client:
+def test_websockets_pass(shared: Running) -> None:
+    with connect(f"ws://{shared.address()}/ws", proxy=None) as client:
         for message in ("hello", os.urandom(500_000)):
             client.send(message)
             assert client.recv(10) == message
@@ -99,7 +109,7 @@ def test_websockets_pass(proxy: Running) -> None:
     assert closed.value.rcvd == Close(4001, "as you like")
 
 
-def test_a_steady_load_of_posts_loses_none(proxy: Running, load: Load) -> None:
-    with load.steady(f"{proxy.url}/p", connections=8, request=lambda path: post(path, b"x" * 2000)) as seen:
+def test_a_steady_load_of_posts_loses_none(shared: Running, load: Load) -> None:
+    with load.steady(f"{shared.url}/p", connections=8, request=lambda path: post(path, b"x" * 2000)) as seen:
         seen.wait_for(300)
     assert seen.failures == []

@@ -3,14 +3,15 @@
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Close
 from websockets.sync.client import ClientConnection, connect
 
-from tests.peers.backend import Backend
+from tests.peers.backend import Backend, Connection
+from tests.peers.messages import get
 from tests.peers.tidegate import Running, Tidegate, upstream
 from tests.peers.websocket_server import WebSocketServer
 
@@ -28,33 +29,40 @@ def proxy(tidegate: Tidegate, server: WebSocketServer) -> Running:
     return tidegate.run(upstream(server.address) | {"drain": {"timeout": "2s"}})
 
 
+@pytest.fixture(scope="module")
+def echo(shared_tidegate: Tidegate) -> Iterator[Running]:
+    """One that all tests share which only send and receive."""
+    with WebSocketServer() as made:
+        yield shared_tidegate.run(upstream(made.address))
+
+
 def open_tunnel(proxy: Running) -> ClientConnection:
     """A WebSocket through Tidegate."""
     return connect(f"ws://{proxy.address()}/ws", proxy=None, compression=None, max_size=None)
 
 
-def test_messages_are_echoed_both_ways(proxy: Running) -> None:
-    with open_tunnel(proxy) as client:
+def test_messages_are_echoed_both_ways(echo: Running) -> None:
+    with open_tunnel(echo) as client:
         for message in ("hello", "", b"\x00\xff", "more " * 1000):
             client.send(message)
             assert client.recv(10) == message
 
 
-def test_large_messages_come_whole(proxy: Running) -> None:
+def test_large_messages_come_whole(echo: Running) -> None:
     message = os.urandom(16 * 1024 * 1024)
-    with open_tunnel(proxy) as client:
+    with open_tunnel(echo) as client:
         client.send(message)
         assert client.recv(30) == message
 
 
-def test_a_message_in_fragments_comes_whole(proxy: Running) -> None:
-    with open_tunnel(proxy) as client:
+def test_a_message_in_fragments_comes_whole(echo: Running) -> None:
+    with open_tunnel(echo) as client:
         client.send(f"part {number} " for number in range(100))
         assert client.recv(10) == "".join(f"part {number} " for number in range(100))
 
 
-def test_a_ping_is_answered_by_the_other_end(proxy: Running) -> None:
-    with open_tunnel(proxy) as client:
+def test_a_ping_is_answered_by_the_other_end(echo: Running) -> None:
+    with open_tunnel(echo) as client:
         assert client.ping(b"are you there").wait(10)
 
 
@@ -66,8 +74,8 @@ def test_a_client_closes_with_a_handshake(proxy: Running, server: WebSocketServe
     assert ended.rcvd == ended.sent == Close(4000, "enough")  # the close frame, and its echo
 
 
-def test_a_server_closes_with_a_handshake(proxy: Running) -> None:
-    with open_tunnel(proxy) as client:
+def test_a_server_closes_with_a_handshake(echo: Running) -> None:
+    with open_tunnel(echo) as client:
         client.send("close, please")
         with pytest.raises(ConnectionClosed) as closed:
             client.recv(10)
@@ -117,13 +125,33 @@ def test_a_tunnel_that_outlasts_the_drain_is_cut(proxy: Running, server: WebSock
     assert proxy.supervisor.wait() == 0
 
 
-def test_a_server_that_refuses_is_heard(tidegate: Tidegate) -> None:
-    refusing = Backend(lambda connection: connection.answer("no\n", "403 Forbidden"))
+def test_what_comes_right_after_the_switch_and_after_half_a_close_is_passed_on(
+    tidegate: Tidegate, backend: Callable[..., Backend]
+) -> None:
+    def serve(connection: Connection) -> None:
+        request = connection.read_head()
+        assert request is not None
+        assert (request.values("connection"), request.values("upgrade")) == (["upgrade"], ["websocket"])
+        fields = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+        connection.send(f"HTTP/1.1 101 Switching Protocols\r\n{fields}\r\nhello")
+        while data := connection.socket.recv(100):
+            connection.send(data)
+        connection.send("last words")
+
+    fields = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x")
+    with tidegate.run(upstream(backend(serve).address)).connect() as client:
+        assert client.ask(get("/ws", *fields)).status == 101
+        assert client.read_exactly(5) == b"hello"
+        client.send("ping").half_close()
+        assert client.read_all() == b"pinglast words"
+
+
+def test_a_server_that_refuses_is_heard(tidegate: Tidegate, backend: Callable[..., Backend]) -> None:
+    refusing = backend(lambda connection: connection.answer("no\n", "403 Forbidden"))
     proxy = tidegate.run(upstream(refusing.address))
     with pytest.raises(InvalidStatus) as refused:
         open_tunnel(proxy)
     assert refused.value.response.status_code == 403
-    refusing.end()
 
 
 def test_a_silent_tunnel_ends_after_its_timeout(tidegate: Tidegate, server: WebSocketServer) -> None:
