@@ -15,7 +15,8 @@ mod serve; // accepting supervisors
 pub use machine::{Beat, Machine};
 pub use serve::serve;
 
-/// Reads `bytes` as a worker would read what a peer sends; for the fuzzer. Gives back how many requests it understood.
+/// Reads `bytes` as a worker would read what a peer sends, and compiles the snapshots among it; for the fuzzer. Gives
+/// back how many requests it understood.
 pub fn understand(bytes: &[u8]) -> std::io::Result<usize> {
     let (here, there) = std::os::unix::net::UnixStream::pair()?;
     let bytes = bytes.get(..bytes.len().min(64 << 10)).unwrap_or_default(); // what the kernel's buffer holds
@@ -23,7 +24,11 @@ pub fn understand(bytes: &[u8]) -> std::io::Result<usize> {
     drop(here);
     let mut understood = 0;
     while let Ok(frame) = frame::read(&there, frame::MOST_FROM_SUPERVISOR) {
-        understood += usize::from(request::decode(&frame.body).is_ok());
+        let Ok((_, request)) = request::decode(&frame.body) else { continue };
+        understood += 1;
+        if let request::Request::Snapshot(document) = request {
+            let _ = tidegate_core::snapshot::compiled::Compiled::build(*document, None);
+        }
     }
     Ok(understood)
 }
