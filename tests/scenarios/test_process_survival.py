@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
@@ -139,19 +137,3 @@ def test_a_second_sigterm_ends_at_once(tidegate: Tidegate, backend: Callable[...
         proxy.supervisor.wait_for_line("draining")
         proxy.supervisor.send(signal.SIGTERM)
         assert proxy.supervisor.wait(20) == 0
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_root_keeps_a_broker_and_the_rest_runs_as_the_user(tidegate: Tidegate, origin: Backend) -> None:
-    try:
-        subprocess.run([sys.executable, "-c", "import tidegate"], user=65534, group=65534, extra_groups=[], check=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("the user nobody cannot run this Python, which lies in a folder of root's alone")
-    proxy = tidegate.run(upstream(origin.address) | {"user": "nobody"})
-    for pid in (proxy.supervisor.pid, proxy.worker_pid):
-        with open(f"/proc/{pid}/status") as file:
-            status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
-        assert status["Uid"].split() == ["65534"] * 4
-        assert status["NoNewPrivs"] == "1"
-    with proxy.connect() as client:
-        assert client.ask(GET).status == 200

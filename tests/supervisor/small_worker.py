@@ -1,6 +1,7 @@
 """A worker of few lines that speaks the protocol, for tests of the supervisor: answers HTTP with its process ID.
 
-It does wrong what the source of a snapshot asks for, so that a test says it by the name of its file.
+It does wrong what the source of a snapshot asks for, so that a test says it by the name of its file. It speaks protocol
+1, and 0, which stands for that of an earlier version.
 """
 
 import array
@@ -51,7 +52,7 @@ class SmallWorker:
         """Do one thing; what it returns goes into the answer."""
         match asked["kind"]:
             case "hello":
-                if asked["protocol"] != 1 or asked["generation"] < self.generation:
+                if asked["protocol"] not in (0, 1) or asked["generation"] < self.generation:
                     return {"ok": False, "error": "another protocol or generation"}
                 self.generation = asked["generation"]
                 number = self.snapshot["number"] if self.snapshot else None

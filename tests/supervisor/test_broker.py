@@ -2,6 +2,7 @@
 
 import json
 import os
+import pwd
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from tidegate.supervisor.broker import Broker, serve
 from tidegate.supervisor.refusal import Refused
 from tidegate.supervisor.sockets import name_of
 
+USER = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+
 
 @pytest.fixture
 def wire(tmp_path: Path) -> Iterator[socket.socket]:
@@ -22,6 +25,7 @@ def wire(tmp_path: Path) -> Iterator[socket.socket]:
     folder = tmp_path / "etc"
     folder.mkdir()
     text = f"pid_file: {tmp_path}/pid\nlisteners: {{web: {{bind: '127.0.0.1:0'}}}}\nroutes: [{{to: api}}]\n"
+    text += f"user: {USER}\naccess_log: {{to: {tmp_path}/access.log}}\n"
     text += "upstreams: {api: {endpoints: ['127.0.0.1:9']}}\n"
     text += f"admin: {{bind: ':0', token: !secret file:{tmp_path}/key}}\n"
     config = load_text(text).config
@@ -62,6 +66,20 @@ def test_it_opens_secrets_of_the_configuration_and_files_beside_it(wire: socket.
 def test_it_writes_the_pid_file_of_the_configuration(wire: socket.socket, tmp_path: Path) -> None:
     Broker(wire).write_pid_file()
     assert (tmp_path / "pid").read_text() == f"{os.getpid()}\n"
+
+
+def test_it_makes_the_access_log_of_the_configuration_and_gives_nothing_away_that_is_there(
+    wire: socket.socket, tmp_path: Path
+) -> None:
+    log, secret = tmp_path / "access.log", tmp_path / "secret"
+    secret.write_text("hush")
+    Broker(wire).make_access_log()
+    assert (log.owner(), log.read_text(), log.stat().st_mode & 0o777) == (USER, "", 0o640)
+    log.unlink()
+    log.symlink_to(secret)
+    before = secret.stat()
+    Broker(wire).make_access_log()
+    assert (secret.stat().st_uid, secret.stat().st_mode) == (before.st_uid, before.st_mode)
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,82 @@ def test_a_new_supervisor_adopts_the_worker_its_sockets_and_its_connections(smal
     assert instance.get("more") == instance.worker != worker
 
 
+def test_a_worker_that_speaks_another_protocol_drains_while_a_new_one_serves(small: Make) -> None:
+    instance = small().write(drain={"timeout": "1s"}).start()
+    old, addresses = instance.worker, instance.addresses
+    instance.process.send(signal.SIGKILL)
+    instance.process.wait()
+    left = json.loads((instance.state / "worker.json").read_text())
+    (instance.state / "worker.json").write_text(json.dumps({**left, "protocol": 0}))
+    instance.start()
+    assert instance.addresses == addresses
+    instance.wait_for(f"the worker with pid {old} speaks another protocol: it drains, {instance.worker} serves")
+    instance.wait_for(f"the worker with pid {old} ended")
+    assert instance.get() == instance.worker != old
+    assert instance.call("stop").returncode == 0
+    assert sorted(each.name for each in instance.state.iterdir()) == ["lock", "snapshot.json"]
+
+
+def test_a_worker_that_cannot_be_adopted_is_ended_and_replaced(small: Make) -> None:
+    instance = small().write().start()
+    old = instance.worker
+    instance.process.send(signal.SIGKILL)
+    instance.process.wait()
+    left = json.loads((instance.state / "worker.json").read_text())
+    (instance.state / "worker.json").write_text(json.dumps({**left, "protocol": 7}))
+    instance.start()
+    instance.wait_for(rf"the worker with pid {old} cannot be adopted \(another protocol or generation\): it is ended")
+    assert instance.get() == instance.worker != old
+
+
+def test_an_api_socket_that_is_too_deep_is_told(small: Make) -> None:
+    instance = small()
+    instance.state = instance.folder / ("deep" * 20)
+    instance.write(admin={"bind": f"unix:{instance.folder}/a.sock"}).start()
+    instance.wait_for(r"the API is not served under /api: the path of its socket, .*/api.sock, has \d+ bytes")
+    assert instance.status()["document"]["upstreams"][-1]["name"] == "api"
+
+
+@pytest.mark.parametrize("when", ["start", "reload"])
+def test_an_access_log_that_cannot_be_written_is_refused(small: Make, when: str) -> None:
+    instance = small()
+    log = instance.folder / "missing" / "access.log"
+    says = f"access_log: {log} cannot be written: No such file or directory"
+    if when == "start":
+        instance.write(access_log={"to": str(log)})
+        process = Process([*LAUNCH, "run", instance.path, "--socket", instance.control], folder=ROOT)
+        assert process.wait(20) == 4
+        process.wait_for_line(f"^tidegate: {says}$")
+        assert not (instance.state / "worker.json").exists()
+    else:
+        instance.write().start().write(access_log={"to": str(log)})
+        done = instance.call("reload")
+        assert (done.returncode, done.stderr) == (1, f"{says}\n")
+        assert instance.status()["snapshot"]["number"] == 1
+
+
+def test_a_proxy_says_who_has_its_address_and_that_it_runs_already(small: Make) -> None:
+    first = small().write().start()
+    address, folder = first.addresses["web"], first.folder
+
+    def proxy(listen: str, state: str) -> Process:
+        words = [*LAUNCH, "proxy", "--listen", listen, "--to", "http://127.0.0.1:9", "--socket", folder / state]
+        return Process(words, environment={"STATE_DIRECTORY": str(folder / f"of-{state}")}, folder=ROOT)
+
+    second = proxy(address, "one")
+    assert second.wait(20) == 4
+    second.wait_for_line(
+        rf"^tidegate: {address} cannot be bound: Address already in use \(pid \d+, .*, listens there\)$"
+    )
+    with proxy("127.0.0.1:0", "two") as third:
+        third.wait_for_line("^ready: ")
+        fourth = proxy("127.0.0.1:0", "two")
+        assert fourth.wait(20) == 4
+        fourth.wait_for_line(f"^tidegate: already running as pid {third.pid} ")
+        third.send(signal.SIGINT)
+        assert third.wait(20) == 0
+
+
 def test_a_process_that_only_has_the_old_workers_id_is_left_alone(small: Make) -> None:
     instance = small().write().start()
     instance.call("stop")

@@ -1,5 +1,5 @@
-"""The broker: all that keeps root's rights when the program runs as another user. It binds, opens secrets, writes the
-pid file, and does nothing else; it ends when the supervisor does.
+"""The broker: all that keeps root's rights when the program runs as another user. It binds, opens secrets, makes
+the pid file and the access log's, and does nothing else; it ends when the supervisor does.
 
 The supervisor's questions are treated as a stranger's: bounded, typed, and only for what the configuration that root
 has read could name.
@@ -7,6 +7,7 @@ has read could name.
 
 import json
 import os
+import pwd
 import signal
 import socket
 from contextlib import suppress
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 from tidegate.config.config import Config
 from tidegate.config.listener import Bind
 from tidegate.config.secret import Secret
+from tidegate.supervisor import access_log
 from tidegate.supervisor.refusal import Refused
 from tidegate.supervisor.sockets import bind_address
 from tidegate.supervisor.state import replace
@@ -46,6 +48,10 @@ class Broker:
     def write_pid_file(self) -> None:
         """Write the pid file; it is removed when the supervisor ends. Raises `Refused`."""
         self._ask({"do": "pid_file"}, 0)
+
+    def make_access_log(self) -> None:
+        """Make the access log's file for the user that serves, after it was renamed. Raises `Refused`."""
+        self._ask({"do": "access_log"}, 0)
 
     def _ask(self, asked: dict[str, Any], descriptors: int) -> list[int]:
         try:
@@ -133,6 +139,15 @@ def _do(asked: dict[str, Any], config: Config, folder: Path, supervisor: int) ->
                     replace(config.pid_file, f"{supervisor}\n".encode(), 0o644)
                 except OSError as error:
                     raise Refused(f"pid_file {config.pid_file} cannot be written: {error.strerror}") from None
+            return [], []
+        case "access_log":
+            log_file = access_log.file_of(config)
+            if log_file is not None and config.user is not None:
+                user = pwd.getpwnam(config.user)
+                try:
+                    access_log.make(log_file, user.pw_uid, user.pw_gid)
+                except OSError as error:
+                    raise Refused(f"access_log: {log_file} cannot be made: {error.strerror}") from None
             return [], []
         case _:
             raise KeyError

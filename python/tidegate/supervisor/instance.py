@@ -213,9 +213,19 @@ class Instance:
         await self.snapshots.serve(self.worker, self.snapshots.config)
         self._record()
         if old is not None:
-            drain = self.snapshots.config.drain
             self.log.info(f"the worker with pid {old.pid} speaks another protocol: it drains, {self.worker.pid} serves")
-            await old.ask("drain", delay_ms=0, timeout_ms=drain.timeout.milliseconds)
+            self._spawn(self._see_off(old))
+
+    async def _see_off(self, old: Worker) -> None:
+        """Let the worker of an earlier version finish what it began."""
+        timeout_ms = self.snapshots.config.drain.timeout.milliseconds
+        with suppress(Gone, WorkerRefused):
+            await old.ask("drain", delay_ms=0, timeout_ms=timeout_ms)
+        done, _ = await asyncio.wait([old.ended], timeout=timeout_ms / 1000 + SPARE_S)
+        if not done:
+            old.kill()
+        self.log.info(f"the worker with pid {old.pid} {await old.ended}")
+        self.state.remove(os.path.basename(old.path))
 
     async def _start_worker(self) -> Worker:
         worker = Worker.start(self.state, self.generation)
@@ -384,8 +394,10 @@ class Instance:
         """Make the worker open its log files anew."""
         try:
             assert self.worker is not None
+            if self.household.make_access_log is not None:
+                self.household.make_access_log()
             await self.worker.ask("reopen")
-        except (Gone, WorkerRefused) as error:
+        except (Gone, WorkerRefused, Refused) as error:
             self.log.error(f"logs were not reopened: {error}")
             return {"ok": False, "error": str(error)}
         self.log.info("logs were reopened")

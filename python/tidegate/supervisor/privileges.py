@@ -8,12 +8,11 @@ import ctypes
 import os
 import pwd
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tidegate.config.config import Config
-from tidegate.supervisor import broker
+from tidegate.supervisor import access_log, broker
 from tidegate.supervisor.log import Log
 from tidegate.supervisor.refusal import Refused
 from tidegate.supervisor.sockets import Open, bind_address
@@ -28,6 +27,7 @@ class Household:
     open: Open = bind_address
     read_secret: Callable[[str], bytes] | None = None
     write_pid_file: Callable[[], None] | None = None
+    make_access_log: Callable[[], None] | None = None
 
 
 def become_user(config: Config, source: str, state: Path, control: Path, log: Log) -> Household:
@@ -52,8 +52,9 @@ def become_user(config: Config, source: str, state: Path, control: Path, log: Lo
         for each in [*state.iterdir(), control]:
             if not each.is_dir():
                 os.chown(each, user.pw_uid, user.pw_gid, follow_symlinks=False)
-        if config.access_log is not None and config.access_log.to != "stdout":
-            _give_log(config.access_log.to, user)
+        log_file = access_log.file_of(config)
+        if log_file is not None:
+            access_log.make(log_file, user.pw_uid, user.pw_gid)
         helper = broker.start(config, folder)
         os.initgroups(user.pw_name, user.pw_gid)
         os.setresgid(user.pw_gid, user.pw_gid, user.pw_gid)
@@ -63,11 +64,4 @@ def become_user(config: Config, source: str, state: Path, control: Path, log: Lo
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise Refused(f"no_new_privs cannot be set: {os.strerror(ctypes.get_errno())}")
     os.environ["HOME"] = user.pw_dir
-    return Household(helper.bind, helper.read_secret, helper.write_pid_file)
-
-
-def _give_log(path: str, user: pwd.struct_passwd) -> None:
-    with suppress(FileExistsError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
-        os.fchown(descriptor, user.pw_uid, user.pw_gid)
-        os.close(descriptor)
+    return Household(helper.bind, helper.read_secret, helper.write_pid_file, helper.make_access_log)

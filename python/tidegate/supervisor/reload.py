@@ -8,6 +8,7 @@ from tidegate.compile import machine
 from tidegate.compile.snapshot import compile_snapshot
 from tidegate.config.config import Config
 from tidegate.config.secret import SecretUnreadable
+from tidegate.supervisor import access_log
 from tidegate.supervisor.control_socket import MOST_PATH
 from tidegate.supervisor.frames import Gone
 from tidegate.supervisor.log import Log
@@ -43,6 +44,7 @@ class Snapshots:
         self.number = 0
         self.since = 0.0
         self._state = state
+        self._api = state.folder / "api.sock"
         self._sockets = sockets
         self._names = names
         self._read_secret = read_secret
@@ -77,7 +79,9 @@ class Snapshots:
             secrets = read_secrets(config, self._read_secret)
         except (SecretUnreadable, Refused) as error:
             raise NotReloaded(str(error)) from None
+        access_log.check(config)
         taken = self._sockets.take(config)
+        self._tell_of_a_long_path(config)
         before = self.config, self.bound
         self.config, self.bound = config, taken.config
         since = time.time()
@@ -97,6 +101,12 @@ class Snapshots:
         self.number, self.since = self.number + 1, since
         self._document, self._secrets = document, secrets
         self._write()
+
+    def _tell_of_a_long_path(self, config: Config) -> None:
+        length = len(str(self._api).encode())
+        if config.admin is not None and length > MOST_PATH:
+            says = f"the API is not served under /api: the path of its socket, {self._api}, has {length} bytes"
+            self._log.warning(f"{says}, and the kernel takes {MOST_PATH}; a shorter `state` mends that")
 
     async def serve_again(self, worker: Worker) -> None:
         """Serve the last good snapshot, in a new worker."""
@@ -119,7 +129,6 @@ class Snapshots:
         await worker.ask("snapshot", snapshot=document)
 
     def _compile(self, number: int, since: float, ids: dict[str, list[int]]) -> dict[str, Any]:
-        api = str(self._state.folder / "api.sock")
         return compile_snapshot(
             self.bound,
             number=number,
@@ -129,7 +138,7 @@ class Snapshots:
             connections=self.connections,
             sockets=ids,
             resolved=self._names.resolved,
-            api_socket=api if len(api.encode()) <= MOST_PATH else None,
+            api_socket=str(self._api) if len(str(self._api).encode()) <= MOST_PATH else None,
         )
 
     def _write(self) -> None:

@@ -1,0 +1,90 @@
+"""Started as root with `user:`: a small broker keeps root's rights, all the rest is that user's."""
+
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.peers.backend import Backend
+from tests.peers.tidegate import Config, Running, Tidegate, upstream
+from tests.peers.waiting import until
+
+Backends = Callable[..., Backend]
+GET = "GET /a HTTP/1.1\r\nHost: api\r\n\r\n"
+
+
+@pytest.fixture
+def as_nobody(backend: Backends) -> Iterator[Callable[..., Running]]:
+    """`as_nobody(access_log={...})` prepares an instance that becomes nobody, in a folder that nobody may enter."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    try:
+        subprocess.run([sys.executable, "-c", "import tidegate"], user=65534, group=65534, extra_groups=[], check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("the user nobody cannot run this Python, which lies in a folder of root's alone")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        starter = Tidegate(folder)
+
+        def prepare(**keys: object) -> Running:
+            config: Config = upstream(backend().address) | {"user": pwd.getpwuid(65534).pw_name, **keys}
+            return starter.prepare(config)
+
+        yield prepare
+        starter.end()
+
+
+def test_root_keeps_a_broker_and_the_rest_runs_as_the_user(as_nobody: Callable[..., Running]) -> None:
+    proxy = as_nobody().start()
+    for pid in (proxy.supervisor.pid, proxy.worker_pid):
+        with open(f"/proc/{pid}/status") as file:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        assert status["Uid"].split() == ["65534"] * 4
+        assert status["NoNewPrivs"] == "1"
+    with proxy.connect() as client:
+        assert client.ask(GET).status == 200
+    proxy.reload()
+    assert proxy.stop() == 0
+
+
+def test_a_new_supervisor_adopts_the_users_worker(as_nobody: Callable[..., Running]) -> None:
+    proxy = as_nobody().start()
+    worker = proxy.worker_pid
+    proxy.kill_supervisor()
+    proxy.start()
+    assert proxy.worker_pid == worker
+    with proxy.connect() as client:
+        assert client.ask(GET).status == 200
+
+
+def test_an_access_log_in_a_folder_of_roots_is_made_for_the_user_and_again_after_it_was_renamed(
+    as_nobody: Callable[..., Running],
+) -> None:
+    proxy = as_nobody(access_log={"to": "access.log"})
+    log = proxy.folder / "access.log"
+    proxy.start()
+    for name in ("access.log.1", "access.log.2"):
+        with proxy.connect() as client:
+            assert client.ask(GET).status == 200
+        until(lambda: '"path":"/a"' in log.read_text())
+        log.rename(proxy.folder / name)
+        proxy.supervisor.send(signal.SIGUSR1)
+        until(log.exists)
+        assert log.owner() == "nobody"
+
+
+def test_an_access_log_that_only_root_may_write_is_refused(as_nobody: Callable[..., Running]) -> None:
+    proxy = as_nobody(access_log={"to": "access.log"})
+    log = proxy.folder / "access.log"
+    log.touch(0o600)
+    with pytest.raises(AssertionError, match="cannot be written by `nobody`: Permission denied; make it that user's"):
+        proxy.start()
+    assert proxy.supervisor.wait() == 4
+    assert log.stat().st_uid == 0
