@@ -1,25 +1,18 @@
 """Looking names up: hosts file, search domains, and a real name server."""
 
 import asyncio
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import dns.asyncresolver
 import pytest
 
-from tests.peers.needs import need
-from tests.peers.process import Process
+from tests.peers.name_server import start_dnsmasq
 from tidegate.discovery.dns import LookupFailed
 from tidegate.discovery.resolver import SystemResolver
 
 RECORDS = """\
-no-resolv
-no-hosts
-bind-interfaces
-listen-address=127.0.0.1
 local-ttl=7
-local=/test/
 host-record=api.one.test,10.0.0.1,fd00::1,7
 host-record=four.one.test,10.0.0.4,7
 host-record=six.one.test,fd00::6,7
@@ -33,12 +26,7 @@ host-record=deep.two.test,10.0.0.2
 @pytest.fixture
 def resolver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SystemResolver]:
     """A resolver with one name server, dnsmasq on a port of the kernel's choice."""
-    program = need("dnsmasq")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (tmp_path / "dnsmasq.conf").write_text(f"{RECORDS}port={port}\n")
-    words = [program, "--keep-in-foreground", "--log-facility=-", f"--conf-file={tmp_path}/dnsmasq.conf", "--user="]
+    process, port = start_dnsmasq(tmp_path, RECORDS)
     (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\nsearch one.test two.test\noptions ndots:2\n")
     (tmp_path / "hosts").write_text("10.9.9.9 listed.test Listed # a comment\n::9 listed\nnonsense listed\n")
     made = dns.asyncresolver.Resolver.__init__
@@ -48,8 +36,7 @@ def resolver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[System
         self.port = port
 
     monkeypatch.setattr(dns.asyncresolver.Resolver, "__init__", on_the_port)
-    with Process(words) as process:
-        process.wait_for_line("started, version")
+    with process:
         yield SystemResolver(tmp_path / "hosts", tmp_path / "resolv.conf")
 
 
