@@ -71,6 +71,21 @@ def test_an_early_hint_arrives_before_the_answer(tidegate: Tidegate, backend: Ba
         assert client.ask(b"x").status == 200
 
 
+def test_an_answer_during_an_upload_arrives_though_the_backend_then_resets(
+    tidegate: Tidegate, backend: Backends
+) -> None:
+    def refuse(connection: Connection) -> None:
+        connection.read_head()
+        connection.answer("too big", "413 Content Too Large", "Connection: close")
+        connection.socket.close()  # what it has not read makes this a reset
+
+    proxy = tidegate.run(upstream(backend(refuse).address))
+    for _ in range(30):
+        with proxy.connect() as client:
+            client.send(head("POST", "/", "Content-Length: 3000000") + b"x" * 3_000_000)
+            assert client.read_answer().status == 413
+
+
 def test_trailers_pass_both_ways(scripted: Scripted) -> None:
     chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 7\r\n\r\n"
     path = scripted.script(chunks, chunks)

@@ -108,10 +108,11 @@ impl Sides {
             }
         }
         if let Some(Connection { stream: up, .. }) = &mut self.up {
-            if interest.write_upstream
-                && let Poll::Ready(event) = write(Side::Upstream, up, lane, cx)
-            {
-                return Poll::Ready(event);
+            let wrote = if interest.write_upstream { write(Side::Upstream, up, lane, cx) } else { Poll::Pending };
+            // An endpoint that answers early and closes breaks our write: what it said can still be read.
+            let is_broken = wrote == Poll::Ready(Event::Broke(Side::Upstream));
+            if wrote.is_ready() && !(is_broken && interest.read_upstream) {
+                return wrote;
             }
             if interest.read_upstream {
                 let came = match pipe_for(interest, &mut self.pipe, up, &self.down, thread) {
