@@ -1,5 +1,6 @@
 //! What was done against what was expected, and what one split did against what another did.
 
+use memchr::memmem;
 use tidegate_core::framing::{ChunkLimits, ChunkReader, Piece};
 use tidegate_core::lane::Side;
 
@@ -148,9 +149,8 @@ impl Chunks {
 
     /// Passes what stands before a chunked body.
     fn take_head<'a>(&mut self, bytes: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-        let find = |from: usize, what: &[u8]| bytes[from..].windows(what.len()).position(|part| part == what);
-        let coding = find(0, b"\r\ntransfer-encoding: chunked\r\n");
-        let end = coding.and_then(|at| Some(at + find(at, b"\r\n\r\n")? + 4));
+        let coding = memmem::find(bytes, b"\r\ntransfer-encoding: chunked\r\n");
+        let end = coding.and_then(|at| Some(at + memmem::find(&bytes[at..], b"\r\n\r\n")? + 4));
         if end.is_some() {
             self.body = Some(ChunkReader::default());
         }

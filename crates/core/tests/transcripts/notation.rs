@@ -59,7 +59,7 @@ impl Notation {
 
 /// The lines of the head at the front of `bytes`, and what follows.
 fn split_head(bytes: &[u8]) -> Option<(Vec<String>, Vec<u8>)> {
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let end = memchr::memmem::find(bytes, b"\r\n\r\n")?;
     let lines = String::from_utf8_lossy(&bytes[..end]).split("\r\n").map(str::to_owned).collect();
     Some((lines, bytes[end + 4..].to_vec()))
 }

@@ -23,22 +23,25 @@ const MOST_TURNS: usize = 2_000_000;
 /// No lane holds more bytes that wait to be sent than its two boxes and what was copied behind a head.
 const MOST_WAITING: usize = 128 * 1024 + 2 * 64 * 1024 + 64;
 
+/// What the kernel holds of bytes that go past the lane.
+const PIPE: usize = 64 * 1024;
+
 /// How long an idle connection may still carry a request in a drain, as the engine has it.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// What a side has sent and not been asked for yet.
-enum Coming {
-    Bytes(Vec<u8>),
+enum Coming<'a> {
+    Bytes(&'a [u8]),
     End,
     Reset,
 }
 
-struct Socket {
-    coming: VecDeque<Coming>,
+struct Socket<'a> {
+    coming: VecDeque<Coming<'a>>,
     room: usize,
 }
 
-impl Socket {
+impl Socket<'_> {
     fn new() -> Self {
         Self { coming: VecDeque::new(), room: usize::MAX }
     }
@@ -62,8 +65,10 @@ struct Player<'a> {
     shelf: Shelf,
     now: Moment,
     leave_at: Moment,
-    down: Socket,
-    up: Option<Socket>,
+    down: Socket<'a>,
+    up: Option<Socket<'a>>,
+    /// What of an answer went past the lane, and waits for the client; none where nothing ever does.
+    pipe: Option<Vec<u8>>,
     asked: Asked,
     interest: Interest,
     is_over: bool,
@@ -74,6 +79,7 @@ struct Player<'a> {
 /// Plays `script`; says for each step what came of it.
 pub(crate) fn play(script: &Script, split: Split) -> Result<Vec<Done>, String> {
     let mut player = Player::new(script)?;
+    player.pipe = (split == Split::Spliced).then(Vec::new);
     let mut done = Vec::new();
     for (at, step) in script.steps.iter().enumerate() {
         player.at = at;
@@ -107,6 +113,7 @@ impl<'a> Player<'a> {
             leave_at: Moment::NEVER,
             down: Socket::new(),
             up: None,
+            pipe: None,
             asked: Asked::Nothing,
             interest: Interest::default(),
             is_over: false,
@@ -115,7 +122,7 @@ impl<'a> Player<'a> {
         })
     }
 
-    fn take(&mut self, input: &Input, step: usize, split: Split) -> Result<(), String> {
+    fn take(&mut self, input: &'a Input, step: usize, split: Split) -> Result<(), String> {
         if self.is_over {
             return Err("the connection is over already".into());
         }
@@ -135,7 +142,7 @@ impl<'a> Player<'a> {
             }
             Input::Bytes(side, bytes) => {
                 let pieces = split.pieces(step, bytes);
-                self.socket(*side)?.coming.extend(pieces.into_iter().map(|piece| Coming::Bytes(piece.to_vec())));
+                self.socket(*side)?.coming.extend(pieces.into_iter().map(Coming::Bytes));
             }
             Input::Closed(side) => self.socket(*side)?.coming.push_back(Coming::End),
             Input::Reset(side) => self.socket(*side)?.coming.push_back(Coming::Reset),
@@ -147,7 +154,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    fn socket(&mut self, side: Side) -> Result<&mut Socket, String> {
+    fn socket(&mut self, side: Side) -> Result<&mut Socket<'a>, String> {
         match side {
             Side::Downstream => Ok(&mut self.down),
             Side::Upstream => self.up.as_mut().ok_or_else(|| "there is no upstream connection".into()),
@@ -274,6 +281,9 @@ impl<'a> Player<'a> {
 
     fn write(&mut self, side: Side) -> Option<Event> {
         let mut bytes = self.lane.waiting(side).concat();
+        if let Some(pipe) = self.pipe.as_mut().filter(|pipe| side == Side::Downstream && !pipe.is_empty()) {
+            bytes = pipe.drain(..pipe.len().min(self.down.room)).collect();
+        }
         let socket = self.socket(side).ok()?;
         if matches!(socket.coming.front(), Some(Coming::Reset)) {
             return Some(Event::Broke(side));
@@ -307,12 +317,19 @@ impl<'a> Player<'a> {
             }
             Some(Coming::Reset) => Some(Event::Broke(side)),
             Some(Coming::Bytes(bytes)) => {
-                let n = bytes.len().min(room.len());
-                room[..n].copy_from_slice(&bytes[..n]);
-                if n < bytes.len() {
-                    socket.coming.push_front(Coming::Bytes(bytes[n..].to_vec()));
+                let splice = if side == Side::Upstream { self.interest.splice.min(PIPE) } else { 0 };
+                let pipe = self.pipe.as_mut().filter(|_| splice > 0);
+                let most = if pipe.is_some() { splice } else { room.len() };
+                let (now, later) = bytes.split_at(bytes.len().min(most));
+                if !later.is_empty() {
+                    socket.coming.push_front(Coming::Bytes(later));
                 }
-                (n > 0).then_some(Event::Read(side, n))
+                if let Some(pipe) = pipe {
+                    pipe.extend_from_slice(now);
+                    return Some(Event::Spliced(now.len()));
+                }
+                room[..now.len()].copy_from_slice(now);
+                (!now.is_empty()).then_some(Event::Read(side, now.len()))
             }
         }
     }
@@ -320,7 +337,8 @@ impl<'a> Player<'a> {
     /// What holds whatever is waited for.
     fn check(&self, interest: Interest) -> Result<(), String> {
         let waiting = |side| self.lane.waiting(side).iter().map(|slice| slice.len()).sum::<usize>();
-        let (down, up) = (waiting(Side::Downstream), waiting(Side::Upstream));
+        let spliced = self.pipe.as_ref().map_or(0, Vec::len);
+        let (down, up) = (waiting(Side::Downstream) + spliced, waiting(Side::Upstream));
         if interest.read_upstream && down > 0 {
             return Err(format!("more is read of the answer while {down} bytes of it wait for the client"));
         }

@@ -1,6 +1,8 @@
 //! The configuration that a transcript's first lines tell: one listener, one route to one upstream, with the defaults
 //! that a user gets; a line changes one of them, or adds a route that answers without an upstream.
 
+use std::cell::OnceCell;
+
 use serde_json::{Value, json};
 use tidegate_core::snapshot::compiled::Compiled;
 use tidegate_core::snapshot::document::Document;
@@ -10,13 +12,14 @@ use crate::script::read_duration;
 /// The snapshot document, and what else a transcript may say at its top.
 pub(crate) struct Setting {
     document: Value,
+    decoded: OnceCell<Result<Document, String>>,
     /// The client has more connections than it may.
     pub(crate) crowded: bool,
 }
 
 impl Default for Setting {
     fn default() -> Self {
-        Self { document: defaults(), crowded: false }
+        Self { document: defaults(), decoded: OnceCell::new(), crowded: false }
     }
 }
 
@@ -42,7 +45,9 @@ impl Setting {
 
     /// The snapshot as the road reads it.
     pub(crate) fn compile(&self) -> Result<Compiled, String> {
-        let document: Document = serde_json::from_value(self.document.clone()).map_err(|says| says.to_string())?;
+        // Decoded once, and compiled for each play: what is known of endpoints must not outlive one.
+        let read = || serde_json::from_value(self.document.clone()).map_err(|says| says.to_string());
+        let document = self.decoded.get_or_init(read).clone()?;
         Compiled::build(document, None).map_err(|says| says.join("; "))
     }
 

@@ -2,9 +2,10 @@
 
 use crate::script::Script;
 
-/// A large piece is not split at each of its bytes, but at so many at its front and at its end.
-const FRONT: usize = 200;
-const END: usize = 20;
+/// A piece is split at each of its bytes; a large one, at so many at its front and at its end.
+const LARGE: usize = 2_000;
+const FRONT: usize = 60;
+const END: usize = 10;
 
 /// So many bytes of a piece come each alone, and what follows in pieces of an odd size.
 const MOST_ALONE: usize = 4_000;
@@ -16,15 +17,18 @@ pub(crate) enum Split {
     Whole,
     /// Each byte alone.
     EachByte,
+    /// As they are written; those of an answer that need not be seen go past the lane.
+    Spliced,
     /// As they are written, but those of one step in two pieces.
     At { step: usize, at: usize },
 }
 
-/// Every way to split the input that is tried: each byte alone, and in two at each place.
+/// Every way that is tried: each byte alone, past the lane where it allows that, and in two at each place.
 pub(crate) fn all(script: &Script) -> Vec<Split> {
-    let mut splits = vec![Split::EachByte];
+    let mut splits = vec![Split::EachByte, Split::Spliced];
     for (step, bytes) in script.pieces() {
-        let places = (1..bytes.len()).filter(|at| *at <= FRONT || at + END >= bytes.len());
+        let is_small = bytes.len() <= LARGE;
+        let places = (1..bytes.len()).filter(|at| is_small || *at <= FRONT || at + END >= bytes.len());
         splits.extend(places.map(|at| Split::At { step, at }));
     }
     splits
@@ -39,7 +43,7 @@ impl Split {
                 front.chunks(1).chain(rest.chunks(997)).collect()
             }
             Self::At { step: here, at } if here == step => vec![&bytes[..at], &bytes[at..]],
-            Self::Whole | Self::At { .. } => vec![bytes],
+            Self::Whole | Self::Spliced | Self::At { .. } => vec![bytes],
         }
     }
 }
