@@ -16,8 +16,13 @@ def _on_the_port(self: dns.asyncresolver.Resolver, *words: object, **named: obje
     self.port = int(os.environ["TEST_DNS_PORT"])
 
 
-if __name__ == "__main__":
+def ask_the_tests_server() -> None:
+    """Look names up as the environment says."""
     dns.asyncresolver.Resolver.__init__ = _on_the_port  # type: ignore[method-assign,assignment]
     files = (Path(os.environ["TEST_HOSTS"]), Path(os.environ["TEST_RESOLV_CONF"]))
     SystemResolver.__init__.__defaults__ = files
+
+
+if __name__ == "__main__":
+    ask_the_tests_server()
     main()

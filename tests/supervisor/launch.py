@@ -1,8 +1,11 @@
 """Runs the `tidegate` command with the small worker in place of the engine; tells of each import after `ready`."""
 
+import importlib
+import os
 import sys
 from pathlib import Path
 
+from tests.peers.name_server_launch import ask_the_tests_server
 from tidegate.cli.main import main
 from tidegate.supervisor import instance, worker
 
@@ -14,24 +17,26 @@ def command(descriptor: int) -> list[str]:
     return [sys.executable, str(WORKER), str(descriptor)]
 
 
-def tell_imports() -> None:
-    """From now on, print a line for each module that is imported."""
+class Telling:
+    """Finds no module, but tells of each that is looked for. An audit hook would miss `importlib.import_module`."""
 
-    def hook(event: str, words: tuple[object, ...]) -> None:
-        if event == "import":
-            print(f"IMPORTED {words[0]}", file=sys.stderr, flush=True)
-
-    sys.addaudithook(hook)
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Print a line for it."""
+        print(f"IMPORTED {name}", file=sys.stderr, flush=True)
 
 
 def begin() -> None:
     """Put the small worker in place, and watch over imports as soon as the instance is ready."""
     worker.command = command
+    if "TEST_DNS_PORT" in os.environ:
+        ask_the_tests_server()
     say_ready = instance.Instance._say_ready
 
     def say_and_watch(self: instance.Instance) -> None:
-        tell_imports()
+        sys.meta_path.insert(0, Telling())
         say_ready(self)
+        if name := os.environ.get("IMPORT_AFTER_READY"):
+            importlib.import_module(name)
 
     instance.Instance._say_ready = say_and_watch  # type: ignore[method-assign]
 

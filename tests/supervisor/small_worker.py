@@ -75,6 +75,8 @@ class SmallWorker:
                     return {"ok": False, "error": "this route is refused"}
                 if any(route["name"] == "dies" for route in document["routes"]):
                     os._exit(7)
+                if any(route["name"] == "babbles" for route in document["routes"]):
+                    sock.sendall(b"\xff" * 100)
                 wanted = {each for one in document["listeners"] for bind in one["binds"] for each in bind["sockets"]}
                 if not wanted <= set(self.sockets):
                     return {"ok": False, "error": f"sockets {wanted - set(self.sockets)} were not given"}

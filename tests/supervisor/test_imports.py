@@ -1,0 +1,221 @@
+"""Nothing is imported once an instance is ready, whatever is asked or fails: an upgrade replaces files under it.
+
+Each test does one kind of thing to an instance whose launcher tells of every import after `ready`, and then ends it.
+"""
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.peers.name_server import NameServer
+from tests.supervisor.conftest import Small
+
+NAMES = ["no.such.name.invalid:1", "127.0.0.1:9", "localhost:2"]
+
+
+@pytest.fixture
+def instance(small: Callable[[], Small]) -> Iterator[Small]:
+    """An instance that is not started yet; at the end it is stopped, and must have imported nothing."""
+    instance = small().write(drain={"timeout": "1s"})
+    yield instance
+    if instance.process.popen.poll() is None:
+        assert instance.call("stop").returncode == 0
+        assert instance.process.wait(30) == 0
+    for each in instance.supervisors:
+        assert [line for line in each.lines if line.startswith(("IMPORTED", "Traceback"))] == []
+
+
+def test_the_launcher_tells_of_imports(small: Callable[[], Small]) -> None:
+    instance = small().write().start(environment={"IMPORT_AFTER_READY": "colorsys"})
+    instance.wait_for("^IMPORTED colorsys")
+
+
+def reload(instance: Small, code: int) -> None:
+    """Reload, and find that it went so."""
+    done = instance.call("reload")
+    assert done.returncode == code, done.stderr
+
+
+def test_reloads_that_succeed(instance: Small) -> None:
+    instance.start("--watch")
+    instance.write(threads=2, log={"level": "debug", "format": "json"}, pid_file="no/such/folder/pid", user="other")
+    instance.wait_for(r"reload \(--watch\)")
+    more = {"web": {"bind": "127.0.0.1:0"}, "more": {"bind": [f"unix:{instance.folder}/more.sock", "[::1]:0"]}}
+    instance.write(listeners=more, admin={"bind": f"unix:{instance.folder}/admin.sock"})
+    reload(instance, 0)
+    instance.write(access_log={"to": "access.log"})
+    reload(instance, 0)
+    (instance.folder / "part.yaml").write_text("upstreams: {more: {endpoints: ['127.0.0.1:9']}}\n")
+    instance.write(include=["*.yaml.part", "part.yaml"])
+    reload(instance, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'listeners: {web: {bind: "x", limitz: 5}}\n',
+        "a: [",
+        "routes: [{to: nobody}]\n",
+        "\x00",
+        "- 1\n",
+        "access_log: {to: no/such/folder/access.log}\n",
+        "admin: {bind: 'unix:a.sock', token: !secret file:no-such-token}\n",
+        "admin: {bind: 'unix:a.sock', token: !secret env:NO_SUCH_TOKEN}\n",
+        "include: [no-such-file.yaml]\n",
+        "listeners: {web: {bind: '${NO_SUCH_VARIABLE}'}}\n",
+        "listeners: {web: {bind: 'unix:no/such/folder/web.sock'}}\n",
+        "listeners: {web: {bind: '192.0.2.1:0'}}\n",
+        "upstreams: {a: {endpoints: ['127.0.0.1:9'], balance: least_requests}}\n",
+        "routes: [{match: {path: {regex: '('}}, respond: {}}]\n",
+    ],
+)
+def test_reloads_that_are_refused(instance: Small, text: str) -> None:
+    instance.start()
+    instance.path.write_text(
+        text + (f"state: {instance.state}\n" if not text.startswith(("a: [", "-", "\x00")) else "")
+    )
+    reload(instance, 1)
+
+
+def test_reloads_that_the_worker_or_the_machine_refuses(instance: Small) -> None:
+    instance.start()
+    instance.write(routes=[{"name": "refused", "to": "api"}])
+    reload(instance, 1)
+    instance.write(listeners={"web": {"bind": "127.0.0.1:0"}, "taken": {"bind": instance.addresses["web"]}})
+    reload(instance, 1)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        instance.write(listeners={"web": {"bind": "127.0.0.1:0"}, "taken": {"bind": f"127.0.0.1:{port}"}})
+        reload(instance, 1)
+    instance.path.unlink()
+    reload(instance, 1)
+
+
+def test_a_worker_that_dies_babbles_or_stands_still(instance: Small) -> None:
+    instance.start()
+    os.kill(instance.worker, signal.SIGKILL)
+    instance.wait_for(r"was ended by SIGKILL.*; another is started")
+    instance.wait_for(r"the worker with pid \d+ serves")
+    instance.write(routes=[{"name": "dies", "to": "api"}])
+    reload(instance, 1)
+    instance.wait_for("exited with 7")
+    instance.write(routes=[{"name": "babbles", "to": "api"}])
+    reload(instance, 1)
+    instance.wait_for("the connection to the worker with pid .* was lost, and is there again")
+    os.kill(instance.worker, signal.SIGSTOP)
+    assert instance.status()["worker"] is None  # it did not answer in time
+    instance.wait_for("its last words: it did not beat for 10 s")
+
+
+@pytest.mark.parametrize("protocol", [1, 0, 7])
+def test_another_supervisor_takes_over(instance: Small, protocol: int) -> None:
+    instance.write(upstreams={"api": {"endpoints": NAMES}}).start()
+    old = instance.worker
+    instance.process.send(signal.SIGKILL)
+    instance.process.wait()
+    record = instance.state / "worker.json"
+    record.write_text(record.read_text().replace('"protocol": 1', f'"protocol": {protocol}'))
+    instance.start()
+    reload(instance, 0)
+    if protocol == 0:
+        os.kill(old, signal.SIGKILL)
+        instance.wait_for(f"the worker with pid {old} ended")
+    os.kill(instance.worker, signal.SIGKILL)
+    instance.wait_for(r"the worker with pid \d+ serves")
+
+
+@pytest.mark.needs("dnsmasq")
+def test_names_whose_addresses_change(instance: Small, name_server: NameServer) -> None:
+    name_server.tell(api=["127.0.0.2"])
+    instance.write(upstreams={"api": {"endpoints": ["api.test:9", *NAMES]}}).start(environment=name_server.environment)
+    name_server.tell(api=["127.0.0.2", "127.0.0.3", "::1"])
+    instance.wait_for("added .*, drained none")
+    name_server.tell()
+    instance.wait_for("the last good answer is kept")
+    instance.write(upstreams={"api": {"endpoints": ["other.test:9"]}})
+    reload(instance, 0)
+    name_server.tell(other=["127.0.0.4"])
+    instance.wait_for("added 127.0.0.4:9")
+
+
+def test_signals(instance: Small, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        instance.start(environment={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        for number, line in (
+            (signal.SIGUSR1, "logs were reopened"),
+            (signal.SIGUSR2, "upgrading is not built yet"),
+            (signal.SIGHUP, r"reload \(SIGHUP\)"),
+        ):
+            instance.process.send(number)
+            instance.wait_for(line)
+
+
+@pytest.mark.parametrize("ends", [(signal.SIGINT,), (signal.SIGTERM,), (signal.SIGTERM, signal.SIGTERM)], ids=str)
+def test_ends(instance: Small, ends: tuple[signal.Signals, ...]) -> None:
+    instance.write(drain={"timeout": "60s"} if len(ends) > 1 else {"timeout": "1s"}).start()
+    for number in ends:
+        instance.process.send(number)
+        instance.wait_for("draining")
+    assert instance.process.wait(30) == 0
+
+
+def test_an_end_whose_worker_is_killed(instance: Small) -> None:
+    instance.write(drain={"timeout": "60s"}).start()
+    instance.process.send(signal.SIGTERM)
+    instance.wait_for("draining")
+    assert instance.call("reload").returncode == 1  # the instance is ending
+    os.kill(instance.worker, signal.SIGKILL)
+    assert instance.process.wait(30) == 0
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        b"GET /api/v1/status HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /api/v1/other HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"POST /api/v1/status HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}",
+        b"nonsense\xff\r\n\r\n",
+        b"GET /api/v1/st",
+        b"x" * 100_000,
+    ],
+    ids=["status", "no such resource", "another method", "nonsense", "half of one", "too much"],
+)
+def test_api_requests(instance: Small, says: bytes) -> None:
+    talk(instance.start(), instance.state / "api.sock", says)
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        b"",
+        b"\0\0",
+        b"\0\0\0\0",
+        b"\xff\xff\xff\xff",
+        b"\0\0\0\x04junk",
+        b"\0\0\0\x02[]",
+        b"\0\0\0\x02{}",
+        b'\0\0\0\x15{"command":"unheard"}',
+        b'\0\0\0\x14{"command":"reopen"}',
+        b'\0\0\0\x14{"command":"status"}',
+    ],
+    ids=repr,
+)
+def test_frames_on_the_control_socket(instance: Small, says: bytes) -> None:
+    talk(instance.start(), instance.control, says)
+
+
+def talk(instance: Small, path: Path, says: bytes) -> None:
+    """Say something on a Unix socket, hear it out, and find that the instance is well."""
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.settimeout(20)
+        stranger.connect(str(path))
+        stranger.sendall(says)
+        stranger.shutdown(socket.SHUT_WR)
+        while stranger.recv(65_536):
+            pass
+    assert instance.status()["snapshot"]["number"] == 1
