@@ -78,6 +78,34 @@ def test_one_connection_serves_threads_that_take_turns(tidegate: Tidegate, backe
     assert origin.accepted == 1
 
 
+@pytest.mark.parametrize("ends", [False, True], ids=["bytes nobody asked for", "the end"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_resting_connection_that_something_came_on_serves_no_thread(
+    tidegate: Tidegate, backend: Backends, method: str, ends: bool
+) -> None:
+    came, answered = threading.Event(), threading.Event()
+
+    def say_more(connection: Connection) -> None:
+        while connection.read_request():
+            connection.answer("its own")
+            answered.wait(10)
+            answered.clear()
+            if not ends:
+                connection.answer("somebody else's")
+            came.set()
+            if ends:
+                return
+
+    proxy = tidegate.run({**pooled(backend(say_more).address, connections=1), "threads": 4})
+    for _ in range(12):  # the kernel spreads them over the threads
+        with proxy.connect() as client:
+            answer = client.ask(f"{method} / HTTP/1.1\r\nHost: api\r\nContent-Length: 0\r\n\r\n")
+            assert (answer.status, answer.body) == (200, b"its own")
+        answered.set()
+        assert came.wait(10)
+        came.clear()
+
+
 def test_a_full_queue_is_503_at_once_and_says_so(tidegate: Tidegate, backend: Backends) -> None:
     gated = Gated()
     proxy = tidegate.run(pooled(backend(gated).address, connections=1, queue=1))

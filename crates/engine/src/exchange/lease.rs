@@ -57,8 +57,7 @@ fn begin(sides: &mut Sides, lane: &Lane, thread: &Thread, lease: Lease, cx: &mut
         && thread.now().since(kept.since) <= most_idle(lease.fresh)
         && kept.is_good(thread.now(), cx)
     {
-        let waited = thread.now().since(kept.since);
-        return lend(sides, lane, thread, kept.connection, waited);
+        return lend(sides, lane, thread, kept);
     }
     let accepts = if is_bounded { lane.acceptable(thread.now()) } else { Vec::new() };
     if lease.fresh != Fresh::New && upstream.proxy_protocol == ProxyProtocolOut::Off {
@@ -66,13 +65,11 @@ fn begin(sides: &mut Sides, lane: &Lane, thread: &Thread, lease: Lease, cx: &mut
         for id in ids {
             let taken = thread.pool.borrow_mut().take(*id, most_idle(lease.fresh), thread.now(), cx);
             // One that was made before the pool was bounded has no permit, and so goes.
-            let Some((connection, waited)) = taken.filter(|(it, _)| it.permit.is_some() == is_bounded) else {
-                continue;
-            };
+            let Some(idle) = taken.filter(|it| it.connection.permit.is_some() == is_bounded) else { continue };
             if *id == lease.to.id {
-                return lend(sides, lane, thread, connection, waited);
+                return lend(sides, lane, thread, idle);
             }
-            sides.leasing = Some(Box::new(Leasing::Granted(Grant::Connection(connection, thread.index))));
+            sides.leasing = Some(Box::new(Leasing::Granted(Grant::Connection(idle, thread.index))));
             return Event::Moved(*id);
         }
     }
@@ -153,7 +150,7 @@ fn named(lane: &Lane) -> Option<(&Upstream, &Endpoint)> {
 fn granted(sides: &mut Sides, lane: &Lane, thread: &Thread, grant: Grant) -> Event {
     let permit = match &grant {
         Grant::Permit(permit) => Some(permit),
-        Grant::Connection(connection, _) => connection.permit.as_ref(),
+        Grant::Connection(idle, _) => idle.connection.permit.as_ref(),
     };
     let chosen = lane.exchange().and_then(|exchange| exchange.chosen).map(|chosen| chosen.id);
     if let Some(id) = permit.map(Permit::endpoint)
@@ -164,28 +161,26 @@ fn granted(sides: &mut Sides, lane: &Lane, thread: &Thread, grant: Grant) -> Eve
     }
     match grant {
         Grant::Permit(permit) => connect(sides, lane, thread, Some(permit)),
-        Grant::Connection(connection, _) if sides.fresh == Fresh::New => {
-            let Connection { stream, permit } = connection;
-            drop(stream);
-            connect(sides, lane, thread, permit)
-        }
-        Grant::Connection(Connection { stream, permit }, of) => {
-            let moved = if of == thread.index { Ok(stream) } else { stream.move_here() };
-            match moved {
-                Ok(stream) => lend(sides, lane, thread, Connection { stream, permit }, Duration::ZERO),
-                Err(_) => connect(sides, lane, thread, permit),
+        Grant::Connection(idle, of) => {
+            let now = thread.now();
+            let is_fresh = sides.fresh != Fresh::New && now.since(idle.since) <= most_idle(sides.fresh);
+            // One that rested too long for this request has no time left.
+            let until = if is_fresh { idle.until } else { now };
+            match (Idle { until, ..idle }).bring_here(of != thread.index, now) {
+                Ok(idle) => lend(sides, lane, thread, idle),
+                Err(permit) => connect(sides, lane, thread, permit),
             }
         }
     }
 }
 
-fn lend(sides: &mut Sides, lane: &Lane, thread: &Thread, connection: Connection, waited: Duration) -> Event {
+fn lend(sides: &mut Sides, lane: &Lane, thread: &Thread, idle: Idle) -> Event {
     if let Some(load) = load(lane, thread) {
         load.0.reused.one();
         sides.load = Some(load);
     }
-    sides.up = Some(connection);
-    Event::Leased { reused: Some(waited) }
+    sides.up = Some(idle.connection);
+    Event::Leased { reused: Some(thread.now().since(idle.since)) }
 }
 
 fn connect(sides: &mut Sides, lane: &Lane, thread: &Thread, permit: Option<Permit>) -> Event {

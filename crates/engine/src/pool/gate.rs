@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::Connection;
+use super::Idle;
 
 /// The permits of one upstream.
 #[derive(Debug, Default)]
@@ -42,8 +42,8 @@ struct Waiter {
 pub enum Grant {
     /// A connection may be made.
     Permit(Permit),
-    /// A connection, which thread number `usize` has used.
-    Connection(Connection, usize),
+    /// A connection, which thread number `usize` has used, and in whose pool it may have rested meanwhile.
+    Connection(Idle, usize),
 }
 
 /// What becomes of a request for a permit.
@@ -112,8 +112,8 @@ impl Gate {
     }
 
     /// Hands a connection to the first that waits for one like it; returns it if nobody does, counted as resting.
-    pub fn hand_over(&self, mut connection: Connection, thread: usize) -> Option<Connection> {
-        let endpoint = connection.permit.as_ref()?.endpoint;
+    pub fn hand_over(&self, mut idle: Idle, thread: usize) -> Option<Idle> {
+        let endpoint = idle.connection.permit.as_ref()?.endpoint;
         loop {
             let waiter = {
                 let mut state = self.state();
@@ -123,10 +123,10 @@ impl Gate {
                 }
                 waiter
             };
-            let Some(waiter) = waiter else { return Some(connection) };
-            match waiter.sender.send(Grant::Connection(connection, thread)) {
+            let Some(waiter) = waiter else { return Some(idle) };
+            match waiter.sender.send(Grant::Connection(idle, thread)) {
                 Ok(()) => return None,
-                Err(Grant::Connection(same, _)) => connection = same,
+                Err(Grant::Connection(same, _)) => idle = same,
                 Err(Grant::Permit(_)) => return None,
             }
         }

@@ -1,7 +1,9 @@
 //! Permits are exact, waiters come in turn, and nothing is lost when one of them has gone.
 
+use tidegate_core::moment::Moment;
 use tokio::net::UnixStream;
 
+use super::super::Connection;
 use super::super::stream::Stream;
 use super::*;
 
@@ -28,7 +30,7 @@ fn place(asked: Asked) -> oneshot::Receiver<Grant> {
 fn endpoint(grant: Grant) -> u32 {
     match grant {
         Grant::Permit(permit) => permit.endpoint(),
-        Grant::Connection(connection, _) => connection.permit.as_ref().map_or(0, Permit::endpoint),
+        Grant::Connection(idle, _) => idle.connection.permit.as_ref().map_or(0, Permit::endpoint),
     }
 }
 
@@ -101,14 +103,38 @@ fn a_bound_that_rises_lets_waiters_in_and_one_that_falls_lets_none() {
 #[tokio::test]
 async fn a_connection_without_work_is_handed_over_or_rests() {
     let gate = gate(1, 9);
-    let connection = || Connection {
-        stream: Stream::Unix(UnixStream::pair().expect("a pair").0),
-        permit: Some(permit(gate.ask(vec![1]))),
+    let idle = || {
+        let stream = Stream::Unix(UnixStream::pair().expect("a pair").0);
+        let connection = Connection { stream, permit: Some(permit(gate.ask(vec![1]))) };
+        Idle { connection, since: Moment::default(), until: Moment::NEVER }
     };
-    let resting = gate.hand_over(connection(), 0).expect("nobody waits");
+    let resting = gate.hand_over(idle(), 0).expect("nobody waits");
     let Asked::Waits { mut grant, rests: true } = gate.ask(vec![1]) else { panic!("it rests, and is to be asked for") };
-    resting.permit.as_ref().expect("it is bounded").wake();
+    resting.connection.permit.as_ref().expect("it is bounded").wake();
     assert!(gate.hand_over(resting, 3).is_none());
     assert!(matches!(grant.try_recv(), Ok(Grant::Connection(_, 3))));
     let Asked::Granted(_) = gate.ask(vec![1]) else { panic!("the connection was dropped, and its permit with it") };
+}
+
+#[tokio::test]
+async fn what_was_handed_over_is_used_unless_something_came_on_it_or_its_time_is_over() {
+    let gate = gate(1, 9);
+    let idle = || {
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
+        let connection = Connection { stream: Stream::Unix(ours), permit: Some(permit(gate.ask(vec![1]))) };
+        (Idle { connection, since: Moment::default(), until: Moment::NEVER }, theirs)
+    };
+    let now = Moment::default();
+    for is_elsewhere in [false, true] {
+        let (silent, _peer) = idle();
+        assert!(silent.bring_here(is_elsewhere, now).is_ok());
+        let (late, _peer) = idle();
+        assert!(late.bring_here(is_elsewhere, Moment::NEVER).is_err_and(|permit| permit.is_some()));
+        let (ended, peer) = idle();
+        drop(peer);
+        assert!(ended.bring_here(is_elsewhere, now).is_err_and(|permit| permit.is_some()));
+        let (spoke, peer) = idle();
+        assert_eq!(peer.try_write(b"H").expect("room"), 1);
+        assert!(spoke.bring_here(is_elsewhere, now).is_err_and(|permit| permit.is_some()));
+    }
 }

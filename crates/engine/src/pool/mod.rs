@@ -46,6 +46,19 @@ impl Idle {
     pub fn is_good(&self, now: Moment, cx: &mut Context<'_>) -> bool {
         now < self.until && matches!(self.connection.stream.poll_readable(cx), Poll::Pending)
     }
+
+    /// Takes over one that was handed to us, perhaps by another thread, whose event loop alone knew what came on it: the
+    /// kernel is asked. If it may not be used, its permit is what is left.
+    pub fn bring_here(self, is_elsewhere: bool, now: Moment) -> Result<Self, Option<Permit>> {
+        let Self { connection: Connection { stream, permit }, since, until } = self;
+        if now >= until || !stream.is_silent() {
+            return Err(permit);
+        }
+        match if is_elsewhere { stream.move_here() } else { Ok(stream) } {
+            Ok(stream) => Ok(Self { connection: Connection { stream, permit }, since, until }),
+            Err(_) => Err(permit),
+        }
+    }
 }
 
 /// Connections to one endpoint that wait in a thread's pool, counted.
@@ -72,11 +85,10 @@ fn forget(metrics: &EndpointMetrics, kept: &Idle) {
 
 /// Offers a bounded connection to whoever waits for it; returns it if nobody does.
 fn hand_over(idle: Idle, thread: usize) -> Option<Idle> {
-    let Idle { connection, since, until } = idle;
-    let Some(gate) = connection.permit.as_ref().map(|permit| Arc::clone(permit.gate())) else {
-        return Some(Idle { connection, since, until });
-    };
-    gate.hand_over(connection, thread).map(|connection| Idle { connection, since, until })
+    match idle.connection.permit.as_ref().map(|permit| Arc::clone(permit.gate())) {
+        Some(gate) => gate.hand_over(idle, thread),
+        None => Some(idle),
+    }
 }
 
 /// A thread's upstream connections without work, by endpoint id.
@@ -86,24 +98,17 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// The connection to `endpoint` that was used last, if it was idle for at most `most`; and for how long it was.
+    /// The connection to `endpoint` that was used last, if it was idle for at most `most`.
     /// Those that the endpoint closed, or sent bytes on unasked, are dropped on the way.
-    pub fn take(
-        &mut self,
-        endpoint: u32,
-        most: Duration,
-        now: Moment,
-        cx: &mut Context<'_>,
-    ) -> Option<(Connection, Duration)> {
+    pub fn take(&mut self, endpoint: u32, most: Duration, now: Moment, cx: &mut Context<'_>) -> Option<Idle> {
         let shelf = self.shelves.get_mut(&endpoint)?;
         while let Some(kept) = shelf.idle.last() {
-            let waited = now.since(kept.since);
-            if waited > most {
+            if now.since(kept.since) > most {
                 return None;
             }
             let kept = shelf.pop()?;
             if kept.is_good(now, cx) {
-                return Some((kept.connection, waited));
+                return Some(kept);
             }
         }
         None

@@ -1,10 +1,12 @@
 //! A connection, over TCP or a Unix socket.
 
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -48,6 +50,16 @@ impl Stream {
             Self::Tcp(stream) => stream.poll_read_ready(cx),
             Self::Unix(stream) => stream.poll_read_ready(cx),
         }
+    }
+
+    /// Whether nothing has come, not even the end: asks the kernel.
+    pub fn is_silent(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        let seen = match self {
+            Self::Tcp(stream) => SockRef::from(stream).peek(&mut byte),
+            Self::Unix(stream) => SockRef::from(stream).peek(&mut byte),
+        };
+        seen.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Ready once there is room for bytes.
@@ -119,7 +131,7 @@ impl Stream {
     pub fn bound_unsent(&self) {
         if let Self::Tcp(stream) = self {
             // Where the option cannot be set the kernel's own bound holds.
-            let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
+            let _ = SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
         }
     }
 
