@@ -97,6 +97,14 @@ pub(super) fn find_control(bytes: &[u8]) -> Option<usize> {
     }
 }
 
+/// Where it is decided how the line ends that goes on at `from`, well or badly: at the LF of a CR LF, at what else
+/// follows a CR, or at another control.
+pub(super) fn find_line_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let at = from + find_control(bytes.get(from..)?)?;
+    let decided = if bytes.get(at) == Some(&b'\r') { at + 1 } else { at };
+    (decided < bytes.len()).then_some(decided)
+}
+
 /// Eight bytes at a time: subtracting borrows into a byte's high bit exactly where the byte was smaller, and the lowest
 /// bit that is set is never the work of a borrow from below.
 #[inline(always)]

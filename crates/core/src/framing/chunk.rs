@@ -1,9 +1,7 @@
 //! A chunked body, piece by piece (RFC 9112, section 7.1). Size lines are read byte by byte, since they are short; the
 //! data is stepped over, never looked at.
 
-use memchr::memchr;
-
-use super::bytes::{is_blank, is_token_byte};
+use super::bytes::{find_line_end, is_blank, is_token_byte};
 use super::flaw::{Flaw, Side};
 use super::line::{Line, field_line};
 use super::trailer;
@@ -228,7 +226,8 @@ impl ChunkReader {
             self.at = At::LastLf;
             return Ok(1);
         }
-        let end = memchr(b'\n', input).map(|at| at + 1);
+        let is_after_cr = self.at == At::MoreTrailer && self.trailers.last() == Some(&b'\r');
+        let end = if is_after_cr { Some(1) } else { find_line_end(input, 0).map(|at| at + 1) };
         let taken = input.get(..end.unwrap_or(input.len())).unwrap_or_default();
         self.trailer_bytes += taken.len() as u64;
         // A line that is not whole has at least one more byte.
@@ -247,7 +246,7 @@ impl ChunkReader {
         Ok(taken.len())
     }
 
-    /// Checks the last line, which is whole and began at `begins` of the body, and writes it anew.
+    /// Checks the last line, whose end is known and which began at `begins` of the body, and writes it anew.
     fn close_trailer(&mut self, begins: u64) -> Result<(), Failure> {
         let line = self.trailers.split_off(self.line);
         let refuse = |flaw: Flaw| {

@@ -1,8 +1,8 @@
 //! One line of a head: request line, status line, field line. Each is read from left to right, once.
 //!
-//! `Ok(None)` means that the bytes ran out, and then there is no LF among them: whoever waits for one may rely on it.
+//! `Ok(None)` means that the bytes ran out before a line's end, good or bad: whoever waits for one may rely on it.
 
-use super::bytes::{find_control, is_blank, path_len, position, query_len, span, token_len};
+use super::bytes::{find_control, find_line_end, is_blank, path_len, position, query_len, span, token_len};
 use super::flaw::Flaw;
 use crate::failure::Kind;
 use crate::head::{Field, Known, Method, RequestHead, ResponseHead, TargetForm, Version};
@@ -258,8 +258,8 @@ pub(super) fn status_line(bytes: &[u8], start: usize, head: &mut ResponseHead) -
 /// Nothing yet, or what stands there instead of a status line.
 #[cold]
 fn no_status(rest: &[u8], start: usize) -> Read<()> {
-    match rest.iter().position(|&byte| byte == b'\n') {
+    match find_line_end(rest, 0) {
         None => Ok(None),
-        Some(len) => Err(Flaw::bytes(Kind::MalformedRequest, start, len + 1, "a broken status line")),
+        Some(at) => Err(Flaw::bytes(Kind::MalformedRequest, start, at + 1, "a broken status line")),
     }
 }

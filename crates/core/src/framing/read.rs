@@ -1,12 +1,10 @@
 //! From bytes to heads, line by line: each byte is looked at a bounded number of times, however it dribbles in.
 //!
-//! A line is read at once when it comes. Where its end is missing, only the bytes that come later are searched for an
-//! LF, and the line is read again when that is there. A flaw counts only when its line is whole, or too long: so what
-//! is said about a message does not depend on how it was split.
-
-use memchr::memchr;
-
-use super::bytes::{is_token_byte, position};
+//! A line is read at once when it comes. Where its end is missing, only the bytes that come later are searched for it,
+//! and the line is read again when it is there. A bare CR or another control ends a line badly, and is not waited behind
+//! for an LF. A flaw counts only when its line has ended, or is too long: so what is said about a message does not depend
+//! on how it was split.
+use super::bytes::{find_line_end, is_token_byte, position};
 use super::flaw::{Flaw, Side};
 use super::line::{Line, Read, field_line, request_line, status_line};
 use crate::failure::{Failure, Kind};
@@ -37,7 +35,7 @@ pub enum Progress {
 pub struct HeadReader {
     /// Where the line begins that is not whole.
     line: usize,
-    /// Up to here it holds no LF.
+    /// Up to here it holds no end.
     seen: usize,
     part: Part,
 }
@@ -162,7 +160,8 @@ impl HeadReader {
         side: Side,
         read: impl FnOnce(&[u8], usize) -> Read<T>,
     ) -> Result<Option<T>, Failure> {
-        if self.seen > self.line && memchr(b'\n', bytes.get(self.seen..).unwrap_or_default()).is_none() {
+        // The last byte that was seen may be a CR.
+        if self.seen > self.line && find_line_end(bytes, self.seen - 1).is_none() {
             return self.wait(bytes, bound, side);
         }
         match read(bytes, self.line) {
@@ -176,7 +175,7 @@ impl HeadReader {
         }
     }
 
-    /// No LF has come: remembers how far that was looked for.
+    /// The line goes on: remembers how far its end was looked for.
     fn wait<T>(&mut self, bytes: &[u8], bound: Bound, side: Side) -> Result<Option<T>, Failure> {
         if bytes.len() >= bound.end {
             return Err(bound.exceeded(side));
@@ -187,9 +186,9 @@ impl HeadReader {
 
     #[cold]
     fn refuse<T>(&mut self, flaw: Flaw, bytes: &[u8], bound: Bound, side: Side) -> Result<Option<T>, Failure> {
-        match memchr(b'\n', bytes.get(self.line..).unwrap_or_default()) {
+        match find_line_end(bytes, self.line) {
             None => self.wait(bytes, bound, side),
-            Some(at) if self.line + at >= bound.end => Err(bound.exceeded(side)),
+            Some(at) if at >= bound.end => Err(bound.exceeded(side)),
             Some(_) => Err(flaw.tell(side, bytes)),
         }
     }

@@ -142,6 +142,7 @@ const BODIES: &[(&str, &[u8], &str)] = &[
     ("a trailer by bare LF", b"0\r\nX: 1\n\r\n", "refused malformed_request: byte 7: an LF"),
     ("a trailer with a bare CR", b"0\r\nX: 1\r2\r\n\r\n", "refused malformed_request: byte 7: a CR"),
     ("trailers that end in a bare LF", b"0\r\nX: 1\r\n\n", "refused malformed_request: byte 9: an LF"),
+    ("trailers that end in bare CRs", b"0\r\nX: 1\r\r", "refused malformed_request: byte 7: a CR"),
     ("a trailer with a NUL", b"0\r\nX: \0\r\n\r\n", "refused malformed_request: byte 6"),
     (
         "a folded trailer",

@@ -405,6 +405,12 @@ const HEADS: &[(&str, &[u8], &str)] = &[
     ("all lines by bare LF", b"GET / HTTP/1.1\nHost: a\n\n", "refused malformed_request: byte 14: an LF"),
     ("the request line by bare LF", b"GET / HTTP/1.1\nHost: a\r\n\r\n", "refused malformed_request: byte 14: an LF"),
     ("all lines by bare CR", b"GET / HTTP/1.1\rHost: a\r\r\n\r\n", "refused malformed_request"),
+    (
+        "nothing but bare CRs, which no LF follows at all",
+        b"GET / HTTP/1.1\rHost: a\r\r",
+        "refused malformed_request: byte 14",
+    ),
+    ("a NUL in a line that does not end", b"GET / HTTP/1.1\r\nHost: a\0", "refused malformed_request: byte 23"),
     ("the method by bare LF", b"GET\n/ HTTP/1.1\r\nHost: a\r\n\r\n", "refused malformed_request: byte 3: an LF"),
     ("the target by bare LF", b"GET /\nHTTP/1.1\r\nHost: a\r\n\r\n", "refused malformed_request: byte 5: an LF"),
     (
@@ -524,7 +530,17 @@ fn a_head_that_is_too_large_is_refused_by_the_setting_that_it_breaks() {
         ("a line as long as allowed", "GET /567890 HTTP/1.1\r\nHost: a\r\n\r\n", "GET Origin /567890, a, no body"),
         ("a line one too long", "GET /5678901 HTTP/1.1\r\nHost: a\r\n\r\n", "refused request_line_too_long"),
         ("a line one too long, not whole", "GET /5678901 HTTP/1.1\r", "refused request_line_too_long"),
-        ("a long line that is also wrong", "GET /\x00678901 HTTP/1.1\r\n", "refused request_line_too_long"),
+        (
+            "a long line that ends badly before it is too long",
+            "GET /\x00678901 HTTP/1.1\r\n",
+            "refused malformed_request",
+        ),
+        (
+            "a long line that is wrong before it is too long",
+            "GET #5678901 HTTP/1.1\r\n",
+            "refused request_line_too_long",
+        ),
+        ("a long line that ends badly beyond that", "GET /56789012 HTTP/1.1\0\r\n", "refused request_line_too_long"),
         (
             "an empty line before it does not count",
             "\r\nGET /567890 HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -548,8 +564,8 @@ fn a_head_that_is_too_large_is_refused_by_the_setting_that_it_breaks() {
             "refused head_too_large",
         ),
         (
-            "too many, and wrong",
-            &format!("GET / HTTP/1.1\r\nHost: a\r\nB: \0{}\r\n\r\n", "b".repeat(50)),
+            "too many, and wrong beyond that",
+            &format!("GET / HTTP/1.1\r\nHost: a\r\nB: {}\0\r\n\r\n", "b".repeat(50)),
             "refused head_too_large",
         ),
     ] {

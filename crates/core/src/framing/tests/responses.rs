@@ -64,6 +64,7 @@ const LINES: &[(&str, &[u8], &str)] = &[
     ("a bare CR in the reason", b"HTTP/1.1 200 O\rK", "refused response_malformed: byte 14: a CR"),
     ("a bare LF in the reason", b"HTTP/1.1 200 O\nX: y", "refused response_malformed: byte 14: an LF"),
     ("an escape in the reason", b"HTTP/1.1 200 \x1b[1m", "refused response_malformed: byte 13"),
+    ("a bare CR behind the version", b"HTTP/1.1\r200 OK", "refused response_malformed: a broken status line"),
     ("a bare CR behind the reason", b"HTTP/1.1 200 OK\r", "refused response_malformed: a CR"),
 ];
 
