@@ -137,6 +137,15 @@ pub struct ResponseHead {
     pub len: u32,
 }
 
+impl RequestHead {
+    /// Whether the target means the server and no resource of it: `*`, which for OPTIONS an absolute form without path and
+    /// query means as well (RFC 9112, section 3.2.4).
+    pub fn asks_about_the_server(&self) -> bool {
+        let has_nothing = self.form == TargetForm::Absolute && self.path.is_empty() && !self.has_query;
+        self.form == TargetForm::Asterisk || (has_nothing && self.method == Method::Options)
+    }
+}
+
 impl Default for RequestHead {
     fn default() -> Self {
         Self {

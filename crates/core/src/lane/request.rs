@@ -55,9 +55,11 @@ fn refuse_large(exchange: &Exchange, listener: &Listener) -> Result<(), Failure>
 fn choose_route(exchange: &mut Exchange, listener: &Listener, turn: &Turn<'_>) -> Result<RouteId, Failure> {
     let head = &exchange.head;
     let raw: &[u8] = match head.form {
-        TargetForm::Asterisk => b"*",
+        _ if head.asks_about_the_server() => b"*",
         _ if head.path.is_empty() => b"/",
-        TargetForm::Origin | TargetForm::Absolute | TargetForm::Authority => head.path.of(&exchange.bytes),
+        TargetForm::Origin | TargetForm::Absolute | TargetForm::Authority | TargetForm::Asterisk => {
+            head.path.of(&exchange.bytes)
+        }
     };
     let path = read_path(raw, listener.dots)?;
     if listener.kind == ListenerKind::Admin {
@@ -154,11 +156,11 @@ fn goes_on(field: &Field, buffered: bool, counted: bool) -> bool {
 }
 
 fn write_target(out: &mut Vec<u8>, bytes: &[u8], head: &crate::head::RequestHead, resolved: Option<&[u8]>) {
-    match (head.form, resolved) {
-        (TargetForm::Asterisk, _) => out.push(b'*'),
-        (_, Some(path)) => out.extend_from_slice(path),
-        (_, None) if head.path.is_empty() => out.push(b'/'),
-        (_, None) => out.extend_from_slice(head.path.of(bytes)),
+    match resolved {
+        _ if head.asks_about_the_server() => out.push(b'*'),
+        Some(path) => out.extend_from_slice(path),
+        None if head.path.is_empty() => out.push(b'/'),
+        None => out.extend_from_slice(head.path.of(bytes)),
     }
     if head.has_query {
         out.push(b'?');
