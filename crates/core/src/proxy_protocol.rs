@@ -97,6 +97,9 @@ fn read_binary(bytes: &[u8]) -> Result<Header, &'static str> {
         return Err("the header is longer than 16 KiB");
     }
     let Some(rest) = bytes.get(16..len) else { return Ok(Header::Partial) };
+    if command == 0x20 {
+        return Ok(Header::Whole { len, told: None }); // LOCAL: the rest, the family included, is not to be looked at
+    }
     let (told, entries) = match family {
         0x11 | 0x12 => {
             let (block, entries) = rest.split_first_chunk::<12>().ok_or("the addresses are cut off")?;
@@ -114,7 +117,7 @@ fn read_binary(bytes: &[u8]) -> Result<Header, &'static str> {
         _ => return Err("the family is unknown"),
     };
     check_entries(bytes.get(..len).unwrap_or_default(), entries)?;
-    let told = told.filter(|_| command == 0x21 && family & 0x0f == 1).map(|(from, to, [a, b, c, d])| {
+    let told = told.filter(|_| family & 0x0f == 1).map(|(from, to, [a, b, c, d])| {
         (SocketAddr::new(from, u16::from_be_bytes([a, b])), SocketAddr::new(to, u16::from_be_bytes([c, d])))
     });
     Ok(Header::Whole { len, told })

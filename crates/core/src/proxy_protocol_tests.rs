@@ -32,6 +32,7 @@ fn what_names_nobody_leaves_the_connection_to_speak_for_itself() {
     assert_eq!(whole(b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\nX"), (35, None));
     assert_eq!(whole(&binary(0x20, 0x00, b"")), (16, None));
     assert_eq!(whole(&binary(0x20, 0x11, TCP4)), (28, None));
+    assert_eq!(whole(&binary(0x20, 0xff, &[1, 2, 3])), (19, None));
     assert_eq!(whole(&binary(0x21, 0x31, &[0; 216])), (232, None));
     assert_eq!(whole(&binary(0x21, 0x00, &[1, 2, 3])), (19, None));
 }
