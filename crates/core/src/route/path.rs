@@ -230,7 +230,7 @@ fn check_reading(path: &[u8]) -> Result<(), Failure> {
     if path.contains(&b'\\') {
         return Err(ambiguous("a backslash in the path, which some read as a slash"));
     }
-    if path.windows(3).any(is_overlong) || path.windows(2).any(is_overlong) {
+    if (0..path.len()).any(|at| is_overlong(path.get(at..).unwrap_or_default())) {
         return Err(ambiguous("an overlong UTF-8 sequence in the path, which some read as a dot or slash"));
     }
     if path.split(|byte| *byte == b'/').any(is_dot_segment) {
@@ -239,15 +239,25 @@ fn check_reading(path: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// ASCII written in more bytes than one, as some decoders still accept it (RFC 3629, section 10).
+/// Whether it begins with a character in more bytes than it needs, as some decoders still accept it (RFC 3629, section
+/// 10), up to the six bytes that were allowed once (RFC 2279, section 2).
 fn is_overlong(bytes: &[u8]) -> bool {
-    matches!(bytes, [0xC0 | 0xC1, 0x80..=0xBF, ..] | [0xE0, 0x80..=0x9F, 0x80..=0xBF, ..])
+    matches!(
+        bytes,
+        [0xC0 | 0xC1, 0x80..=0xBF, ..]
+            | [0xE0, 0x80..=0x9F, 0x80..=0xBF, ..]
+            | [0xF0, 0x80..=0x8F, 0x80..=0xBF, ..]
+            | [0xF8, 0x80..=0x87, 0x80..=0xBF, ..]
+            | [0xFC, 0x80..=0x83, 0x80..=0xBF, ..]
+    )
 }
 
-/// `.` and `..`, also with a parameter (`..;x`, which servlet containers cut off) or blanks behind (which Windows does).
+/// `.` and `..`, also with a parameter (`..;x`, which servlet containers cut off) or with blanks or controls behind (which
+/// Windows and Java's `trim` cut off).
 fn is_dot_segment(segment: &[u8]) -> bool {
     let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
-    matches!(name.trim_ascii_end(), b"." | b"..")
+    let end = name.iter().rposition(|byte| *byte > b' ').map_or(0, |last| last + 1);
+    matches!(name.get(..end), Some(b"." | b".."))
 }
 
 /// Resolves plain and escaped dots. `None` where there are none; what else could be read as a dot segment is left for
@@ -322,6 +332,11 @@ mod tests {
             "/a#b",
             "/%c0%ae%c0%ae/",
             "/%e0%80%ae/x",
+            "/%f0%80%80%ae/x",
+            "/%f8%80%80%80%af",
+            "/%fc%80%80%80%80%ae",
+            "/%25f0%2580%2580%25ae",
+            "/..%0b/x",
             "/..%20/x",
             "/a//../b",
             "/.//b",
@@ -346,6 +361,7 @@ mod tests {
             ("/%61%2fb", "/a%2Fb"),
             ("/100%25", "/100%25"),
             ("/a%20b", "/a b"),
+            ("/%f0%9f%98%80", "/\u{1F600}"),
             ("*", "*"),
         ] {
             assert_eq!(read(raw).map(|forms| forms.matched.into_owned()), Ok(matched.as_bytes().to_vec()), "{raw}");
