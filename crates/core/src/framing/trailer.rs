@@ -4,10 +4,11 @@
 use crate::head::Known;
 
 /// Whether a trailer may not have this name: it would frame, route, authenticate or say who forwarded, speak of one
-/// connection, or say how to read the body. Names with `_` count as if with `-`, which is how backends read them.
+/// connection, or say how to read the body. Names with `_` or another sign count as if with `-`, which is how backends read
+/// them.
 pub(super) fn is_forbidden(name: &[u8]) -> bool {
-    if name.contains(&b'_') {
-        let dashed: Vec<u8> = name.iter().map(|&byte| if byte == b'_' { b'-' } else { byte }).collect();
+    if name.iter().any(|byte| !is_plain(*byte)) {
+        let dashed: Vec<u8> = name.iter().map(|&byte| if is_plain(byte) { byte } else { b'-' }).collect();
         return is_forbidden(&dashed);
     }
     let begins = |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(prefix));
@@ -16,6 +17,10 @@ pub(super) fn is_forbidden(name: &[u8]) -> bool {
             .into_iter()
             .any(begins)
         || OTHERS.iter().any(|other| name.eq_ignore_ascii_case(other))
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-'
 }
 
 const OTHERS: &[&[u8]] = &[
@@ -92,7 +97,7 @@ mod tests {
         for name in [
             "Content-Length", "TRANSFER-ENCODING", "content_length", "Transfer_Encoding", "Host", "Authorization", "Cookie",
             "Set-Cookie", "Connection", "TE", "Trailer", "Upgrade", "X-Forwarded-For", "x_forwarded_for",
-            "X-Forwarded-Anything", "Forwarded", "X-Real-IP", "Content-Encoding", "Content-Type", "If-Match", "Via",
+            "X-Forwarded-Anything", "X.Forwarded.For", "Content!Length", "Forwarded", "X-Real-IP", "Content-Encoding", "Content-Type", "If-Match", "Via",
         ] {
             assert!(is_forbidden(name.as_bytes()), "{name}");
         }
