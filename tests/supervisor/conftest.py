@@ -37,6 +37,7 @@ class Small:
         config = {
             "threads": 1,
             "state": str(self.state),
+            "drain": {"timeout": "1s"},  # the small worker ends only when asked for less than the default
             "listeners": {"web": {"bind": "127.0.0.1:0"}},
             "routes": [{"name": "all", "to": "api"}],
             "upstreams": {"api": {"endpoints": ["127.0.0.1:9"]}},
