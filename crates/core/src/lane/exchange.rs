@@ -106,6 +106,8 @@ pub struct Exchange {
     pub(super) sent_at: Option<Moment>,
     pub(super) upstream_ended: bool,
     pub(super) upstream_broke: bool,
+    /// The endpoint takes no more; its answer may still lie there.
+    pub(super) upstream_refuses: bool,
     pub(super) shut_upstream: bool,
     pub(super) shut_downstream: bool,
     pub(super) source: Buffer,
@@ -221,6 +223,16 @@ impl Exchange {
         if self.link == Link::Open && !self.up.is_empty() {
             self.rate_from = self.rate_from.after(passed);
         }
+    }
+
+    /// Whether something may still come from the endpoint.
+    pub(super) fn may_bring_more(&self) -> bool {
+        !self.upstream_ended && !self.upstream_broke
+    }
+
+    /// Whether the endpoint may still take something.
+    pub(super) fn may_take_more(&self) -> bool {
+        !self.upstream_refuses && !self.upstream_broke
     }
 
     /// Whether it is a tunnel.

@@ -59,7 +59,7 @@ pub enum Event {
     Read(Side, usize),
     /// So many bytes from the endpoint wait in the kernel for the client, as [`Interest::splice`] allowed.
     Spliced(usize),
-    /// So many of the waiting bytes were taken.
+    /// So many of the waiting bytes were taken; 0: the side takes no more, but what it has sent can still be read.
     Wrote(Side, usize),
     /// The side's connection broke.
     Broke(Side),

@@ -70,6 +70,10 @@ impl Lane {
                 exchange.down.wrote(n, &mut exchange.source);
                 exchange.bytes_out += n as u64;
             }
+            Event::Wrote(Side::Upstream, 0) => {
+                exchange.upstream_refuses = true;
+                exchange.upstream_broke |= exchange.upstream_ended;
+            }
             Event::Wrote(Side::Upstream, n) => {
                 exchange.up.wrote(n, &mut self.input);
                 if exchange.up.is_empty() && exchange.upload.is_done() {
@@ -79,6 +83,7 @@ impl Lane {
             Event::Leased { reused } => {
                 exchange.link = Link::Open;
                 exchange.reused = reused.is_some();
+                exchange.upstream_refuses = false;
                 if reused.is_none() {
                     exchange.up.announce(exchange.upstream().map(|upstream| upstream.proxy_protocol), &self.peer);
                 }
@@ -225,6 +230,7 @@ impl Lane {
         }
         exchange.serving.get_or_insert_with(|| Rc::clone(turn.serving));
         exchange.last |= failure.kind.status() == 400 || failure.stage == Stage::Codec;
+        self.touched = turn.now;
         own::answer_failure(exchange, failure, turn);
     }
 
@@ -233,6 +239,7 @@ impl Lane {
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         // What waits is at most interim answers: they stay in front of ours.
         if exchange.answering == Answering::Waiting && failure.kind.status() != 0 {
+            self.touched = turn.now; // our answer has its own time to be taken
             own::answer_failure(exchange, failure, turn);
             return;
         }

@@ -144,9 +144,9 @@ impl Lane {
         let interest = Interest {
             read_downstream: !self.ended && (awaits_body || gathers || watches),
             write_downstream: !exchange.down.is_empty(),
-            read_upstream: open && !exchange.upstream_ended && exchange.down.is_empty(),
+            read_upstream: open && exchange.may_bring_more() && exchange.down.is_empty(),
             splice: exchange.may_splice(),
-            write_upstream: open && !exchange.up.is_empty(),
+            write_upstream: open && exchange.may_take_more() && !exchange.up.is_empty(),
             lease: exchange.link == Link::Leasing,
             deadline: Moment::NEVER,
         };
@@ -181,8 +181,8 @@ impl Lane {
         let interest = Interest {
             read_downstream: !self.ended && exchange.up.is_empty(),
             write_downstream: !exchange.down.is_empty(),
-            read_upstream: !exchange.upstream_ended && exchange.down.is_empty(),
-            write_upstream: !exchange.up.is_empty(),
+            read_upstream: exchange.may_bring_more() && exchange.down.is_empty(),
+            write_upstream: exchange.may_take_more() && !exchange.up.is_empty(),
             ..Interest::default()
         };
         self.wait(turn, interest)

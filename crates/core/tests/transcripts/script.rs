@@ -14,6 +14,8 @@ pub(crate) struct Script {
     pub(crate) setting: Setting,
     /// Its bytes may not be split, for a reason that it tells.
     pub(crate) unsplit: bool,
+    /// Nobody wrote it: steps that cannot happen when they come are passed over.
+    pub(crate) is_guessed: bool,
     /// What happens, and what comes of it. The first step is the connection's beginning.
     pub(crate) steps: Vec<Step>,
 }
@@ -39,6 +41,8 @@ pub(crate) enum Input {
     Closed(Side),
     /// A side breaks.
     Reset(Side),
+    /// A side takes no more, and each write to it fails; what it has sent can still be read.
+    Refuses(Side),
     /// A side has room for so many more bytes.
     Takes(Side, usize),
     /// The connection that was asked for is there.
@@ -69,7 +73,7 @@ impl Script {
     /// Reads a transcript; fails with line and reason.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let first = Step { line: 0, input: Input::Accepted, expected: Vec::new() };
-        let mut script = Self { setting: Setting::default(), unsplit: false, steps: vec![first] };
+        let mut script = Self { setting: Setting::default(), unsplit: false, is_guessed: false, steps: vec![first] };
         for (at, line) in text.lines().enumerate() {
             script.take(at + 1, line.trim()).map_err(|says| format!("{}: {says}\n    {line}", at + 1))?;
         }
@@ -112,6 +116,7 @@ fn read_input(line: &str) -> Result<Input, String> {
         (Some(side), _) => match (rest, rest.strip_prefix("takes ")) {
             ("closed", _) => Input::Closed(side),
             ("reset", _) => Input::Reset(side),
+            ("refuses", _) => Input::Refuses(side),
             (_, Some("nothing")) => Input::Takes(side, 0),
             (_, Some("all")) => Input::Takes(side, usize::MAX),
             (_, Some(bytes)) => Input::Takes(side, bytes.parse().map_err(|_| "no number")?),

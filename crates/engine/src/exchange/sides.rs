@@ -108,11 +108,10 @@ impl Sides {
             }
         }
         if let Some(Connection { stream: up, .. }) = &mut self.up {
-            let wrote = if interest.write_upstream { write(Side::Upstream, up, lane, cx) } else { Poll::Pending };
-            // An endpoint that answers early and closes breaks our write: what it said can still be read.
-            let is_broken = wrote == Poll::Ready(Event::Broke(Side::Upstream));
-            if wrote.is_ready() && !(is_broken && interest.read_upstream) {
-                return wrote;
+            if interest.write_upstream
+                && let Poll::Ready(event) = write(Side::Upstream, up, lane, cx)
+            {
+                return Poll::Ready(event);
             }
             if interest.read_upstream {
                 let came = match pipe_for(interest, &mut self.pipe, up, &self.down, thread) {
@@ -216,9 +215,11 @@ fn splice_out(pipe: &mut Pipe, down: &Stream, more: bool, cx: &mut Context<'_>) 
 }
 
 fn write(side: Side, stream: &mut Stream, lane: &Lane, cx: &mut Context<'_>) -> Poll<Event> {
-    stream.poll_write(cx, lane.waiting(side)).map(|wrote| match wrote {
-        Ok(0) | Err(_) => Event::Broke(side),
-        Ok(n) => Event::Wrote(side, n),
+    stream.poll_write(cx, lane.waiting(side)).map(|wrote| match (wrote, side) {
+        (Ok(n), _) if n > 0 => Event::Wrote(side, n),
+        (Ok(_) | Err(_), Side::Downstream) => Event::Broke(side),
+        // An endpoint that answers early and closes breaks our write: what it said can still be read.
+        (Ok(_) | Err(_), Side::Upstream) => Event::Wrote(side, 0),
     })
 }
 
