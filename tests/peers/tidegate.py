@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class Running:
         self.state = folder / "state"
         self.environment = environment
         self.command = COMMAND
+        self.descriptors: Sequence[int] = ()
         self.supervisors: list[Process] = []
         self.addresses: dict[str, str] = {}
         self.write(config)
@@ -50,9 +51,8 @@ class Running:
 
     def start(self, *options: str, within_s: float = 20) -> "Running":
         """Start it, or start its supervisor again, and wait for the `ready` line."""
-        process = Process(
-            [*self.command, "run", self.path, "--socket", self.socket, *options], environment=self.environment
-        )
+        words = [*self.command, "run", self.path, "--socket", self.socket, *options]
+        process = Process(words, environment=self.environment, descriptors=self.descriptors)
         self.supervisors.append(process)
         self.addresses = read_ready(process.wait_for_line(r"\bready\b", within_s=within_s))
         return self

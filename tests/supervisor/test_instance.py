@@ -5,12 +5,12 @@ import os
 import signal
 import socket
 import stat
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.peers.activation import activate
 from tests.peers.process import Process
 from tests.supervisor.conftest import LAUNCH, ROOT, Small
 
@@ -273,15 +273,6 @@ def test_the_service_manager_is_told(small: Make, tmp_path: Path) -> None:
         assert manager.recv(4096).startswith(b"STOPPING=1")
 
 
-ACTIVATE = """\
-import os, socket, sys
-sock = socket.socket(fileno=int(sys.argv[1]))
-os.dup2(sock.fileno(), 3)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES=sys.argv[2])
-os.execv(sys.executable, [sys.executable, *sys.argv[3:]])
-"""
-
-
 @pytest.mark.parametrize("name", ["web", "unknown"])
 def test_a_socket_of_the_service_manager_is_served(small: Make, name: str) -> None:
     instance = small()
@@ -289,8 +280,7 @@ def test_a_socket_of_the_service_manager_is_served(small: Make, name: str) -> No
         port = sock.getsockname()[1]
         bind = "127.0.0.1:0" if name == "web" else f"127.0.0.1:{port}"  # by the listener's name, or by address
         instance.write(listeners={"web": {"bind": bind}})
-        words = [sys.executable, "-c", ACTIVATE, str(sock.fileno()), name, *LAUNCH[1:], "run", instance.path]
-        words += ["--socket", instance.control]
+        words = [*activate([sock], name), *LAUNCH[1:], "run", instance.path, "--socket", instance.control]
         instance.supervisors.append(Process(words, descriptors=[sock.fileno()], folder=ROOT))
         line = instance.wait_for("^ready: ")
     instance.addresses = {"web": f"127.0.0.1:{port}"}
