@@ -1,6 +1,7 @@
 """Starts the backends and Tidegate, says what to try, and ends all of it."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -9,17 +10,14 @@ from contextlib import suppress
 from pathlib import Path
 
 NAMES = ("tern", "gull", "heron")
-ADDRESS, ADMIN = "127.0.0.1:8080", "127.0.0.1:9901"
+LISTEN, ADMIN = "127.0.0.1:8080", "127.0.0.1:9901"
+READY = re.compile(r"^ready: .*\bweb=(?P<web>\S+) .*\badmin=(?P<admin>\S+) ")
+MACHINE_REFUSES = 4
 
-TRY = """
-Three backends ({names}) stand behind tidegate on http://{address}. Try, in another terminal:
+WORDS = """
+Three backends ({names}) stand behind tidegate on http://{web}. Try, in another terminal:
 
-  curl http://{address}/                      each answer comes from the next backend, and shows what arrived there
-  curl http://{address}/healthz               answered by tidegate itself
-  curl -i http://{address}/a/../b             refused: two readers could take this for two paths
-  curl http://{admin}/metrics             what it counts
-  kill {victim}                                 one backend ends: every request still gets an answer
-  {python} -m tidegate status --socket {socket}
+{tries}
 
 The configuration is {path}: change it, then
   {python} -m tidegate reload --socket {socket}
@@ -27,16 +25,27 @@ The configuration is {path}: change it, then
 Ctrl-C ends all of it.
 """
 
+TRIES = {
+    "curl http://{web}/": "each answer comes from the next backend, and shows what arrived there",
+    "curl http://{web}/healthz": "answered by tidegate itself",
+    "curl -i --path-as-is http://{web}/a/../b": "refused: two readers could take this for two paths",
+    "curl http://{admin}/metrics": "what it counts",
+    "kill {victim}": "one backend ends: every request still gets an answer",
+    "{python} -m tidegate status --socket {socket}": "",
+}
+"""What to try, and what it shows."""
 
-def run() -> int:
-    """Run until Ctrl-C or SIGTERM. Returns the exit code of Tidegate."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+def run(listen: str = LISTEN, admin: str = ADMIN) -> int:
+    """Run until Ctrl-C, SIGTERM, or the terminal's end. Returns the exit code of Tidegate."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="tidegate-demo-") as name:
         backends: list[subprocess.Popen[str]] = []
         try:
             for each in NAMES:
                 backends.append(start_backend(each))
-            return serve(Path(name), backends)
+            return serve(Path(name), backends, listen, admin)
         except KeyboardInterrupt:
             return 0
         finally:
@@ -52,11 +61,11 @@ def start_backend(name: str) -> subprocess.Popen[str]:
     return subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
 
 
-def serve(folder: Path, backends: list[subprocess.Popen[str]]) -> int:
+def serve(folder: Path, backends: list[subprocess.Popen[str]], listen: str, admin: str) -> int:
     """Run Tidegate in front of the backends."""
     endpoints = [f"127.0.0.1:{backend.stdout.readline().strip()}" for backend in backends if backend.stdout]
     path, socket = folder / "tidegate.yaml", folder / "control.sock"
-    path.write_text(configuration(folder, endpoints))
+    path.write_text(configuration(folder, endpoints, listen, admin))
     words = [sys.executable, "-m", "tidegate", "run", str(path), "--socket", str(socket)]
     # In a session of its own, so that Ctrl-C reaches it once, from us.
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
@@ -64,9 +73,9 @@ def serve(folder: Path, backends: list[subprocess.Popen[str]]) -> int:
     try:
         for line in process.stderr:
             sys.stderr.write(line)
-            if line.startswith("ready"):
-                told = {"names": ", ".join(NAMES), "address": ADDRESS, "admin": ADMIN, "victim": backends[0].pid}
-                print(TRY.format(**told, python=sys.executable, socket=socket, path=path), flush=True)
+            if ready := READY.match(line):
+                told = {"python": sys.executable, "socket": socket, "path": path, "victim": backends[0].pid}
+                print(what_to_try(**ready.groupdict(), **told), flush=True)
     except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)
         with suppress(KeyboardInterrupt):
@@ -77,19 +86,31 @@ def serve(folder: Path, backends: list[subprocess.Popen[str]]) -> int:
             process.wait(10)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             process.kill()
-    return process.wait()
+    code = process.wait()
+    if code == MACHINE_REFUSES:
+        print("Other addresses: tidegate demo --listen 127.0.0.1:0 --admin 127.0.0.1:0", file=sys.stderr)
+    return code
 
 
-def configuration(folder: Path, endpoints: list[str]) -> str:
+def what_to_try(**told: object) -> str:
+    """Say what to try, in two columns."""
+    tries = {command.format(**told): shows for command, shows in TRIES.items()}
+    width = max(len(command) for command, shows in tries.items() if shows)
+    lines = [f"  {command:<{width}}  {shows}".rstrip() for command, shows in tries.items()]
+    return WORDS.format(names=", ".join(NAMES), tries="\n".join(lines), **told)
+
+
+def configuration(folder: Path, endpoints: list[str], listen: str, admin: str) -> str:
     """The demo's configuration, as a person would write it."""
     return f"""\
+threads: 1  # so that you see backends take turns: each thread has its own
 access_log: {{to: {json.dumps(str(folder / "access.log"))}, format: json}}
-admin: {{bind: "{ADMIN}"}}
+admin: {{bind: "{admin}"}}
 state: {json.dumps(str(folder / "state"))}
 
 listeners:
   web:
-    bind: "{ADDRESS}"
+    bind: "{listen}"
 
 routes:
   - match: {{path: "/healthz"}}
