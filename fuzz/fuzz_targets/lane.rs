@@ -22,6 +22,8 @@ of_the_transcripts! {
     script "../../crates/core/tests/transcripts/script.rs"
     setting "../../crates/core/tests/transcripts/setting.rs"
     split "../../crates/core/tests/transcripts/split.rs"
+    socket "../../crates/core/tests/transcripts/socket.rs"
+    fault "../../crates/core/tests/transcripts/fault.rs"
     player "../../crates/core/tests/transcripts/player.rs"
     told "../../crates/core/tests/transcripts/told.rs"
 }

@@ -5,6 +5,8 @@ mod notation; // bytes as a person writes them
 mod script; // a transcript's text as steps
 mod setting; // the configuration that its first lines tell
 mod split; // how the bytes of the input come
+mod socket; // a socket that does what a script says
+mod fault; // what can be wrong with a script, and with a lane
 mod player; // plays a transcript's input on a lane
 mod told; // what a lane did, in the words of a transcript
 mod compare; // what was done against what was expected

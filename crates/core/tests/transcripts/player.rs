@@ -1,7 +1,6 @@
 //! Plays a transcript's input on a lane and writes down what the lane does. Stands where the engine stands, with fakes
 //! for sockets, time and dice.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +12,9 @@ use tidegate_core::lane::buffer::Shelf;
 use tidegate_core::lane::{Act, Close, Event, Fresh, Interest, Lane, Lease, Serving, Side, Turn};
 use tidegate_core::moment::Moment;
 
+use crate::fault::Fault;
 use crate::script::{Input, Script};
+use crate::socket::{Coming, Socket};
 use crate::split::Split;
 use crate::told::{self, Done, Seen};
 
@@ -26,44 +27,8 @@ const MOST_WAITING: usize = 128 * 1024 + 2 * 64 * 1024 + 64;
 /// What the kernel holds of bytes that go past the lane.
 const PIPE: usize = 64 * 1024;
 
-/// Why a script cannot be played on.
-enum Fault {
-    /// What it says cannot happen now.
-    Script(&'static str),
-    /// The lane did what no lane may do.
-    Lane(String),
-}
-
-impl std::fmt::Display for Fault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Script(says) => f.write_str(says),
-            Self::Lane(says) => f.write_str(says),
-        }
-    }
-}
-
 /// How long an idle connection may still carry a request in a drain, as the engine has it.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// What a side has sent and not been asked for yet.
-enum Coming<'a> {
-    Bytes(&'a [u8]),
-    End,
-    Reset,
-}
-
-struct Socket<'a> {
-    coming: VecDeque<Coming<'a>>,
-    room: usize,
-    refuses: bool,
-}
-
-impl Socket<'_> {
-    fn new() -> Self {
-        Self { coming: VecDeque::new(), room: usize::MAX, refuses: false }
-    }
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Asked {
