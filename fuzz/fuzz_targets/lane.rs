@@ -119,6 +119,11 @@ fn guess(input: &[u8]) -> Option<(Script, &[u8])> {
             9 => Input::Connecting,
             10 => Input::Failed(KINDS[usize::from(how) % KINDS.len()]),
             _ if how == 0xff => Input::Drain,
+            _ if how >= 0xf8 => {
+                let mut setting = script.setting.clone();
+                setting.take(SETTINGS[usize::from(how) % SETTINGS.len()]).ok()?;
+                Input::Reload(Box::new(setting))
+            }
             _ => Input::Pass(std::time::Duration::from_millis(10_u64.pow(u32::from(how % MOST_TENS)))),
         };
         script.steps.push(Step { line: script.steps.len(), input, expected: Vec::new() });

@@ -85,7 +85,7 @@ impl<'a> Player<'a> {
         let (client, local) = (SocketAddr::from(([192, 0, 2, 1], 4000)), SocketAddr::from(([192, 0, 2, 80], 80)));
         let mut dice = Dice::seeded(1);
         let now = Moment::from_nanos(1_000_000_000_000);
-        let serving = Rc::new(Serving::new(Arc::new(script.setting.compile()?), None, &mut dice));
+        let serving = Rc::new(Serving::new(Arc::new(script.setting.compile(None)?), None, &mut dice));
         let proxied = serving.compiled.listeners.first().is_some_and(|listener| listener.proxy_protocol);
         let lane = Lane::new(Peer::new(Some(client), Some(local)), proxied, now);
         Ok(Self {
@@ -124,6 +124,11 @@ impl<'a> Player<'a> {
             Input::Connecting => return self.answer_lease(Event::Connecting),
             Input::Failed(kind) => return self.answer_lease(Event::LeaseFailed(*kind)),
             Input::Pass(time) => return self.pass(*time),
+            Input::Reload(setting) => {
+                let compiled = setting.compile(Some(&self.serving.compiled)).map_err(Fault::Lane)?;
+                self.serving = Rc::new(Serving::new(Arc::new(compiled), Some(&self.serving), &mut self.dice));
+                return self.run(Event::Woken);
+            }
             Input::Drain => {
                 self.leave_at = self.now.after(GRACE);
                 return self.run(Event::Woken);
@@ -242,8 +247,10 @@ impl<'a> Player<'a> {
 
     /// What the pool says to a wish depends on the next input.
     fn lease(&mut self, lease: Lease) -> Option<Event> {
-        let upstream = self.serving.upstream(lease.to).map_or("?", |upstream| &upstream.name);
-        let address = self.serving.endpoint(lease.to).map_or("?", |endpoint| &endpoint.address);
+        let began_with = self.lane.exchange().and_then(|exchange| exchange.serving.as_ref());
+        let serving = began_with.unwrap_or(&self.serving);
+        let upstream = serving.upstream(lease.to).map_or("?", |upstream| &upstream.name);
+        let address = serving.endpoint(lease.to).map_or("?", |endpoint| &endpoint.address);
         let fresh = match lease.fresh {
             Fresh::Any => "",
             Fresh::Recent => ", recent",

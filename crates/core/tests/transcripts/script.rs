@@ -55,6 +55,8 @@ pub(crate) enum Input {
     Failed(Kind),
     /// Time passes.
     Pass(Duration),
+    /// Another snapshot is served from now on.
+    Reload(Box<Setting>),
     /// The process is to end.
     Drain,
 }
@@ -84,7 +86,12 @@ impl Script {
         if line.is_empty() || line.starts_with('#') {
             return Ok(());
         }
-        if let Some(line) = line.strip_prefix(">> ") {
+        if let Some(change) = line.strip_prefix(">> reload") {
+            let mut setting = self.latest_setting().clone();
+            setting.take(change.trim())?;
+            let input = Input::Reload(Box::new(setting));
+            self.steps.push(Step { line: number, input, expected: Vec::new() });
+        } else if let Some(line) = line.strip_prefix(">> ") {
             self.steps.push(Step { line: number, input: read_input(line.trim())?, expected: Vec::new() });
         } else if let Some(line) = line.strip_prefix("<< ") {
             let step = self.steps.last_mut().ok_or("nothing has happened yet")?;
@@ -95,6 +102,14 @@ impl Script {
             self.setting.take(line)?;
         }
         Ok(())
+    }
+
+    fn latest_setting(&self) -> &Setting {
+        let reload = |step: &Step| matches!(step.input, Input::Reload(_));
+        match self.steps.iter().rfind(|step| reload(step)) {
+            Some(Step { input: Input::Reload(setting), .. }) => setting,
+            Some(_) | None => &self.setting,
+        }
     }
 
     /// The bytes that are sent, each piece with its step.

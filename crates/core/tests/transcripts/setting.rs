@@ -10,6 +10,7 @@ use tidegate_core::snapshot::document::Document;
 use crate::script::read_duration;
 
 /// The snapshot document, and what else a transcript may say at its top.
+#[derive(Clone, Debug)]
 pub(crate) struct Setting {
     document: Value,
     decoded: OnceCell<Result<Document, String>>,
@@ -26,6 +27,7 @@ impl Default for Setting {
 impl Setting {
     /// Takes a line, as `listener    timeouts.idle 5s`.
     pub(crate) fn take(&mut self, line: &str) -> Result<(), String> {
+        self.decoded = OnceCell::new();
         let (part, rest) = line.split_once(' ').ok_or("no setting that is known")?;
         let (key, value) = rest.trim().split_once(' ').unwrap_or((rest.trim(), ""));
         let value = value.trim();
@@ -43,12 +45,12 @@ impl Setting {
         Ok(())
     }
 
-    /// The snapshot as the road reads it.
-    pub(crate) fn compile(&self) -> Result<Compiled, String> {
+    /// The snapshot as the road reads it, after `previous`.
+    pub(crate) fn compile(&self, previous: Option<&Compiled>) -> Result<Compiled, String> {
         // Decoded once, and compiled for each play: what is known of endpoints must not outlive one.
         let read = || serde_json::from_value(self.document.clone()).map_err(|says| says.to_string());
         let document = self.decoded.get_or_init(read).clone()?;
-        Compiled::build(document, None).map_err(|says| says.join("; "))
+        Compiled::build(document, previous).map_err(|says| says.join("; "))
     }
 
     /// Whether something may be waited for without an end.
