@@ -55,6 +55,7 @@ bench: setup  ## CPU a request beside nginx and HAProxy, into bench/RESULTS.md; 
 
 docs: setup  ## makes the generated files anew
 	$(PYTHON) tools/documents.py
+	$(CARGO) run --quiet --locked --package tidegate-engine --example tell_docs
 
 fuzz:  ## each fuzz target for SECONDS
 	tools/fuzz $(SECONDS)

@@ -53,6 +53,28 @@ def test_its_commands_work_as_they_stand_there(running: Running) -> None:
     assert running.supervisor.wait() == 0
 
 
+def test_every_file_that_the_tour_names_is_there() -> None:
+    tour = (HOUSE / "ARCHITECTURE.md").read_text()
+    named = re.findall(r"`((?:[\w.{},-]+/)*[\w.{},-]*\.(?:rs|py))`", tour)
+    files = {
+        f"/{path.relative_to(HOUSE)}" for kind in ("crates", "python", "tools") for path in (HOUSE / kind).rglob("*.*")
+    }
+    assert len(named) > 20
+    assert [name for each in named for name in spelt_out(each) if not any(is_at(file, name) for file in files)] == []
+
+
+def spelt_out(name: str) -> list[str]:
+    """`a/{b,c}.rs` is `a/b.rs` and `a/c.rs`."""
+    before, brace, rest = name.partition("{")
+    inside, _, after = rest.partition("}")
+    return [before + each + after for each in inside.split(",")] if brace else [name]
+
+
+def is_at(file: str, name: str) -> bool:
+    """Whether a file is the one that is named by the end of its path; `core` and `engine` stand for their crates."""
+    return file.endswith("/" + re.sub("^(core|engine)/", r"crates/\1/", name))
+
+
 def test_every_file_that_it_points_to_is_there() -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", README)
     assert "docs/demo.svg" in links
