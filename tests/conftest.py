@@ -1,6 +1,7 @@
 """Fixtures for scenarios: each starts real programs, and ends them with the test, which shows what they printed."""
 
 import resource
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,12 @@ from tests.peers.needs import need
 from tests.peers.nginx import Nginx
 from tests.peers.python_servers import PythonServers
 from tests.peers.tidegate import Tidegate
+
+
+def pytest_configure() -> None:
+    """Programs that tests start get signals as from a terminal, also where the tests run in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -39,7 +39,8 @@ TRIES = {
 def run(listen: str = LISTEN, admin: str = ADMIN) -> int:
     """Run until Ctrl-C, SIGTERM, or the terminal's end. Returns the exit code of Tidegate."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) has it
+            signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="tidegate-demo-") as name:
         backends: list[subprocess.Popen[str]] = []
         try:
