@@ -79,7 +79,7 @@ pub fn passes(told: &Told, bytes: &[u8], field: &Field, keep_underscores: bool) 
         Known::Other => {
             let name = field.name.of(bytes);
             if name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
-                return true;
+                return told.trusted || !is_of_family(name);
             }
             (keep_underscores || !name.contains(&b'_')) && !is_disguised(name)
         }
@@ -92,8 +92,19 @@ pub fn passes(told: &Told, bytes: &[u8], field: &Field, keep_underscores: bool) 
     }
 }
 
+/// Whether it is one of the `X-Forwarded-*` that we know nothing of but that some backends believe: `X-Forwarded-Ssl`,
+/// `X-Forwarded-User`. Any sign counts as a dash.
+fn is_of_family(name: &[u8]) -> bool {
+    const FAMILY: &[u8] = b"x-forwarded-";
+    let is_same = |(a, b): (&u8, &u8)| a.eq_ignore_ascii_case(b) || (*b == b'-' && !a.is_ascii_alphanumeric());
+    matches!(name.first(), Some(b'x' | b'X')) && name.len() >= FAMILY.len() && name.iter().zip(FAMILY).all(is_same)
+}
+
 /// Whether a reader that takes every sign for a dash, as CGI does, reads a field that the road itself reads.
 fn is_disguised(name: &[u8]) -> bool {
+    if is_of_family(name) {
+        return true;
+    }
     let mut plain = [0u8; 32];
     let Some(plain) = plain.get_mut(..name.len()) else { return false };
     for (to, from) in plain.iter_mut().zip(name) {

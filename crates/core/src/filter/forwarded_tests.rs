@@ -53,6 +53,8 @@ const FORGED: &[(&str, &str)] = &[
     ("X-Forwarded-Prefix", "/forged"),
     ("X-Forwarded-Server", "forged"),
     ("X-Request-Id", "forged"),
+    ("X-Forwarded-Ssl", "forged"),
+    ("X-Forwarded-Whatever-Else-There-May-Be-Somewhere", "forged"),
 ];
 
 #[test]
@@ -78,6 +80,7 @@ fn a_believed_peer_is_appended_to() {
         ("Forwarded", "for=6.6.6.6"),
         ("X-Request-Id", "abc-1"),
         ("X-Real-IP", "203.0.113.9"),
+        ("X-Forwarded-Ssl", "on"),
     ];
     let (client, out) = sent(&trust, &peer("10.0.0.1:5"), &lines, false);
     assert_eq!(client, ip("203.0.113.9"));
@@ -85,6 +88,7 @@ fn a_believed_peer_is_appended_to() {
     assert!(out.contains("x-forwarded-proto: https\r\n") && !out.contains("x-forwarded-proto: http\r\n"));
     assert!(out.contains("x-forwarded-host: shop.example\r\n") && !out.contains("\r\nforwarded:"));
     assert!(out.contains("x-request-id: abc-1\r\n") && out.contains("x-real-ip: 203.0.113.9\r\n"));
+    assert!(out.contains("x-forwarded-ssl: on\r\n"));
 }
 
 #[test]
