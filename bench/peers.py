@@ -62,6 +62,7 @@ def wait_until(holds: Callable[[], bool], process: subprocess.Popen[str], output
             return
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.05)
+    process.terminate()
     raise RuntimeError(f"does not become ready: {output.read_text()}")
 
 

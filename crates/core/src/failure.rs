@@ -183,6 +183,7 @@ kinds! {
     NameUnresolved "name_unresolved" 503 "dns_error" "the name of the endpoint does not resolve";
     QueueFull "queue_full" 503 "connection_limit_reached" "as many requests wait for a connection as pool.queue allows";
     QueueTimeout "queue_timeout" 503 "connection_limit_reached" "no connection became free within pool.wait";
+    OutOfSockets "out_of_sockets" 503 "connection_limit_reached" "the proxy has no descriptor or port left for a connection to the endpoint";
     ShuttingDown "shutting_down" 503 "destination_unavailable" "the proxy is shutting down";
     Internal "internal" 500 "proxy_internal_error" "the proxy made a mistake";
     // What became of the endpoint.

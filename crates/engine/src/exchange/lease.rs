@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tidegate_core::failure::Kind;
 use tidegate_core::lane::{Event, Fresh, Keep, Lane, Lease};
 use tidegate_core::snapshot::compiled::{Endpoint, Upstream};
@@ -221,11 +222,34 @@ fn load(lane: &Lane, thread: &Thread) -> Option<Load> {
 
 fn kind_of(error: &io::Error) -> Kind {
     let kind = error.kind();
-    if matches!(kind, io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) {
+    if matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::ADDRNOTAVAIL)) {
+        // The endpoint is not to blame, and is not passed over.
+        Kind::OutOfSockets
+    } else if matches!(kind, io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) {
         Kind::ConnectRefused
     } else if kind == io::ErrorKind::TimedOut {
         Kind::ConnectTimeout
     } else {
         Kind::ConnectFailed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lack_of_our_own_is_not_the_endpoints_fault() {
+        for (errno, kind) in [
+            (Errno::MFILE, Kind::OutOfSockets),
+            (Errno::NFILE, Kind::OutOfSockets),
+            (Errno::ADDRNOTAVAIL, Kind::OutOfSockets),
+            (Errno::CONNREFUSED, Kind::ConnectRefused),
+            (Errno::NOENT, Kind::ConnectRefused),
+            (Errno::TIMEDOUT, Kind::ConnectTimeout),
+            (Errno::HOSTUNREACH, Kind::ConnectFailed),
+        ] {
+            assert_eq!(kind_of(&io::Error::from(errno)), kind, "{errno}");
+        }
     }
 }
