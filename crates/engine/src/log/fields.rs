@@ -116,7 +116,8 @@ const KINDS: &str = "
 
 On stderr. As text: time, level and words; as JSON: an object with `time`, `level`, `room` (`supervisor` or `engine`),
 `message`, and from the engine `topic`. Of one topic the engine writes at most ten lines in ten seconds; the next line
-then says how many were left out.
+then says how many were left out. The line `ready` comes whatever the level. A worker that a new supervisor adopted
+writes to that supervisor's stdout and stderr, what could not be written meanwhile included.
 
 ## Kinds of failures
 
