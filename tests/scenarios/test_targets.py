@@ -73,6 +73,7 @@ def test_at_max_forwards_0_we_answer_for_ourselves(proxy: Running, origin: Backe
         (head("GET", "*"), 400),
         (head("GET", "http://api/", host="other"), 400),
         (head("GET", "ftp://api/"), 400),
+        (head("GET", "https://api/"), 421),
         (head("GET", "http://user@api/"), 400),
         (head("GET", "a"), 400),
         (head("OPTIONS", "*", "Max-Forwards: -1"), 400),
@@ -86,3 +87,9 @@ def test_what_no_origin_should_see_is_refused(
     with proxy.connect() as client:
         assert client.ask(request_bytes).status == status
     assert origin.requests == []
+
+
+def test_an_https_target_is_believed_of_who_may_have_secured_it(tidegate: Tidegate, backend: Backends) -> None:
+    with tidegate.run(upstream(backend().address, forwarded={"from": ["127.0.0.1"]})).connect() as client:
+        answer = client.ask(head("GET", "https://api/a"))
+        assert (answer.status, b"GET /a HTTP/1.1" in answer.body) == (200, True)

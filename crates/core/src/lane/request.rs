@@ -28,6 +28,7 @@ pub(super) fn admit(exchange: &mut Exchange, peer: &Peer, turn: &mut Turn<'_>) -
         return Err(Failure::new(Kind::TooManyConnections, Stage::Accept, "limits.connections_per_client is reached"));
     }
     exchange.told = forwarded::listen_to(&listener.trust, peer, &exchange.bytes, &exchange.head, turn.dice);
+    refuse_scheme(exchange, peer)?;
     refuse_large(exchange, listener)?;
     choose_route(exchange, listener, turn)
 }
@@ -39,6 +40,17 @@ fn upload(body: &BodyLength) -> Body {
         BodyLength::Chunked => Body::new(Coming::Chunked(ChunkReader::default()), Framing::Chunked),
         BodyLength::UntilClose => Body::new(Coming::UntilClose, Framing::AsItIs),
     }
+}
+
+/// An https target must have come over a secured connection (RFC 9110, section 7.4), unless a believed peer has secured it.
+fn refuse_scheme(exchange: &Exchange, peer: &Peer) -> Result<(), Failure> {
+    let Exchange { head, bytes, told, .. } = exchange;
+    let is_https = || head.target.of(bytes).get(..5).is_some_and(|begin| begin.eq_ignore_ascii_case(b"https"));
+    if head.form == TargetForm::Absolute && !told.trusted && peer.scheme() != "https" && is_https() {
+        let reason = "the scheme of the target is https, that of the connection is not";
+        return Err(Failure::new(Kind::SchemeNotSecured, Stage::Codec, reason));
+    }
+    Ok(())
 }
 
 fn refuse_large(exchange: &Exchange, listener: &Listener) -> Result<(), Failure> {
