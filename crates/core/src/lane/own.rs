@@ -42,8 +42,11 @@ pub(super) fn answer(
         write_field(out, name.as_bytes(), value.as_bytes());
     }
     write_field(out, b"date", turn.date);
-    write_field(out, b"content-type", content_type.as_bytes());
-    write_field(out, b"content-length", body.len().to_string().as_bytes());
+    // These have no body, and a length would be of one (RFC 9110, section 8.6).
+    if !matches!(status, 204 | 304) {
+        write_field(out, b"content-type", content_type.as_bytes());
+        write_field(out, b"content-length", body.len().to_string().as_bytes());
+    }
     write_connection(out, exchange.last, exchange.head.version);
     out.extend_from_slice(b"\r\n");
     if exchange.head.method != Method::Head {
@@ -82,8 +85,10 @@ pub(super) fn reason_phrase(status: u16) -> &'static [u8] {
     match status {
         200 => b"OK",
         204 => b"No Content",
+        205 => b"Reset Content",
         301 => b"Moved Permanently",
         302 => b"Found",
+        304 => b"Not Modified",
         307 => b"Temporary Redirect",
         308 => b"Permanent Redirect",
         400 => b"Bad Request",
