@@ -78,10 +78,11 @@ impl Setting {
 
     /// A route for one path: `respond /healthz 200 ok`, or `builtin /livez livez`.
     fn add_route(&mut self, part: &str, path: &str, value: &str) {
+        let respond =
+            |status: &str, body: &str| json!({"respond": {"status": status.parse::<u16>().unwrap_or(0), "body": body}});
         let to = match value.split_once(' ') {
-            Some((status, body)) => {
-                json!({"respond": {"status": status.parse::<u16>().unwrap_or(0), "body": format!("{body}\n")}})
-            }
+            Some((status, body)) => respond(status, &format!("{body}\n")),
+            None if part == "respond" => respond(value, ""),
             None => json!({ part: value }),
         };
         let mut route = self.document["routes"][0].clone();
