@@ -1,5 +1,6 @@
 """Upstream connections: how many there are, who waits for one, and whose they are."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -90,11 +91,11 @@ def test_a_resting_connection_that_something_came_on_serves_no_thread(
             connection.answer("its own")
             answered.wait(10)
             answered.clear()
-            if not ends:
+            if ends:
+                connection.socket.shutdown(socket.SHUT_RDWR)  # before anyone is told: a POST that meets it is lost
+            else:
                 connection.answer("somebody else's")
             came.set()
-            if ends:
-                return
 
     proxy = tidegate.run({**pooled(backend(say_more).address, connections=1), "threads": 4})
     for _ in range(12):  # the kernel spreads them over the threads
