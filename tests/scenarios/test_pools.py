@@ -157,7 +157,8 @@ def test_a_client_that_leaves_gives_up_its_place(tidegate: Tidegate, backend: Ba
     with asking(proxy, 1) as first:
         gated.wait_busy(1)
         gone = proxy.connect().send(GET)
-        wait_until(lambda: read_probe(proxy) == 503)
+        assert read_soon(gone) is None  # it has the one place
+        assert read_probe(proxy) == 503
         gone.reset()
         wait_until(lambda: takes_a_place(proxy))
         gated.open.release(9)
