@@ -106,6 +106,16 @@ def test_a_failure_is_logged_with_kind_stage_and_reason(tidegate: Tidegate, tmp_
     assert metric(running, "tidegate_failures_total", kind="connect_refused", stage="connect") == 1
 
 
+def test_a_refused_head_is_logged_as_far_as_it_was_read(tidegate: Tidegate, backend: Backends, tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    running = tidegate.run(logged(backend().address, path))
+    assert ask(running, "/where", "X y: z", "User-Agent: behind") == 400
+    until(lambda: lines(path))
+    (line,) = lines(path)
+    assert (line["method"], line["path"], line["failure"]) == ("GET", "/where", "malformed_request")
+    assert "user_agent" not in line
+
+
 def test_a_renamed_file_is_opened_anew_on_sigusr1(tidegate: Tidegate, backend: Backends, tmp_path: Path) -> None:
     path, old = tmp_path / "access.log", tmp_path / "access.log.1"
     running = tidegate.run(logged(backend().address, path))

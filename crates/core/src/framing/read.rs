@@ -65,9 +65,9 @@ impl HeadReader {
         *self = Self::default();
     }
 
-    /// Whether a byte of a head was looked at.
-    pub fn has_begun(&self) -> bool {
-        self.seen > 0 || self.part != Part::First
+    /// How many bytes the whole lines have that were read, the first line among them; 0 before that was.
+    pub fn lines(&self) -> usize {
+        if self.part == Part::First { 0 } else { self.line }
     }
 
     /// Whether there is nothing yet but the empty line that may stand before a request: nobody has begun one.

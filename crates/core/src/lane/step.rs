@@ -8,6 +8,7 @@ use super::exchange::{Answering, Exchange, Link};
 use super::own;
 use super::{Act, Close, Event, Interest, Lane, Phase, Side, Turn};
 use crate::failure::{Failure, Kind, Stage};
+use crate::head::RequestHead;
 
 impl Lane {
     /// Takes what happened, and says what to do.
@@ -225,8 +226,12 @@ impl Lane {
         self.phase = Phase::Exchange;
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         if exchange.bytes.is_empty() {
-            exchange.bytes.extend_from_slice(self.input.filled().get(..1).unwrap_or_default());
-            exchange.head = crate::head::RequestHead { fields: Vec::new(), ..Default::default() };
+            // What is known of it is told, and decides whether the answer may have a body.
+            let known = exchange.reader.lines();
+            exchange.bytes.extend_from_slice(self.input.filled().get(..known.max(1)).unwrap_or_default());
+            if known == 0 {
+                exchange.head = RequestHead::default();
+            }
         }
         exchange.serving.get_or_insert_with(|| Rc::clone(turn.serving));
         exchange.last |= failure.kind.status() == 400 || failure.stage == Stage::Codec;
