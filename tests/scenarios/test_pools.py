@@ -12,6 +12,7 @@ import pytest
 from tests.peers.backend import Backend, Connection
 from tests.peers.sockets import Answer, Client
 from tests.peers.tidegate import Config, Running, Tidegate, upstream
+from tests.peers.waiting import until
 
 Backends = Callable[..., Backend]
 GET = "GET / HTTP/1.1\r\nHost: api\r\n\r\n"
@@ -151,16 +152,21 @@ def test_who_waits_too_long_is_told(tidegate: Tidegate, backend: Backends) -> No
             assert client.ask(GET).status == 200
 
 
-def test_a_client_that_leaves_gives_up_its_place(tidegate: Tidegate, backend: Backends) -> None:
+@pytest.mark.parametrize(
+    "sent",
+    [GET, GET + GET, "POST / HTTP/1.1\r\nHost: api\r\nContent-Length: 99999\r\n\r\n" + "x" * 30000],
+    ids=["one request", "another one behind it", "a part of a body"],
+)
+def test_a_client_that_leaves_gives_up_its_place(tidegate: Tidegate, backend: Backends, sent: str) -> None:
     gated = Gated()
     proxy = tidegate.run(pooled(backend(gated).address, connections=1, queue=1))
     with asking(proxy, 1) as first:
         gated.wait_busy(1)
-        gone = proxy.connect().send(GET)
+        gone = proxy.connect().send(sent)
         assert read_soon(gone) is None  # it has the one place
         assert read_probe(proxy) == 503
         gone.reset()
-        wait_until(lambda: takes_a_place(proxy))
+        until(lambda: takes_a_place(proxy))
         gated.open.release(9)
         assert first[0].read_answer().status == 200
 

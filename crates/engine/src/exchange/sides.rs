@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tidegate_core::lane::{Event, Fresh, Interest, Lane, Side};
 use tidegate_core::moment::Moment;
@@ -15,6 +16,10 @@ use crate::pool::pipe::Pipe;
 use crate::pool::stream::Stream;
 use crate::pool::{Connection, Idle};
 use crate::threads::thread::{Slow, Thread};
+
+/// While we neither listen nor speak to a client, since what it has sent is enough for now, its reset shows only where it
+/// is looked for: so often.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// An exchange with an endpoint, counted as open until it is dropped.
 pub struct Load(pub Arc<EndpointMetrics>);
@@ -137,7 +142,14 @@ impl Sides {
             self.news = thread.news();
             return Poll::Ready(Event::Woken);
         }
-        let deadline = self.watch_kept(interest.deadline, thread.now(), cx);
+        let now = thread.now();
+        let mut deadline = self.watch_kept(interest.deadline, now, cx);
+        if !interest.read_downstream && !interest.write_downstream {
+            if self.armed <= now && self.down.is_broken() {
+                return Poll::Ready(Event::Broke(Side::Downstream));
+            }
+            deadline = deadline.min(now.after(LOOK));
+        }
         self.poll_timer(deadline, thread, cx)
     }
 
