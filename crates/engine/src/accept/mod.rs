@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
 use tidegate_core::filter::forwarded::Peer;
@@ -64,8 +65,13 @@ impl Listening {
 /// Accepts until the task is aborted. A limit or a lack of descriptors pauses it; it never spins. Seats are taken once
 /// somebody knocks and before he is let in, so that limits are exact and who waits does so in the kernel's queue.
 pub async fn accept(listening: Listening, thread: Rc<Thread>, listener: Rc<ListenerState>, single: bool) {
+    let mut accepted = false;
     // Readiness fails only when the event loop ends.
     while let Ok(mut ready) = listening.fd.readable().await {
+        if std::mem::take(&mut accepted) && !is_knocked_at(ready.get_inner()) {
+            ready.clear_ready();
+            continue;
+        }
         let seats = take_seats(&thread, &listener).await;
         match ready.try_io(|fd| Ok(acceptfrom_with(fd, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?)) {
             Ok(Ok((fd, peer))) => {
@@ -73,6 +79,10 @@ pub async fn accept(listening: Listening, thread: Rc<Thread>, listener: Rc<Liste
                 let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
                 let Listening { is_unix, local, .. } = listening;
                 spread(&thread, &listener, Fresh { fd, is_unix, peer, local, seats }, single);
+                accepted = true;
+                // Who came is served before the next is let in: fewer are open at once, and what the kernel and we made
+                // for one is still in the cache for the next. Letting all in at once cost 2 µs more for each.
+                tokio::task::yield_now().await;
             }
             Ok(Err(error)) if is_of_the_connection(&error) => {}
             Ok(Err(error)) => {
@@ -84,6 +94,12 @@ pub async fn accept(listening: Listening, thread: Rc<Thread>, listener: Rc<Liste
             Err(_nobody_knocks) => {}
         }
     }
+}
+
+/// Whether somebody waits to be let in. The kernel makes a socket and a file before it sees that there is nobody to
+/// accept: a look first costs an eighth of that.
+fn is_knocked_at(fd: &OwnedFd) -> bool {
+    poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&Timespec::default())) != Ok(0)
 }
 
 async fn take_seats(thread: &Thread, listener: &ListenerState) -> Taken {

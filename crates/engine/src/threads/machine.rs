@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tidegate_core::snapshot::compiled::Compiled;
 use tidegate_core::snapshot::document::{self, Document, EndpointDelta};
+use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::drain::Drain;
@@ -105,16 +106,14 @@ impl Engine {
         let (shared, place) = (Arc::clone(&self.shared), Arc::clone(&whereabouts));
         let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.subsec_nanos().into());
         std::thread::Builder::new().name(name.clone()).spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
             let Ok(runtime) = runtime else {
                 shared.program.say(Level::Error, "threads", "no event loop: the file limit may be too low");
                 return;
             };
             let seed = seed ^ (index as u64) << 32 ^ u64::from(std::process::id()) << 40;
-            let local = tokio::task::LocalSet::new();
-            runtime.block_on(local.run_until(async move {
-                Thread::new(index, shared, place, seed).run(received).await;
-            }));
+            runtime.block_on(async move { Thread::new(index, shared, place, seed).run(received).await });
         })?;
         Ok(Handle { name, orders, whereabouts })
     }
