@@ -1,6 +1,7 @@
 //! A Host as a key of the table: without port and last dot, in lower case; and the hash for it.
 
-use std::hash::{BuildHasher, Hasher};
+use std::borrow::Borrow;
+use std::hash::{BuildHasher, Hash, Hasher};
 
 /// The longest name that DNS has (RFC 1035, section 2.3.4). What is longer is no host of any route.
 const LONGEST: usize = 255;
@@ -27,6 +28,50 @@ impl HostKey {
     /// The host.
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// A host of the table. With thousands of hosts each line of the cache that a look-up touches is a cold one, so what most
+/// names need lies in the table itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Key {
+    /// So many bytes of the array.
+    Short(u8, [u8; INLINE]),
+    /// A longer one.
+    Long(Box<[u8]>),
+}
+
+/// The longest name that lies in the table itself, in bytes.
+const INLINE: usize = 38;
+
+impl Key {
+    /// The key for a host of the configuration.
+    pub fn of(host: &str) -> Self {
+        let name = host.trim_end_matches('.').to_ascii_lowercase().into_bytes();
+        let mut bytes = [0; INLINE];
+        match (bytes.get_mut(..name.len()), u8::try_from(name.len())) {
+            (Some(place), Ok(len)) => {
+                place.copy_from_slice(&name);
+                Self::Short(len, bytes)
+            }
+            (Some(_) | None, _) => Self::Long(name.into_boxed_slice()),
+        }
+    }
+}
+
+impl Borrow<[u8]> for Key {
+    fn borrow(&self) -> &[u8] {
+        match self {
+            Self::Short(len, bytes) => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Self::Long(bytes) => bytes,
+        }
+    }
+}
+
+/// As the slice that it is looked up by.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Borrow::<[u8]>::borrow(self).hash(state);
     }
 }
 
@@ -99,5 +144,15 @@ mod tests {
         assert!(HostKey::of(b"").is_none());
         assert!(HostKey::of(b":80").is_none());
         assert!(HostKey::of(&[b'a'; 256]).is_none());
+    }
+
+    #[test]
+    fn a_key_is_found_by_its_bytes_however_long_it_is() {
+        for len in [1, 37, 38, 39, 253] {
+            let host = "a".repeat(len);
+            let key = Key::of(&format!("{}.", host.to_uppercase()));
+            assert_eq!(Borrow::<[u8]>::borrow(&key), host.as_bytes());
+            assert_eq!(Fold.hash_one(&key), Fold.hash_one(host.as_bytes()));
+        }
     }
 }

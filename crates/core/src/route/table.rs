@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::host::{Fold, HostKey};
+use super::host::{Fold, HostKey, Key};
 use super::path::PathForms;
 use super::patterns::{Patterns, flaw};
 use super::tree::{Routes, Tree, TreeBuilder};
@@ -64,9 +64,9 @@ pub struct Table {
 /// The routes of one listener, by host. Listeners with the same routes share it.
 #[derive(Debug, Default)]
 struct Hosts {
-    exact: HashMap<Box<[u8]>, OfHost, Fold>,
+    exact: HashMap<Key, OfHost, Fold>,
     /// By what stands behind `*.`.
-    wildcards: HashMap<Box<[u8]>, OfHost, Fold>,
+    wildcards: HashMap<Key, OfHost, Fold>,
     /// The most labels that a wildcard has behind its star.
     deepest: usize,
     any: Option<OfHost>,
@@ -243,9 +243,9 @@ impl Hosts {
                 None => hosts.any = Some(paths),
                 Some((_, Some(below))) => {
                     hosts.deepest = hosts.deepest.max(below.split('.').count());
-                    hosts.wildcards.insert(key_of(below), paths);
+                    hosts.wildcards.insert(Key::of(below), paths);
                 }
-                Some((host, None)) => drop(hosts.exact.insert(key_of(host), paths)),
+                Some((host, None)) => drop(hosts.exact.insert(Key::of(host), paths)),
             }
         }
         Ok(hosts)
@@ -280,10 +280,6 @@ impl Hosts {
         }
         ControlFlow::Continue(())
     }
-}
-
-fn key_of(host: &str) -> Box<[u8]> {
-    host.trim_end_matches('.').to_ascii_lowercase().into_bytes().into_boxed_slice()
 }
 
 impl OfHost {
