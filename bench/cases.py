@@ -17,6 +17,7 @@ class Case:
     connections: int = 50
     script: str = ""  # for wrk, in Lua
     fields: tuple[str, ...] = ()
+    beside: str = ""  # the case that it is compared with, in the same rounds
     hosts: int = 0  # routes by host; 0 is one route for all
     access_log: bool = False
     large: bool = False  # large proxy buffers in nginx
@@ -49,7 +50,14 @@ CASES = (
     Case("post", "10 KiB posts", "≤ 1.0 of the better", path="/post", script=POST),
     Case("connect", "a new connection for each request", "≤ 1.0 of nginx", fields=("Connection: close",)),
     Case("host", "1 KiB, routed by host, one host", "", script=ONE_HOST, hosts=1),
-    Case("hosts", "1 KiB, routed by host, 10,000 hosts", "within 3 % of one host", script=MANY_HOSTS, hosts=HOSTS),
+    Case(
+        "hosts",
+        "1 KiB, routed by host, 10,000 hosts",
+        "within 3 % of one host",
+        script=MANY_HOSTS,
+        hosts=HOSTS,
+        beside="host",
+    ),
     Case("idle", "10,000 idle keep-alive connections (KiB each)", "≤ 1.5 KiB", connections=10_000, unit="KiB"),
 )
 """In the order of the table."""

@@ -34,9 +34,8 @@ def main() -> int:
         folder = Path(shm)
         source = origin(folder)
         try:
-            for case in cases:
-                for name, result in measure(case, names, options.rounds, options.seconds, folder, source).items():
-                    results[case.name, name] = result
+            for together in grouped(cases):
+                results |= measure(together, names, options.rounds, options.seconds, folder, source)
             if options.strace:
                 calls = count_calls(names, folder, source)
         finally:
@@ -51,25 +50,37 @@ def main() -> int:
     return 0
 
 
-def measure(case: Case, names: list[str], rounds: int, seconds: float, folder: Path, source: Peer) -> dict[str, Result]:
-    """All rounds of one case, the proxies in turn, a different one first in each round."""
-    if case.unit == "KiB":
-        return {name: idle(case, name, folder, source) for name in names}
-    peers: list[Peer] = []
-    rows: dict[str, list[Result]] = defaultdict(list)
+def grouped(cases: list[Case]) -> list[list[Case]]:
+    """Cases in the order of the table; those that are compared with one another are measured in the same rounds."""
+    groups: dict[str, list[Case]] = {}
+    for case in cases:
+        groups.setdefault(case.beside or case.name, []).append(case)
+    return list(groups.values())
+
+
+def measure(
+    cases: list[Case], names: list[str], rounds: int, seconds: float, folder: Path, source: Peer
+) -> dict[tuple[str, str], Result]:
+    """All rounds of some cases, the proxies in turn, a different one first in each round."""
+    if cases[0].unit == "KiB":
+        return {(case.name, name): idle(case, name, folder, source) for case in cases for name in names}
+    pairs: list[tuple[Case, Peer]] = []
+    rows: dict[tuple[str, str], list[Result]] = defaultdict(list)
     try:
         for name in names:
-            peers.append(PEERS[name](case, folder / f"{case.name}-{name}", source.address))
-            run_wrk(case, peers[-1], 1, folder)  # warm
+            for case in cases:
+                pairs.append((case, PEERS[name](case, folder / f"{case.name}-{name}", source.address)))
+                run_wrk(*pairs[-1], 1, folder)  # warm
         for number in range(rounds):
-            at = number % len(peers)
-            for peer in peers[at:] + peers[:at]:
-                rows[peer.name].append(run_wrk(case, peer, seconds, folder))
-                print(f"{case.name} round {number + 1}: {peer.name} {rows[peer.name][-1]}", file=sys.stderr)
+            at = number % len(pairs)
+            for case, peer in pairs[at:] + pairs[:at]:
+                result = run_wrk(case, peer, seconds, folder)
+                rows[case.name, peer.name].append(result)
+                print(f"{case.name} round {number + 1}: {peer.name} {result}", file=sys.stderr)
     finally:
-        for peer in peers:
+        for _, peer in pairs:
             peer.end()
-    return {name: median(rows[name]) for name in names}
+    return {key: median(results) for key, results in rows.items()}
 
 
 def idle(case: Case, name: str, folder: Path, source: Peer) -> Result:
