@@ -24,5 +24,8 @@ def read_response(data: bytes, method: str) -> tuple[tuple[str, int, bytes], _Fi
 def pattern_flaw(pattern: str) -> str | None:
     """Say why `pattern` cannot be a route's `regex`, in the words of the dialect; none if it can."""
 
+def replacement_flaw(pattern: str, with_: str) -> str | None:
+    """Say why `with_` cannot stand in the place of what `pattern` finds in a path; none if it can."""
+
 def work(fd: int) -> None:
     """Serve supervisors on the listening Unix socket `fd`, which it owns, until a drain has ended. Raises `OSError`."""

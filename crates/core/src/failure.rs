@@ -179,6 +179,8 @@ kinds! {
     ClientGone "client_gone" 0 "connection_terminated" "the client went away before the answer was whole";
     ClientStalled "client_stalled" 0 "connection_write_timeout" "the client took no byte of the answer for timeouts.idle";
     // What we decided.
+    Forbidden "forbidden" 403 "http_request_denied" "this route does not serve the client's address";
+    RewriteRefused "rewrite_refused" 400 "http_request_error" "the rewritten path or host is none that may be sent";
     NoRoute "no_route" 404 "destination_not_found" "no route matches";
     NothingEligible "nothing_eligible" 503 "destination_unavailable" "no endpoint can take the request";
     NameUnresolved "name_unresolved" 503 "dns_error" "the name of the endpoint does not resolve";

@@ -19,7 +19,7 @@ mod _engine {
     #[pymodule_export]
     use crate::framing::{read_request, read_response};
     #[pymodule_export]
-    use crate::pattern::pattern_flaw;
+    use crate::pattern::{pattern_flaw, replacement_flaw};
     #[pymodule_export]
     use crate::work::work;
     #[pymodule_export]

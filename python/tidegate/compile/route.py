@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tidegate.config.filters.filter import Filter
+from tidegate.compile.filters import compile_filter
 from tidegate.config.match import PathMatch
 from tidegate.config.route import Route
 
@@ -40,13 +40,6 @@ def compile_path(path: PathMatch | None) -> dict[str, Any] | None:
             return {"regex": regex}
         case PathMatch(prefix=prefix):
             return {"prefix": prefix}
-
-
-def compile_filter(each: Filter) -> dict[str, Any]:
-    """Write a filter."""
-    if each.buffer_request is not None:
-        return {"buffer_request": {"size": each.buffer_request.size.bytes}}
-    raise AssertionError("the model lets no filter be empty")
 
 
 def compile_target(route: Route, upstreams: Mapping[str, int]) -> dict[str, Any]:

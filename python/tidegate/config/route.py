@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from tidegate.config.complaint import later, refused
-from tidegate.config.filters.filter import Filter
+from tidegate.config.filters.filter import SEVERAL, Filter
 from tidegate.config.match import Match
 from tidegate.config.model import Model, Name
 from tidegate.config.place import Place
@@ -95,8 +95,10 @@ class Route(Model):
 
     @model_validator(mode="after")
     def filters_do_not_repeat(self) -> "Route":
-        """Refuse a second `buffer_request`: only one of the two sizes could hold."""
-        buffers = [index for index, each in enumerate(self.filters) if each.buffer_request is not None]
-        if len(buffers) > 1:
-            raise refused("`buffer_request` may stand once in a route", at=("filters", buffers[1]))
+        """Refuse a filter twice where only one of the two could hold."""
+        seen: set[str] = set()
+        for index, each in enumerate(self.filters):
+            if each.kind in seen and each.kind not in SEVERAL:
+                raise refused(f"`{each.kind}` may stand once in a route", at=("filters", index))
+            seen.add(each.kind)
         return self

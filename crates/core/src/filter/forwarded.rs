@@ -113,8 +113,23 @@ fn is_disguised(name: &[u8]) -> bool {
     Known::of(plain) != Known::Other
 }
 
-/// Appends the lines that tell the endpoint about the client, and `Via`. `host` is the request's host with its port.
+/// Appends the lines that tell the endpoint about the client, the request's id, and `Via`.
 pub fn write_fields(
+    out: &mut Vec<u8>,
+    trust: &Trust,
+    peer: &Peer,
+    told: &Told,
+    bytes: &[u8],
+    head: &RequestHead,
+    host: Option<&[u8]>,
+) {
+    write_client(out, trust, peer, told, bytes, head, host);
+    line(out, b"x-request-id: ", told.request_id.as_bytes());
+    write_via(out, head.version);
+}
+
+/// Appends the lines that tell the endpoint about the client. `host` is the request's host with its port.
+pub fn write_client(
     out: &mut Vec<u8>,
     trust: &Trust,
     peer: &Peer,
@@ -153,8 +168,6 @@ pub fn write_fields(
     if by_forwarded {
         write_forwarded(out, peer, told, bytes, head, host);
     }
-    line(out, b"x-request-id: ", told.request_id.as_bytes());
-    write_via(out, head.version);
 }
 
 /// Appends `Via`. A second line means the same as a longer first one (RFC 9110, section 5.3), so those that were sent go

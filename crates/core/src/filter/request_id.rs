@@ -1,6 +1,9 @@
-//! A request's name, from whom we believe, or made.
+//! A request's name, from whom we believe, or made; and the filter `request_id`: another field for it.
 
+use super::headers::may_be_written;
 use crate::dice::Dice;
+use crate::head::RequestHead;
+use crate::snapshot::document::RequestIdSource;
 
 /// At most 128 token characters, held in place.
 #[derive(Clone, Copy)]
@@ -41,6 +44,32 @@ impl RequestId {
     /// Its characters; empty before there is one.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+}
+
+/// The field that carries the id of a route's requests, where it is not `X-Request-Id`.
+#[derive(Debug)]
+pub struct Believed {
+    field: Box<[u8]>,
+}
+
+impl Believed {
+    /// Compiles. Fails on a name that no filter may write.
+    pub fn build(source: &RequestIdSource) -> Result<Self, String> {
+        may_be_written(&source.field).map_err(|says| format!("request_id: {says}"))?;
+        Ok(Self { field: source.field.as_bytes().into() })
+    }
+
+    /// The name of the field.
+    pub fn field(&self) -> &[u8] {
+        &self.field
+    }
+
+    /// The id that a believed peer has sent in it, if it is one and there alone.
+    pub fn sent(&self, bytes: &[u8], head: &RequestHead) -> Option<RequestId> {
+        let mut lines = head.fields.iter().filter(|field| field.name.of(bytes).eq_ignore_ascii_case(&self.field));
+        let id = RequestId::sent(lines.next()?.value.of(bytes))?;
+        lines.next().is_none().then_some(id)
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) const fn is_token_byte(byte: u8) -> bool {
 }
 
 /// Whether `bytes` is a token.
-pub(super) fn is_token(bytes: &[u8]) -> bool {
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && token_len(bytes) == bytes.len()
 }
 

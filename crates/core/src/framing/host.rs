@@ -61,6 +61,11 @@ impl HostSpan {
     }
 }
 
+/// Whether `bytes` may be sent as a Host.
+pub fn is_authority(bytes: &[u8]) -> bool {
+    HostSpan::read(bytes, super::bytes::span(0, bytes.len())).is_ok()
+}
+
 fn is_name(name: &[u8]) -> bool {
     let mut before = b'.';
     for &byte in name {

@@ -21,9 +21,10 @@ mod trailer; // fields after a chunked body
 mod tests; // tables of messages, and laws
 
 pub use body::BodyLength;
+pub(crate) use bytes::is_token;
 pub use chunk::{ChunkLimits, ChunkReader, Piece};
 pub use connection::Dropped;
-pub use host::HostSpan;
+pub use host::{HostSpan, is_authority};
 pub use read::{HeadLimits, HeadReader, Progress};
 pub use request::{RequestFacts, judge_request};
 pub use response::{ResponseFacts, judge_response};

@@ -3,7 +3,7 @@
 use super::body::{Body, Coming, Framing};
 use super::exchange::{Answering, Exchange};
 use super::own::{reason_phrase, write_connection, write_field, write_status};
-use super::request::write_decimal;
+use super::request::{filters_of, write_decimal};
 use super::{Moment, Turn};
 use crate::failure::{Failure, Kind, Retryable, Stage};
 use crate::framing::{BodyLength, ChunkReader, Dropped, HeadLimits, Progress, judge_response};
@@ -70,16 +70,23 @@ fn switch_protocols(exchange: &mut Exchange, now: Moment) -> Result<(), Failure>
         let reason = "the endpoint answered 101, which nobody asked for";
         return Err(Failure::new(Kind::UnexpectedUpgrade, Stage::Exchange, reason));
     }
-    let Exchange { source, answer, down, .. } = exchange;
-    let bytes = source.filled();
-    write_status(&mut down.bytes, 101, b"Switching Protocols");
+    let Exchange { source, answer, down, serving, route, .. } = exchange;
+    let edits = filters_of(serving.as_ref(), *route).and_then(|filters| filters.response_headers.as_ref());
+    let (bytes, out) = (source.filled(), &mut down.bytes);
+    write_status(out, 101, b"Switching Protocols");
+    let from = out.len();
     let dropped = Dropped::of_response(bytes, answer);
     for field in answer.fields.iter().filter(|field| !dropped.drops(bytes, field)) {
-        if field.known != Known::Upgrade {
-            write_field(&mut down.bytes, field.name.of(bytes), field.value.of(bytes));
+        if field.known != Known::Upgrade && !edits.is_some_and(|edits| edits.replaces(field.name.of(bytes))) {
+            write_field(out, field.name.of(bytes), field.value.of(bytes));
         }
     }
-    down.bytes.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\nvia: 1.1 tidegate\r\n\r\n");
+    let ours = out.len();
+    out.extend_from_slice(b"via: 1.1 tidegate\r\n");
+    if let Some(edits) = edits {
+        edits.finish(out, from, ours);
+    }
+    out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n\r\n");
     take_head(exchange);
     exchange.status = 101;
     exchange.first_byte = Some(now);
@@ -99,10 +106,12 @@ fn write_final(exchange: &mut Exchange, closing: bool, turn: &Turn<'_>) {
     let old_client = exchange.head.version == Version::Http10;
     exchange.download = download(&exchange.answer_facts.body, old_client);
     exchange.last |= exchange.download.hides_a_cut();
-    let Exchange { source, answer, answer_facts, down, download, .. } = exchange;
+    let Exchange { source, answer, answer_facts, down, download, serving, route, .. } = exchange;
+    let edits = filters_of(serving.as_ref(), *route).and_then(|filters| filters.response_headers.as_ref());
     let (bytes, out) = (source.filled(), &mut down.bytes);
     let reason = answer.reason.of(bytes);
     write_status(out, answer.status, if reason.is_empty() { reason_phrase(answer.status) } else { reason });
+    let from = out.len();
     let dropped = Dropped::of_response(bytes, answer);
     // The length of a body that does not come (HEAD, 304) is passed on as it is; a body's own length is written by us.
     let bodiless = answer_facts.body == BodyLength::None && answer.status != 204;
@@ -110,18 +119,24 @@ fn write_final(exchange: &mut Exchange, closing: bool, turn: &Turn<'_>) {
         let passes = if field.known == Known::ContentLength {
             bodiless
         } else {
-            !matches!(field.known, Known::TransferEncoding | Known::Upgrade) && !dropped.drops(bytes, field)
+            !matches!(field.known, Known::TransferEncoding | Known::Upgrade)
+                && !dropped.drops(bytes, field)
+                && !edits.is_some_and(|edits| edits.replaces(field.name.of(bytes)))
         };
         if passes {
             write_field(out, field.name.of(bytes), field.value.of(bytes));
         }
     }
+    let ours = out.len();
     out.extend_from_slice(match answer.version {
         Version::Http11 => b"via: 1.1 tidegate\r\n",
         Version::Http10 => b"via: 1.0 tidegate\r\n",
     });
     if !answer_facts.has_date {
         write_field(out, b"date", turn.date);
+    }
+    if let Some(edits) = edits {
+        edits.finish(out, from, ours);
     }
     match answer_facts.body {
         BodyLength::Length(n) => {

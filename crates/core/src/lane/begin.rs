@@ -102,6 +102,12 @@ impl Lane {
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         exchange.route = Some(id);
         let Some(route) = turn.serving.compiled.route(id) else { return };
+        if let Some(filters) = route.filters.as_deref()
+            && let Err(failure) = request::filter(exchange, filters)
+        {
+            self.refuse(failure, turn);
+            return;
+        }
         if exchange.facts.max_forwards == Some(0) {
             let fields = [("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")];
             own::answer(exchange, 200, &fields, "text/plain; charset=utf-8", b"", turn);
@@ -114,7 +120,10 @@ impl Lane {
             Target::Builtin(Builtin::Readyz) if turn.ready => own::answer(exchange, 200, &[], text, b"ok\n", turn),
             Target::Builtin(Builtin::Readyz) => own::answer(exchange, 503, &[], text, b"draining\n", turn),
             Target::Builtin(Builtin::Metrics) => exchange.wants_metrics = true,
-            Target::Upstream(_) => self.gather_or_ask(route.buffer_request, turn),
+            Target::Upstream(_) => {
+                let buffered = route.filters.as_deref().and_then(|filters| filters.buffer_request);
+                self.gather_or_ask(buffered, turn);
+            }
         }
     }
 

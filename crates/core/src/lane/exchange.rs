@@ -9,6 +9,7 @@ use super::body::{Body, Out};
 use super::buffer::{self, Buffer};
 use super::serving::{Chosen, Serving};
 use crate::failure::{Failure, Stage};
+use crate::filter::Rewritten;
 use crate::filter::forwarded::Told;
 use crate::framing::{HeadReader, RequestFacts, ResponseFacts};
 use crate::head::{RequestHead, ResponseHead};
@@ -70,6 +71,8 @@ pub struct Exchange {
     pub route: Option<RouteId>,
     /// The path that is sent instead of the one that came, if dot segments were resolved.
     pub(super) resolved_path: Option<Vec<u8>>,
+    /// What is sent in place of what came, since a filter says so.
+    pub(super) rewritten: Rewritten,
     /// The endpoint that was asked last.
     pub chosen: Option<Chosen>,
     /// How many endpoints were asked.
@@ -124,6 +127,8 @@ pub struct Exchange {
     /// How the connection ends, where the answer was cut.
     pub(super) cut: Option<super::Close>,
     pub(super) buffered: Option<u64>,
+    /// Most bytes of the request's body that the route's filter allows.
+    pub(super) body_limit: Option<u64>,
     pub(super) wants_metrics: bool,
     tunnel: Option<Box<Tunnel>>,
 }
@@ -265,12 +270,14 @@ impl Exchange {
         self.answer.fields.clear();
         self.up.clear();
         self.down.clear();
+        self.rewritten.clear();
         *self = Self {
             bytes: mem::take(&mut self.bytes),
             head: mem::take(&mut self.head),
             answer: mem::take(&mut self.answer),
             up: mem::take(&mut self.up),
             down: mem::take(&mut self.down),
+            rewritten: mem::take(&mut self.rewritten),
             ..Self::default()
         };
     }

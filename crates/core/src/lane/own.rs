@@ -2,6 +2,7 @@
 
 use super::Turn;
 use super::exchange::{Answering, Exchange, Link};
+use super::request::filters_of;
 use crate::failure::{Failure, Kind};
 use crate::head::{Method, Version};
 
@@ -36,15 +37,24 @@ pub(super) fn answer(
     if !matches!(exchange.link, Link::Open | Link::Leasing) {
         exchange.link = Link::Ended;
     }
-    let out = &mut exchange.down.bytes;
+    let Exchange { down, serving, route, .. } = exchange;
+    let edits = filters_of(serving.as_ref(), *route).and_then(|filters| filters.response_headers.as_ref());
+    let out = &mut down.bytes;
     write_status(out, status, reason_phrase(status));
+    let from = out.len();
     for (name, value) in fields {
         write_field(out, name.as_bytes(), value.as_bytes());
     }
     write_field(out, b"date", turn.date);
     // These have no body, and a length would be of one (RFC 9110, section 8.6).
-    if !matches!(status, 204 | 304) {
+    let has_length = !matches!(status, 204 | 304);
+    if has_length {
         write_field(out, b"content-type", content_type.as_bytes());
+    }
+    if let Some(edits) = edits {
+        edits.finish(out, from, from);
+    }
+    if has_length {
         write_field(out, b"content-length", body.len().to_string().as_bytes());
     }
     write_connection(out, exchange.last, exchange.head.version);

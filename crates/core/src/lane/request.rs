@@ -1,13 +1,17 @@
 //! From a request's head to what the endpoint is sent.
 
+use std::rc::Rc;
+
 use super::Turn;
 use super::body::{Body, Coming, Framing};
 use super::exchange::Exchange;
 use super::own::write_field;
+use super::serving::Serving;
 use crate::failure::{Failure, Kind, Stage};
 use crate::filter::forwarded::{self, Peer};
+use crate::filter::{Filters, Rewritten};
 use crate::framing::{BodyLength, ChunkReader, Dropped, judge_request};
-use crate::head::{Field, Known, TargetForm};
+use crate::head::{Field, Known, RequestHead, TargetForm};
 use crate::route::{Choice, RouteId, read_path};
 use crate::snapshot::compiled::Listener;
 use crate::snapshot::document::ListenerKind;
@@ -121,29 +125,71 @@ fn is_own_name(host: &[u8]) -> bool {
     text.eq_ignore_ascii_case("localhost") || bare.parse::<std::net::IpAddr>().is_ok()
 }
 
+/// Runs the filters that look at a request before an endpoint is asked, in their order.
+pub(super) fn filter(exchange: &mut Exchange, filters: &Filters) -> Result<(), Failure> {
+    let Exchange { bytes, head, facts, told, resolved_path, rewritten, .. } = exchange;
+    if let Some(believed) = &filters.request_id
+        && told.trusted
+        && let Some(id) = believed.sent(bytes, head)
+    {
+        told.request_id = id;
+    }
+    if let Some(access) = &filters.access {
+        access.check(told.client)?;
+    }
+    filters.check_length(facts.body)?;
+    exchange.body_limit = filters.body_limit;
+    if filters.rewrites.is_empty() || head.asks_about_the_server() {
+        return Ok(());
+    }
+    let sent = if head.path.is_empty() { b"/" } else { head.path.of(bytes) };
+    filters.rewrite(resolved_path.as_deref().unwrap_or(sent), rewritten)
+}
+
+/// The filters of the route that was chosen.
+pub(super) fn filters_of(serving: Option<&Rc<Serving>>, route: Option<RouteId>) -> Option<&Filters> {
+    serving?.compiled.route(route?)?.filters.as_deref()
+}
+
 /// Appends the head for the endpoint to `exchange.up`. `address` stands in for a Host that HTTP/1.0 did not send.
 pub(super) fn write_head(exchange: &mut Exchange, peer: &Peer, listener: &Listener, address: &str, buffered: bool) {
-    let Exchange { bytes, head, facts, told, up, resolved_path, .. } = exchange;
+    let Exchange { bytes, head, facts, told, up, resolved_path, rewritten, serving, route, .. } = exchange;
+    let filters = filters_of(serving.as_ref(), *route);
+    let (edits, id_field) = filters.map_or((None, None), Filters::of_request_head);
     let out = &mut up.bytes;
     out.extend_from_slice(head.method_span.of(bytes));
     out.push(b' ');
-    write_target(out, bytes, head, resolved_path.as_deref());
+    write_target(out, bytes, head, resolved_path.as_deref(), rewritten);
     out.extend_from_slice(b" HTTP/1.1\r\n");
     let host = facts.host.as_ref().map(|host| host.whole.of(bytes));
-    write_field(out, b"host", host.unwrap_or(address.as_bytes()));
+    let other = Some(rewritten.host.as_slice()).filter(|host| !host.is_empty());
+    write_field(out, b"host", other.or(host).unwrap_or(address.as_bytes()));
+    let from = out.len();
     let dropped = Dropped::of_request(bytes, head);
     for field in &head.fields {
         if goes_on(field, buffered, facts.max_forwards.is_some())
             && !dropped.drops(bytes, field)
             && forwarded::passes(told, bytes, field, listener.keep_underscores)
+            && !filters.is_some_and(|filters| filters.replace(field.name.of(bytes)))
         {
             write_field(out, field.name.of(bytes), field.value.of(bytes));
         }
     }
+    let ours = out.len();
+    match id_field {
+        None => forwarded::write_fields(out, &listener.trust, peer, told, bytes, head, host),
+        Some(name) => {
+            forwarded::write_client(out, &listener.trust, peer, told, bytes, head, host);
+            write_field(out, name, told.request_id.as_bytes());
+            forwarded::write_via(out, head.version);
+        }
+    }
+    if let Some(edits) = edits {
+        edits.finish(out, from, ours);
+    }
     if let Some(n) = facts.max_forwards {
         write_field(out, b"max-forwards", n.saturating_sub(1).to_string().as_bytes());
     }
-    forwarded::write_fields(out, &listener.trust, peer, told, bytes, head, host);
     match facts.body {
         BodyLength::Length(n) => {
             out.extend_from_slice(b"content-length: ");
@@ -167,16 +213,25 @@ fn goes_on(field: &Field, buffered: bool, counted: bool) -> bool {
     !(ours || (buffered && known == Known::Expect) || (counted && known == Known::MaxForwards))
 }
 
-fn write_target(out: &mut Vec<u8>, bytes: &[u8], head: &crate::head::RequestHead, resolved: Option<&[u8]>) {
+fn write_target(out: &mut Vec<u8>, bytes: &[u8], head: &RequestHead, resolved: Option<&[u8]>, rewritten: &Rewritten) {
     match resolved {
         _ if head.asks_about_the_server() => out.push(b'*'),
+        _ if !rewritten.path.is_empty() => out.extend_from_slice(&rewritten.path),
         Some(path) => out.extend_from_slice(path),
         None if head.path.is_empty() => out.push(b'/'),
         None => out.extend_from_slice(head.path.of(bytes)),
     }
-    if head.has_query {
-        out.push(b'?');
-        out.extend_from_slice(head.query.of(bytes));
+    match &rewritten.query {
+        Some(query) if query.is_empty() => {}
+        Some(query) => {
+            out.push(b'?');
+            out.extend_from_slice(query);
+        }
+        None if head.has_query => {
+            out.push(b'?');
+            out.extend_from_slice(head.query.of(bytes));
+        }
+        None => {}
     }
 }
 

@@ -91,8 +91,9 @@ impl Lane {
             Link::Open | Link::None | Link::Wanted | Link::Leasing | Link::Ended => {}
         }
         let taken = exchange.upload.taken();
-        let most = exchange.buffered.map_or(listener.body_bytes, |size| size.min(or_none(listener.body_bytes)));
-        if most > 0 && taken > most {
+        let of_listener = Some(listener.body_bytes).filter(|most| *most > 0);
+        let most = [exchange.buffered, exchange.body_limit, of_listener].into_iter().flatten().min();
+        if let Some(most) = most.filter(|most| taken > *most) {
             let reason = format!("the body has over {most} bytes");
             return Err(Failure::new(Kind::BodyTooLarge, Stage::Codec, reason));
         }
@@ -187,8 +188,4 @@ impl Lane {
         };
         self.wait(turn, interest)
     }
-}
-
-fn or_none(limit: u64) -> u64 {
-    if limit == 0 { u64::MAX } else { limit }
 }

@@ -4,6 +4,7 @@
 //! every request.
 
 pub mod path; // "paths mean one thing": the forms of a path, or why it is refused
+pub mod encode; // paths made anew, escaped as they must be
 pub mod tree; // the paths of one host: exact and prefix in one walk
 pub mod patterns; // the regexes of one host, matched as a set
 pub mod host; // a Host as a key: no port, no last dot, lower case; and the hash

@@ -135,7 +135,7 @@ fn check_bytes(raw: &[u8]) -> Result<(), Failure> {
 }
 
 /// The byte that an escape at `at` stands for; `None` where there is no escape.
-fn escape(path: &[u8], at: usize) -> Option<u8> {
+pub(super) fn escape(path: &[u8], at: usize) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     match path.get(at..at.checked_add(3)?)? {
         [b'%', high, low] => Some(digit(*high)? * 16 + digit(*low)?),

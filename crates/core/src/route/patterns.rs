@@ -23,13 +23,7 @@ impl Patterns {
             [only] => vec![(*only).to_owned()],
             many => many.iter().map(|pattern| format!("(?s-u:.)*?(?:{pattern})")).collect(),
         };
-        let config = Regex::config().nfa_size_limit(Some(MOST_BYTES)).utf8_empty(false);
-        let set = Regex::builder()
-            .configure(config)
-            .syntax(syntax::Config::new().utf8(false))
-            .build_many(&texts)
-            .map_err(|error| reason(&error))?;
-        Ok(Self { set, texts })
+        Ok(Self { set: compile(&texts)?, texts })
     }
 
     /// The strongest that is found in `path`.
@@ -46,6 +40,15 @@ impl Patterns {
         let found = |text: &String| Self::build(&[text]).is_ok_and(|one| one.find(path).is_some());
         (0..).zip(&self.texts).filter(|(_, text)| found(text)).map(|(at, _)| at).collect()
     }
+}
+
+/// Compiles patterns of the one dialect: over bytes, and bounded. Says what is wrong with them.
+pub(crate) fn compile<T: AsRef<str>>(patterns: &[T]) -> Result<Regex, String> {
+    Regex::builder()
+        .configure(Regex::config().nfa_size_limit(Some(MOST_BYTES)).utf8_empty(false))
+        .syntax(syntax::Config::new().utf8(false))
+        .build_many(patterns)
+        .map_err(|error| reason(&error))
 }
 
 /// The last line of a syntax error says what is wrong; those before it draw the pattern.

@@ -7,8 +7,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::document::{self, Builtin, Document, EndpointDelta, Filter, ListenerKind, ProxyProtocolOut};
+use super::document::{self, Builtin, Document, EndpointDelta, ListenerKind, ProxyProtocolOut};
 use crate::balance::EndpointStanding;
+use crate::filter::Filters;
 use crate::filter::forwarded::Trust;
 use crate::framing::{ChunkLimits, HeadLimits};
 use crate::route::{DotSegments, RouteId, Table};
@@ -75,8 +76,8 @@ pub struct Route {
     pub response: Duration,
     /// Between bytes either way; zero is no limit.
     pub idle: Duration,
-    /// Wait for the whole body, at most so many bytes.
-    pub buffer_request: Option<u64>,
+    /// What is done before and after the exchange; `None` where nothing is.
+    pub filters: Option<Box<Filters>>,
     /// Where they go.
     pub to: Target,
 }
@@ -156,7 +157,10 @@ impl Compiled {
             {
                 problems.push(format!("route {}: there is no upstream number {index}", route.name));
             }
-            routes.push(Arc::new(Route::from(route)));
+            match Filters::build(&route.filters) {
+                Ok(filters) => routes.push(Arc::new(Route::new(route, filters))),
+                Err(says) => problems.push(format!("{}: route {}: {says}", route.place, route.name)),
+            }
         }
         let table = match previous {
             Some(old) if old.document.routes == document.routes && old.listeners.len() == listeners.len() => {
@@ -259,13 +263,13 @@ fn bound(limit: u64) -> u32 {
     if limit == 0 { u32::MAX } else { u32::try_from(limit).unwrap_or(u32::MAX) }
 }
 
-impl From<&document::Route> for Route {
-    fn from(route: &document::Route) -> Self {
+impl Route {
+    fn new(route: &document::Route, filters: Option<Box<Filters>>) -> Self {
         Self {
             name: route.name.clone(),
             response: Duration::from_millis(route.timeouts.response_ms),
             idle: Duration::from_millis(route.timeouts.idle_ms),
-            buffer_request: route.filters.iter().map(|Filter::BufferRequest { size }| *size).next_back(),
+            filters,
             to: match &route.to {
                 document::Target::Upstream(index) => Target::Upstream(*index),
                 document::Target::Respond { status, body } => Target::Respond { status: *status, body: body.clone() },

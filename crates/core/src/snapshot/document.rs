@@ -3,6 +3,8 @@
 
 use serde::Deserialize;
 
+pub use super::filters::{Filter, HeaderEdits, Replacement, RequestIdSource, Rewrite};
+
 /// The format that this core reads. A document of another format is refused.
 pub const FORMAT: u32 = 1;
 
@@ -223,17 +225,6 @@ pub struct RouteTimeouts {
     pub response_ms: u64,
     /// Between bytes either way.
     pub idle_ms: u64,
-}
-
-/// A step before or after the exchange.
-#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum Filter {
-    /// Wait for the whole request body, at most `size` bytes, before an endpoint is asked.
-    BufferRequest {
-        /// Most bytes; more is 413.
-        size: u64,
-    },
 }
 
 /// Where a request goes.

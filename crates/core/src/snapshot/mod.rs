@@ -4,4 +4,5 @@
 //! because it is read for every request.
 
 pub mod document; // what Python writes, field by field
+pub mod filters; // the filters of a route, in the document
 pub mod compiled; // what the road reads

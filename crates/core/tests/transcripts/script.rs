@@ -174,6 +174,7 @@ fn own_answer(text: &str) -> Result<Notation, String> {
     let (status, kind) = (words.next().unwrap_or_default(), kind(words.next().unwrap_or_default())?);
     let phrase = match status {
         "400" => "Bad Request",
+        "403" => "Forbidden",
         "404" => "Not Found",
         "405" => "Method Not Allowed",
         "408" => "Request Timeout",

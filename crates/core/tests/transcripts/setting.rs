@@ -34,9 +34,12 @@ impl Setting {
         match (part, key) {
             ("client", "crowded") => self.crowded = true,
             ("respond" | "builtin", path) => self.add_route(part, path, value),
-            ("route", "buffer_request") => {
+            ("route", "buffer_request" | "body_limit") => {
                 let size: u64 = value.parse().map_err(|_| "no size")?;
-                self.document["routes"][0]["filters"] = json!([{"buffer_request": {"size": size}}]);
+                self.add_filter(key, json!({"size": size}))?;
+            }
+            ("route", "request_headers" | "response_headers" | "rewrite" | "allow" | "deny" | "request_id") => {
+                self.add_filter(key, serde_json::from_str(value).map_err(|says| says.to_string())?)?;
             }
             ("route", "host") => self.document["routes"][0]["host"] = json!(value),
             ("upstream", "endpoints") => self.document["upstreams"][0]["endpoints"] = endpoints(value),
@@ -61,7 +64,9 @@ impl Setting {
 
     /// Whether a request's body is passed on as it comes.
     pub(crate) fn is_streaming(&self) -> bool {
-        self.document["routes"][0]["filters"] == json!([])
+        self.document["routes"][0]["filters"]
+            .as_array()
+            .is_some_and(|all| all.iter().all(|each| each["buffer_request"].is_null()))
     }
 
     fn change(&mut self, part: &str, key: &str, value: &str) -> Result<(), String> {
@@ -69,10 +74,21 @@ impl Setting {
             (Some(time), _) => (format!("{key}_ms"), json!(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))),
             (None, Ok(number)) => (key.to_owned(), json!(number)),
             (None, Err(_)) if value == "true" => (key.to_owned(), json!(true)),
+            (None, Err(_)) if value.starts_with('[') => {
+                (key.to_owned(), serde_json::from_str(value).map_err(|says| says.to_string())?)
+            }
             (None, Err(_)) => (key.to_owned(), json!(value)),
         };
         let place = format!("/{part}s/0/{}", key.replace('.', "/"));
         *self.document.pointer_mut(&place).ok_or("no setting that is known")? = value;
+        Ok(())
+    }
+
+    /// A filter of the last route, as the snapshot has it.
+    fn add_filter(&mut self, kind: &str, filter: Value) -> Result<(), String> {
+        let route = self.document["routes"].as_array_mut().and_then(|routes| routes.last_mut());
+        let filters = route.and_then(|route| route["filters"].as_array_mut());
+        filters.ok_or("there is no route")?.push(json!({ kind: filter }));
         Ok(())
     }
 

@@ -1,0 +1,81 @@
+//! The filters of a route as Python writes them (`python/tidegate/compile/filters.py`).
+
+use serde::Deserialize;
+
+/// A step before or after the exchange. What each does is told in its file of `filter/`.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Filter {
+    /// Which field carries the request's id, and where it comes from.
+    RequestId(RequestIdSource),
+    /// Networks whose clients are refused.
+    Deny(Vec<String>),
+    /// Networks whose clients alone are served.
+    Allow(Vec<String>),
+    /// A bound on the request's body.
+    BodyLimit {
+        /// Most bytes; more is 413.
+        size: u64,
+    },
+    /// Wait for the whole request body, at most `size` bytes, before an endpoint is asked.
+    BufferRequest {
+        /// Most bytes; more is 413.
+        size: u64,
+    },
+    /// Another path, query or host for the endpoint.
+    Rewrite(Rewrite),
+    /// Edits of the head that the endpoint gets.
+    RequestHeaders(HeaderEdits),
+    /// Edits of the head that the client gets.
+    ResponseHeaders(HeaderEdits),
+}
+
+/// Edits of a head.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct HeaderEdits {
+    /// Names and the one line that each then has.
+    pub set: Vec<(String, String)>,
+    /// Names and lines that come behind those that are there.
+    pub add: Vec<(String, String)>,
+    /// Names and what the last line of each is lengthened by.
+    pub append: Vec<(String, String)>,
+    /// Names whose lines leave.
+    pub remove: Vec<String>,
+}
+
+/// Another path, query or host for the endpoint; what is not there stays as it came.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rewrite {
+    /// Taken off the front of the path on a segment border, in the matched form.
+    pub strip_prefix: Option<String>,
+    /// What is found in the path, and what stands there then.
+    pub regex: Option<Replacement>,
+    /// Put before the path, in the matched form.
+    pub add_prefix: Option<String>,
+    /// A whole path in place of the one that came.
+    pub path: Option<String>,
+    /// In place of the query; empty is none.
+    pub query: Option<String>,
+    /// In place of Host.
+    pub host: Option<String>,
+}
+
+/// What is found in a path, and what stands there then.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Replacement {
+    /// The engine's dialect, searched in the matched form.
+    pub pattern: String,
+    /// Text with captures: `$1`, `${name}`, `$$` for a dollar.
+    pub with: String,
+}
+
+/// Which field carries the request's id, and where it comes from.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct RequestIdSource {
+    /// The field that tells it to the endpoint, and that is believed of `forwarded.from`.
+    pub field: String,
+}

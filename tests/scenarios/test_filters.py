@@ -1,0 +1,114 @@
+"""Filters on real sockets: what curl sends, what a backend sees of it, and what comes back."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.peers.backend import Backend
+from tests.peers.curl import Curl
+from tests.peers.tidegate import Running, Tidegate, upstream
+from tests.peers.waiting import until
+
+pytestmark = pytest.mark.needs("curl")
+
+Backends = Callable[..., Backend]
+FILTERS: dict[str, list[dict[str, Any]]] = {
+    "/headers/": [
+        {"request_headers": {"set": {"X-Api": "1"}, "append": {"Accept": "text/x"}, "remove": ["User-Agent"]}},
+        {"response_headers": {"set": {"Strict-Transport-Security": "max-age=9"}, "remove": ["Via"]}},
+    ],
+    "/v1/": [{"rewrite": {"strip_prefix": "/v1", "add_prefix": "/v2", "host": "api.internal"}}],
+    "/user/": [{"rewrite": {"regex": {"pattern": "^/user/([0-9]+)$", "with": "/users/$1"}, "query": "full=1"}}],
+    "/denied/": [{"deny": ["127.0.0.0/8"]}, {"response_headers": {"add": {"X-Why": "denied"}}}],
+    "/allowed/": [{"allow": ["127.0.0.1"]}],
+    "/small/": [{"body_limit": "1KiB"}],
+    "/named/": [{"request_id": "X-Correlation-Id"}],
+}
+
+
+@pytest.fixture(scope="module")
+def shared(shared_tidegate: Tidegate, shared_backend: Backends) -> tuple[Running, Backend]:
+    """An instance with a route for each kind of filter."""
+    one = shared_backend()
+    config = upstream(one.address, forwarded={"from": ["127.0.0.1"]})
+    config["routes"] = [
+        {"name": path.strip("/"), "match": {"path": path}, "filters": filters, "to": "api"}
+        for path, filters in FILTERS.items()
+    ]
+    config["access_log"] = {"to": "access.log"}
+    return shared_tidegate.run(config), one
+
+
+@pytest.fixture
+def url(shared: tuple[Running, Backend]) -> str:
+    """Where it serves."""
+    return shared[0].url
+
+
+@pytest.fixture
+def origin(shared: tuple[Running, Backend]) -> Backend:
+    """Its backend, which has seen nothing yet."""
+    shared[1].requests.clear()
+    return shared[1]
+
+
+def test_heads_are_edited_both_ways(curl: Curl, url: str, origin: Backend) -> None:
+    got = curl("--header", "X-Api: 0", "--header", "X_Api: 2", f"{url}/headers/")
+    seen = origin.requests[0]
+    assert got.status == 200
+    assert (seen.values("x-api"), seen.values("x_api")) == (["1"], [])
+    assert (seen.values("accept"), seen.values("user-agent")) == (["*/*, text/x"], [])
+    heads = got.heads.lower()
+    assert "strict-transport-security: max-age=9\r\n" in heads
+    assert "\r\nvia:" not in heads
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "host"),
+    [
+        ("/v1/a?b=c", "GET /v2/a?b=c HTTP/1.1", ["api.internal"]),
+        ("/v1", "GET /v2/ HTTP/1.1", ["api.internal"]),
+        ("/v%31/%41//b%2Fc%20", "GET /v2/A/b%2Fc%20 HTTP/1.1", ["api.internal"]),
+        ("/user/42?a", "GET /users/42?full=1 HTTP/1.1", None),
+        ("/user//x%41", "GET /user//x%41?full=1 HTTP/1.1", None),
+    ],
+)
+def test_a_path_is_rewritten(
+    curl: Curl, url: str, origin: Backend, path: str, line: str, host: list[str] | None
+) -> None:
+    assert curl("--path-as-is", f"{url}{path}").status == 200
+    assert origin.requests[0].line == line
+    assert origin.requests[0].values("host") == (host or [url.removeprefix("http://")])
+    assert origin.requests[0].values("x-forwarded-host") == [url.removeprefix("http://")]
+
+
+def test_clients_are_served_by_their_address(curl: Curl, url: str, origin: Backend) -> None:
+    denied = curl(f"{url}/denied/")
+    assert (denied.status, denied.body) == (403, b"forbidden: this route does not serve the client's address\n")
+    assert "x-why: denied\r\n" in denied.heads.lower()
+    assert curl("--header", "X-Forwarded-For: 10.0.0.1", f"{url}/denied/").status == 200
+    assert curl(f"{url}/allowed/").status == 200
+    assert curl("--header", "X-Forwarded-For: 127.0.0.2", f"{url}/allowed/").status == 403
+    assert [request.line.split()[1] for request in origin.requests] == ["/denied/", "/allowed/"]
+
+
+@pytest.mark.parametrize("framing", [[], ["--header", "Transfer-Encoding: chunked"]], ids=["length", "chunks"])
+@pytest.mark.parametrize(("size", "status"), [(1024, 200), (1025, 413)])
+def test_a_body_is_limited_however_it_is_framed(
+    curl: Curl, url: str, origin: Backend, framing: list[str], size: int, status: int
+) -> None:
+    assert curl(*framing, "--header", "Expect:", "--data", "x" * size, f"{url}/small/").status == status
+    assert [len(request.body) for request in origin.requests] == ([size] if status == 200 else [])
+
+
+def test_an_id_in_another_field_is_the_one_in_the_log(
+    curl: Curl, url: str, origin: Backend, shared: tuple[Running, Backend]
+) -> None:
+    assert curl("--header", "X-Correlation-Id: abc-1", f"{url}/named/").status == 200
+    assert (origin.requests[0].values("x-correlation-id"), origin.requests[0].values("x-request-id")) == (["abc-1"], [])
+    log = shared[0].folder / "access.log"
+    until(lambda: '"abc-1"' in log.read_text())
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["route"] for line in lines if line["request_id"] == "abc-1"] == ["named"]
