@@ -15,6 +15,7 @@ pub mod proxy_protocol; // who the client is, told in front of the first byte
 pub mod framing; // RFC 9112: where a message begins and ends, or why nobody can know
 pub mod route; // which route a request takes, by host and path
 pub mod filter; // what is changed on the way: forwarded fields, hop-by-hop fields
+pub mod rule; // expressions: conditions and texts over one request
 pub mod balance; // which endpoint takes it
 pub mod failure; // why an exchange failed, and what the client is told
 pub mod lane; // one HTTP/1 connection as a state machine: events in, acts out

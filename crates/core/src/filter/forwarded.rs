@@ -113,6 +113,23 @@ fn is_disguised(name: &[u8]) -> bool {
     Known::of(plain) != Known::Other
 }
 
+/// The scheme that the client used: that of the connection, or what a believed peer says of it where that is one of both.
+pub fn scheme(trust: &Trust, peer: &Peer, told: &Told, bytes: &[u8], head: &RequestHead) -> &'static str {
+    let sent = if told.sent.proto {
+        head.fields.iter().rev().find(|field| field.known == Known::XForwardedProto).map(|field| field.value.of(bytes))
+    } else if told.sent.chain && trust.field() == ForwardedField::Forwarded {
+        chain::origin(bytes, &head.fields, trust.field(), |address| trust.believes(address))
+            .and_then(|origin| parameter(origin.element, b"proto"))
+    } else {
+        None
+    };
+    match sent {
+        Some(proto) if proto.eq_ignore_ascii_case(b"https") => "https",
+        Some(proto) if proto.eq_ignore_ascii_case(b"http") => "http",
+        Some(_) | None => peer.scheme(),
+    }
+}
+
 /// Appends the lines that tell the endpoint about the client, the request's id, and `Via`.
 pub fn write_fields(
     out: &mut Vec<u8>,

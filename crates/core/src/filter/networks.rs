@@ -33,7 +33,7 @@ impl Networks {
         let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.parse().ok()?;
         let width = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Some(width), |bits| bits.parse::<u32>().ok()).filter(|bits| *bits <= width)?;
+        let bits = bits.map_or(Some(width), read_bits).filter(|bits| *bits <= width)?;
         match address {
             IpAddr::V4(address) => self.v4.push(range4(address, bits)),
             IpAddr::V6(address) => self.add6(address, bits),
@@ -60,6 +60,21 @@ impl Networks {
             Some(IpAddr::V6(address)) => holds(&self.v6, u128::from(address)),
         }
     }
+}
+
+/// Whether `text` is an address, or a network in CIDR form without bits behind its mask.
+pub fn is_network(text: &str) -> bool {
+    let starts = |text: &str| {
+        let mut networks = Networks::default();
+        networks.add(text)?;
+        Some((networks.v4.first().map(|range| range.0), networks.v6.first().map(|range| range.0)))
+    };
+    let address = text.split_once('/').map_or(text, |(address, _)| address);
+    text != UNIX && starts(text).is_some_and(|network| starts(address) == Some(network))
+}
+
+fn read_bits(text: &str) -> Option<u32> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 fn range4(address: Ipv4Addr, bits: u32) -> (u32, u32) {
@@ -119,5 +134,25 @@ mod tests {
         assert!(Networks::build(&["unix:"]).unwrap().hold(None));
         assert_eq!(Networks::build(&["10.0.0.0/8", "10.0.0.0/33"]).err(), Some("10.0.0.0/33"));
         assert_eq!(Networks::build(&["ten"]).err(), Some("ten"));
+    }
+
+    #[test]
+    fn bits_behind_the_mask_make_no_network() {
+        for (text, is_one) in [
+            ("10.0.0.0/8", true),
+            ("10.0.0.1/8", false),
+            ("10.0.0.1", true),
+            ("2001:db8::/32", true),
+            ("2001:db8::1/32", false),
+            ("::ffff:10.0.0.0/104", true),
+            ("::ffff:10.0.0.1/104", false),
+            ("unix:", false),
+            ("10.0.0.0/+8", false),
+            ("10.0.0.0/", false),
+            ("ten", false),
+            ("", false),
+        ] {
+            assert_eq!(is_network(text), is_one, "{text}");
+        }
     }
 }

@@ -9,14 +9,14 @@ const MOST_BYTES: usize = 32 << 20;
 
 /// Regexes, the strongest first.
 #[derive(Debug)]
-pub(super) struct Patterns {
+pub(crate) struct Patterns {
     set: Regex,
     texts: Vec<String>,
 }
 
 impl Patterns {
     /// Compiles patterns that stand in the order of their strength.
-    pub(super) fn build(patterns: &[&str]) -> Result<Self, String> {
+    pub(crate) fn build(patterns: &[&str]) -> Result<Self, String> {
         // In a set each pattern may begin anywhere behind the start, so that of all that are found the first in order
         // wins, not the one that is found first.
         let texts: Vec<String> = match patterns {
@@ -27,7 +27,7 @@ impl Patterns {
     }
 
     /// The strongest that is found in `path`.
-    pub(super) fn find(&self, path: &[u8]) -> Option<usize> {
+    pub(crate) fn find(&self, path: &[u8]) -> Option<usize> {
         if self.texts.len() == 1 {
             return self.set.is_match(path).then_some(0);
         }

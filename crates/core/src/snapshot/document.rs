@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 pub use super::filters::{Filter, HeaderEdits, Replacement, RequestIdSource, Rewrite};
+pub use super::rule::{Comparison, Number, Repeated, Rule, Template, Text, Word};
 
 /// The format that this core reads. A document of another format is refused.
 pub const FORMAT: u32 = 1;
