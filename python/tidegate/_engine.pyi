@@ -21,6 +21,9 @@ def read_response(data: bytes, method: str) -> tuple[tuple[str, int, bytes], _Fi
     `data` is all that the connection brings until it ends. Otherwise as `read_request`.
     """
 
+def failure_kinds() -> list[tuple[str, int]]:
+    """List the kinds of failures that are answered, each with the status of its answer."""
+
 def pattern_flaw(pattern: str) -> str | None:
     """Say why `pattern` cannot be a route's `regex`, in the words of the dialect; none if it can."""
 

@@ -33,6 +33,7 @@ WHOLE: dict[str, Any] = {
             "paths": {"dot_segments": "refuse"},
             "timeouts": {"header": "1s", "idle": "1s", "tunnel": "1s", "max_age": "1s"},
             "limits": {"header_bytes": "1KiB", "headers": 1, "body_rate": "1B/s", "connections": 1},
+            "error_pages": [{"status": 404, "endpoints": True, "body": "x", "content_type": "text/html"}],
         }
     },
     "routes": [
@@ -51,6 +52,7 @@ WHOLE: dict[str, Any] = {
                 {"rewrite": {"regex": {"pattern": "a", "with": "b"}}},
                 {"rewrite": {"path": "/a"}},
                 {"request_headers": {"set": {"A": "1"}, "add": {"B": "1"}, "append": {"C": "1"}, "remove": ["D"]}},
+                {"error_pages": [{"status": [502, "4xx"], "kind": ["no_route"], "body": "x", "send": 200}]},
                 {"response_headers": {"remove": ["A"]}},
             ],
             "timeouts": {"response": "1s", "idle": "1s"},

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.peers.backend import Backend
+from tests.peers.backend import Backend, Connection
 from tests.peers.curl import Curl
 from tests.peers.tidegate import Running, Tidegate, upstream
 from tests.peers.waiting import until
@@ -25,20 +25,36 @@ FILTERS: dict[str, list[dict[str, Any]]] = {
     "/allowed/": [{"allow": ["127.0.0.1"]}],
     "/small/": [{"body_limit": "1KiB"}],
     "/named/": [{"request_id": "X-Correlation-Id"}],
+    "/pages/": [
+        {"error_pages": [{"status": 413, "file": "large.html", "send": 400}]},
+        {"body_limit": "1KiB"},
+    ],
 }
 
 
 @pytest.fixture(scope="module")
 def shared(shared_tidegate: Tidegate, shared_backend: Backends) -> tuple[Running, Backend]:
     """An instance with a route for each kind of filter."""
-    one = shared_backend()
-    config = upstream(one.address, forwarded={"from": ["127.0.0.1"]})
+    one, lost = shared_backend(), shared_backend(lose)
+    pages = [{"status": 404, "body": '{"lost": true}', "content_type": "application/json"}]
+    config = upstream(one.address, forwarded={"from": ["127.0.0.1"]}, error_pages=pages)
     config["routes"] = [
         {"name": path.strip("/"), "match": {"path": path}, "filters": filters, "to": "api"}
         for path, filters in FILTERS.items()
     ]
+    pages = [{"status": "4xx", "body": "page", "endpoints": True}]
+    config["routes"].append({"match": {"path": "/lost/"}, "filters": [{"error_pages": pages}], "to": "lost"})
+    config["upstreams"]["lost"] = {"endpoints": [lost.address]}
     config["access_log"] = {"to": "access.log"}
-    return shared_tidegate.run(config), one
+    proxy = shared_tidegate.prepare(config)
+    (proxy.folder / "large.html").write_text("<p>Too large.")
+    return proxy.start(), one
+
+
+def lose(connection: Connection) -> None:
+    """Answer each request with 404, and fields that a client needs, or must not see."""
+    while connection.read_request():
+        connection.answer("gone\n", "404 Not Found", "WWW-Authenticate: Basic", "X-Secret: 1")
 
 
 @pytest.fixture
@@ -112,3 +128,19 @@ def test_an_id_in_another_field_is_the_one_in_the_log(
     until(lambda: '"abc-1"' in log.read_text())
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["route"] for line in lines if line["request_id"] == "abc-1"] == ["named"]
+
+
+def test_a_failure_shows_the_page_of_its_route_else_of_its_listener(curl: Curl, url: str) -> None:
+    large = curl("--data", "x" * 1025, f"{url}/pages/")
+    assert (large.status, large.body, large.told["content_type"]) == (400, b"<p>Too large.", "text/html; charset=utf-8")
+    assert 'details="body_too_large"' in large.heads
+    nowhere = curl(f"{url}/nowhere")
+    assert (nowhere.status, nowhere.body, nowhere.told["content_type"]) == (404, b'{"lost": true}', "application/json")
+
+
+def test_a_page_stands_in_for_an_answer_and_keeps_what_a_client_needs(curl: Curl, url: str) -> None:
+    for _ in range(2):  # the second one has a connection of its own
+        got = curl(f"{url}/lost/")
+        assert (got.status, got.body) == (404, b"page")
+        assert "www-authenticate: basic\r\n" in got.heads.lower()
+        assert "x-secret" not in got.heads.lower()

@@ -4,6 +4,7 @@
 
 mod yaml; // a configuration's text, with positions
 mod framing; // one message as the core frames it
+mod kinds; // the kinds of failures
 mod pattern; // whether a pattern is one of the engine's dialect
 mod work; // the worker's whole life
 
@@ -18,6 +19,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod _engine {
     #[pymodule_export]
     use crate::framing::{read_request, read_response};
+    #[pymodule_export]
+    use crate::kinds::failure_kinds;
     #[pymodule_export]
     use crate::pattern::{pattern_flaw, replacement_flaw};
     #[pymodule_export]

@@ -1,7 +1,9 @@
 """Filters of the snapshot, as `crates/core/src/snapshot/filters.rs` reads them; what is not asked for is left out."""
 
+from collections.abc import Iterable
 from typing import Any
 
+from tidegate.config.filters.error_pages import ErrorPage
 from tidegate.config.filters.filter import Filter
 from tidegate.config.filters.headers import HeaderEdits
 from tidegate.config.filters.rewrite import Rewrite
@@ -18,8 +20,10 @@ def _compile(each: Filter) -> Any:
             return compile_edits(edits)
         case Rewrite() as rewrite:
             return compile_rewrite(rewrite)
-        case tuple() as networks:
-            return [str(network) for network in networks]
+    if each.error_pages is not None:
+        return compile_pages(each.error_pages)
+    if (networks := each.deny or each.allow) is not None:
+        return [str(network) for network in networks]
     if each.request_id is not None:
         return {"field": each.request_id.field}
     if each.body_limit is not None:
@@ -29,14 +33,41 @@ def _compile(each: Filter) -> Any:
     raise AssertionError("the model lets no filter be empty")
 
 
+def compile_pages(pages: Iterable[ErrorPage]) -> list[dict[str, Any]]:
+    """Write pages, each with its text."""
+    return [
+        {
+            "statuses": page.ranges,
+            "kinds": page.kind,
+            "endpoints": page.endpoints,
+            "content_type": page.media_type,
+            "body": compile_text(page.text),
+            "send": page.send,
+        }
+        for page in pages
+    ]
+
+
 def compile_edits(edits: HeaderEdits) -> dict[str, Any]:
     """Write the edits of a head."""
-    lines = {key: [[name, value] for name, value in getattr(edits, key).items()] for key in ("set", "add", "append")}
+    keys = ("set", "add", "append")
+    lines = {key: [[name, compile_text(value)] for name, value in getattr(edits, key).items()] for key in keys}
     return {key: names for key, names in (lines | {"remove": list(edits.remove)}).items() if names}
 
 
 def compile_rewrite(rewrite: Rewrite) -> dict[str, Any]:
     """Write what is sent in place of what came."""
     regex = None if rewrite.regex is None else {"pattern": rewrite.regex.pattern, "with": rewrite.regex.with_}
-    keys = {key: getattr(rewrite, key) for key in ("strip_prefix", "add_prefix", "path", "query", "host")}
-    return {key: value for key, value in (keys | {"regex": regex}).items() if value is not None}
+    texts = {key: getattr(rewrite, key) for key in ("path", "query", "host")}
+    keys = {
+        "strip_prefix": rewrite.strip_prefix,
+        "regex": regex,
+        "add_prefix": rewrite.add_prefix,
+        **{key: None if text is None else compile_text(text) for key, text in texts.items()},
+    }
+    return {key: value for key, value in keys.items() if value is not None}
+
+
+def compile_text(text: str) -> list[dict[str, Any]]:
+    """Write a text without holes."""
+    return [{"literal": text}]

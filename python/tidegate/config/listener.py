@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 
 from tidegate.config.addresses import BindAddress, Network
 from tidegate.config.complaint import refused
+from tidegate.config.filters.error_pages import ErrorPage
 from tidegate.config.model import Model
 from tidegate.config.quantities import ByteRate, Duration, Size
 from tidegate.config.scalar import Whole, show
@@ -138,3 +139,5 @@ class Listener(Model):
     """How long a connection may take."""
     limits: ListenerLimits = ListenerLimits()
     """How much a client may send and hold."""
+    error_pages: tuple[ErrorPage, ...] = ()
+    """Pages where no page of a route is for the answer, as where no route matches."""

@@ -52,6 +52,8 @@ VERBS = ("must ", "is ", "has ", "needs ", "ends ")
 
 def _must(kind: str, given: Any, context: Mapping[str, Any]) -> str:
     match kind:
+        case "bool_type" | "bool_parsing":
+            return f"must be `true` or `false`, not {show(given)}"
         case "string_type":
             return f"must be text, not {show(given)}"
         case "string_pattern_mismatch" | "string_too_short":

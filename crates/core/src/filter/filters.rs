@@ -1,11 +1,13 @@
 //! The filters of one route, compiled when a snapshot is decoded. They run in the order of [`super::ORDER`].
 
 use super::access::Access;
+use super::error_pages::ErrorPages;
 use super::headers::HeaderEdits;
 use super::request_id::Believed;
 use super::rewrite::{Rewrite, Rewritten};
 use crate::failure::{Failure, Kind, Stage};
 use crate::framing::BodyLength;
+use crate::rule::Subject;
 use crate::snapshot::document::Filter;
 
 /// The filters of one route.
@@ -23,6 +25,8 @@ pub struct Filters {
     pub rewrites: Vec<Rewrite>,
     /// Edits of the endpoint's head.
     pub request_headers: Option<HeaderEdits>,
+    /// What stands in answers that tell of a failure.
+    pub error_pages: ErrorPages,
     /// Edits of the client's head.
     pub response_headers: Option<HeaderEdits>,
 }
@@ -48,6 +52,9 @@ impl Filters {
                 Filter::BufferRequest { size } => all.buffer_request = Some(*size),
                 Filter::Rewrite(rewrite) => all.rewrites.push(Rewrite::build(rewrite)?),
                 Filter::RequestHeaders(edits) => requests.push(edits),
+                Filter::ErrorPages(pages) => {
+                    all.error_pages = ErrorPages::build(pages).map_err(|says| format!("error_pages: {says}"))?;
+                }
                 Filter::ResponseHeaders(edits) => responses.push(edits),
             }
         }
@@ -83,7 +90,7 @@ impl Filters {
     }
 
     /// Rewrites the path that came, and what else of the request is to be another one.
-    pub fn rewrite(&self, path: &[u8], to: &mut Rewritten) -> Result<(), Failure> {
-        self.rewrites.iter().try_for_each(|rewrite| rewrite.apply(path, to))
+    pub fn rewrite(&self, path: &[u8], to: &mut Rewritten, subject: &Subject<'_>) -> Result<(), Failure> {
+        self.rewrites.iter().try_for_each(|rewrite| rewrite.apply(path, to, subject))
     }
 }

@@ -7,6 +7,7 @@
 use super::lines;
 use crate::framing::is_token;
 use crate::head::Known;
+use crate::rule::{Stand, Subject, Template};
 use crate::snapshot::document;
 
 /// Fields that no filter may write, since they say where a message ends, or speak of one connection: two readers could
@@ -51,7 +52,7 @@ struct Edit {
 }
 
 /// The parts of one value, joined by `, `.
-type Line = Vec<Box<[u8]>>;
+type Line = Vec<Template>;
 
 impl HeaderEdits {
     /// Compiles filters that run in this order. `None` where nothing is edited. Fails on a name that no filter may write,
@@ -112,16 +113,17 @@ impl HeaderEdits {
 
     /// Ends the lines `out[from..]` of a head, of which the proxy wrote those from `ours` on: those of ours that are
     /// replaced leave, and the lines of the filters come. What frames the message is written behind them.
-    pub fn finish(&self, out: &mut Vec<u8>, from: usize, ours: usize) {
+    pub fn finish(&self, out: &mut Vec<u8>, from: usize, ours: usize, subject: &Subject<'_>) {
         for edit in &self.edits {
             if !edit.keeps && (edit.is_ours || from == ours) {
                 lines::remove(out, ours, &edit.name);
             }
-            if !edit.tail.is_empty() && !lines::append(out, from, &edit.name, |out| write_value(out, &edit.tail)) {
-                write_line(out, &edit.name, &edit.tail);
+            let append = |out: &mut Vec<u8>| write_value(out, &edit.tail, subject);
+            if !edit.tail.is_empty() && !lines::append(out, from, &edit.name, append) {
+                write_line(out, &edit.name, &edit.tail, subject);
             }
             for line in &edit.lines {
-                write_line(out, &edit.name, line);
+                write_line(out, &edit.name, line, subject);
             }
         }
     }
@@ -147,22 +149,17 @@ pub(super) fn may_be_written(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A value as it is sent. A line end or a NUL in it would begin something that no filter may write.
-fn read_value(name: &str, value: &str) -> Result<Box<[u8]>, String> {
-    let value = value.trim_matches([' ', '\t']);
-    if value.bytes().any(|byte| byte != b'\t' && byte.is_ascii_control()) {
-        return Err(format!("the value of `{name}` has a control character"));
-    }
-    Ok(value.as_bytes().into())
+fn read_value(name: &str, value: &document::Template) -> Result<Template, String> {
+    Template::compile(value, Stand::HeaderValue).map_err(|says| format!("the value of `{name}`: {says}"))
 }
 
 /// Writes a line, unless its value is empty.
-fn write_line(out: &mut Vec<u8>, name: &[u8], line: &Line) {
+fn write_line(out: &mut Vec<u8>, name: &[u8], line: &Line, subject: &Subject<'_>) {
     let start = out.len();
     out.extend_from_slice(name);
     out.extend_from_slice(b": ");
     let bare = out.len();
-    write_value(out, line);
+    write_value(out, line, subject);
     if out.len() == bare {
         out.truncate(start);
     } else {
@@ -170,20 +167,30 @@ fn write_line(out: &mut Vec<u8>, name: &[u8], line: &Line) {
     }
 }
 
-/// Writes the parts that are not empty, with `, ` between them.
-fn write_value(out: &mut Vec<u8>, line: &Line) {
+/// Writes the parts that are not empty, with `, ` between them. Blanks around one are not part of a value (RFC 9110,
+/// section 5.5).
+fn write_value(out: &mut Vec<u8>, line: &Line, subject: &Subject<'_>) {
     let mut joint: &[u8] = b"";
     for part in line {
         let start = out.len();
         out.extend_from_slice(joint);
         let bare = out.len();
-        out.extend_from_slice(part);
+        part.write(subject, out);
+        let blanks = out.iter().skip(bare).take_while(|byte| is_blank(**byte)).count();
+        out.drain(bare..bare + blanks);
+        while out.len() > bare && out.last().is_some_and(|byte| is_blank(*byte)) {
+            out.pop();
+        }
         if out.len() == bare {
             out.truncate(start);
         } else {
             joint = b", ";
         }
     }
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 fn length_bit(name: &[u8]) -> u64 {

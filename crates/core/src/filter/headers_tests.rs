@@ -3,14 +3,26 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::filter::tests::with_subject;
 use crate::snapshot::document::HeaderEdits as Document;
 
 fn edits(filters: &[Document]) -> Result<HeaderEdits, String> {
     HeaderEdits::build(filters.iter(), None).map(Option::unwrap_or_default)
 }
 
-fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
-    all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+fn pairs(all: &[(&str, &str)]) -> Vec<(String, document::Template)> {
+    all.iter().map(|(name, value)| ((*name).to_owned(), literal(value))).collect()
+}
+
+fn literal(value: &str) -> document::Template {
+    document::Template(vec![document::Text::Literal(value.to_owned())])
+}
+
+fn text(template: &document::Template) -> &str {
+    match template.0.as_slice() {
+        [document::Text::Literal(text)] => text.trim_matches([' ', '\t']),
+        _ => unreachable!("these have no holes"),
+    }
 }
 
 fn set(all: &[(&str, &str)]) -> Document {
@@ -37,7 +49,7 @@ fn edited(edits: &HeaderEdits, came: &[(&str, &str)], ours: &[(&str, &str)]) -> 
     came.iter().filter(|(name, _)| !edits.replaces(name.as_bytes())).for_each(|line| write(&mut out, line));
     let behind = out.len();
     ours.iter().for_each(|line| write(&mut out, line));
-    edits.finish(&mut out, from, behind);
+    with_subject(&[("X-Name", "a\0b"), ("X-Blank", " ")], |subject| edits.finish(&mut out, from, behind, subject));
     String::from_utf8(out[from..].to_vec()).unwrap().trim_end().replace("\r\n", " | ")
 }
 
@@ -98,6 +110,23 @@ fn what_a_backend_could_take_for_the_name_ends_as_well() {
     assert_eq!(edited(&edits(&[set(&[("X-User", "me")])]).unwrap(), &came, &[]), "X-Users: a | x-use: b | X-User: me");
 }
 
+const CONTROL: &str = "the value of `a`: a control character stands in a template whose text goes into a head";
+
+#[test]
+fn a_value_is_made_of_the_request_and_ends_no_line() {
+    let hole = |name: &str| document::Text::Joined(document::Repeated::Header(name.to_owned()));
+    for (parts, expected) in [
+        (vec![document::Text::Word(document::Word::RequestPath)], "X: /a b"),
+        (vec![document::Text::Word(document::Word::ClientIp)], "X: 203.0.113.9"),
+        (vec![document::Text::Literal("n=".into()), hole("x-name")], "X: n=a b"),
+        (vec![hole("x-none")], ""),
+        (vec![hole("x-blank")], ""),
+    ] {
+        let filter = Document { set: vec![("X".into(), document::Template(parts))], ..Document::default() };
+        assert_eq!(edited(&edits(&[filter]).unwrap(), &[("x", "0")], &[]), expected);
+    }
+}
+
 #[test]
 fn what_frames_a_message_or_ends_a_line_is_no_edit() {
     for (name, value, says) in [
@@ -107,8 +136,8 @@ fn what_frames_a_message_or_ends_a_line_is_no_edit() {
         ("a b", "1", "`a b` is no name of a field"),
         ("", "1", "`` is no name of a field"),
         ("a\r\nb", "1", "`a\\r\\nb` is no name of a field"),
-        ("a", "1\r\nb: 2", "the value of `a` has a control character"),
-        ("a", "\0", "the value of `a` has a control character"),
+        ("a", "1\r\nb: 2", CONTROL),
+        ("a", "\0", CONTROL),
     ] {
         for filter in [set(&[(name, value)]), add(&[(name, value)]), append(&[(name, value)])] {
             assert_eq!(edits(&[filter]).unwrap_err(), says);
@@ -149,17 +178,17 @@ proptest! {
             }
             for (name, value) in &filter.set {
                 lines.retain(|line| !is(name)(line));
-                lines.push((name.clone(), value.trim().to_owned()));
+                lines.push((name.clone(), text(value).to_owned()));
             }
             for (name, value) in &filter.add {
-                lines.push((name.clone(), value.trim().to_owned()));
+                lines.push((name.clone(), text(value).to_owned()));
             }
             for (name, value) in &filter.append {
                 match lines.iter_mut().rev().find(|line| is(name)(line)) {
-                    Some(_) if value.trim().is_empty() => {}
-                    Some(line) if line.1.is_empty() => line.1 = value.trim().to_owned(),
-                    Some(line) => line.1 = format!("{}, {}", line.1, value.trim()),
-                    None => lines.push((name.clone(), value.trim().to_owned())),
+                    Some(_) if text(value).is_empty() => {}
+                    Some(line) if line.1.is_empty() => line.1 = text(value).to_owned(),
+                    Some(line) => line.1 = format!("{}, {}", line.1, text(value)),
+                    None => lines.push((name.clone(), text(value).to_owned())),
                 }
             }
         }

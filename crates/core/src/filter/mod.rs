@@ -1,7 +1,7 @@
 //! What a route changes on the way, and who may pass. The order is [`ORDER`], whatever the order in the file; several
 //! filters of one kind run as written.
 //!
-//! May use: head, dice, framing, how paths are read, the snapshot document. Must not know: which route is taken, endpoints,
+//! May use: head, dice, framing, rule, how paths are read, the snapshot document. Must not know: which route is taken, endpoints,
 //! sockets. In Rust because it runs for every request.
 
 /// The filters, in the order in which they run. Matching is done before the first: what a filter changes chooses no other
@@ -20,7 +20,8 @@ pub const ORDER: &[&str] = &[
     // have the last word on all but the framing.
     "rewrite",
     "request_headers",
-    // The answer, the endpoint's or one of ours.
+    // The answer, the endpoint's or one of ours. A page changes what it says, then its head is edited, whoever made it.
+    "error_pages",
     "response_headers",
 ];
 
@@ -35,7 +36,11 @@ pub mod access; // `deny` and `allow`: clients by address
 pub mod rewrite; // another path, query or host
 pub mod replacement; // what a regex finds in a path, and what stands there then
 pub mod headers; // fields set, added, appended to and removed
+pub mod error_pages; // what stands in answers that tell of a failure
 mod lines; // the lines of a head that is being written
+
+#[cfg(test)]
+mod tests; // a request for the tests of filters
 
 pub use filters::Filters;
 pub use rewrite::Rewritten;

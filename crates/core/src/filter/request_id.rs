@@ -2,7 +2,8 @@
 
 use super::headers::may_be_written;
 use crate::dice::Dice;
-use crate::head::RequestHead;
+use crate::head::Field;
+use crate::rule::{Subject, Text};
 use crate::snapshot::document::RequestIdSource;
 
 /// At most 128 token characters, held in place.
@@ -51,13 +52,16 @@ impl RequestId {
 #[derive(Debug)]
 pub struct Believed {
     field: Box<[u8]>,
+    from: Option<Text>,
 }
 
 impl Believed {
     /// Compiles. Fails on a name that no filter may write.
     pub fn build(source: &RequestIdSource) -> Result<Self, String> {
         may_be_written(&source.field).map_err(|says| format!("request_id: {says}"))?;
-        Ok(Self { field: source.field.as_bytes().into() })
+        let from = source.from.as_ref().map(Text::compile).transpose();
+        let from = from.map_err(|says| format!("request_id: {says}"))?;
+        Ok(Self { field: source.field.as_bytes().into(), from })
     }
 
     /// The name of the field.
@@ -65,10 +69,15 @@ impl Believed {
         &self.field
     }
 
-    /// The id that a believed peer has sent in it, if it is one and there alone.
-    pub fn sent(&self, bytes: &[u8], head: &RequestHead) -> Option<RequestId> {
-        let mut lines = head.fields.iter().filter(|field| field.name.of(bytes).eq_ignore_ascii_case(&self.field));
-        let id = RequestId::sent(lines.next()?.value.of(bytes))?;
+    /// The id that the request came with, if it is one: what `from` says, whoever sends it; else what a believed peer has
+    /// sent in the field, if it is there alone.
+    pub fn find(&self, subject: &Subject<'_>) -> Option<RequestId> {
+        if let Some(from) = &self.from {
+            return RequestId::sent(&from.read(subject));
+        }
+        let is_it = |field: &&Field| field.name.of(subject.bytes).eq_ignore_ascii_case(&self.field);
+        let mut lines = subject.head.fields.iter().filter(is_it).filter(|_| subject.told.trusted);
+        let id = RequestId::sent(lines.next()?.value.of(subject.bytes))?;
         lines.next().is_none().then_some(id)
     }
 }

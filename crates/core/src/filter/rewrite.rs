@@ -9,6 +9,7 @@ use crate::failure::{Failure, Kind, Stage};
 use crate::framing::is_authority;
 use crate::route::encode::{behind, push_escaped, write_matched, write_sent};
 use crate::route::{DotSegments, read_path};
+use crate::rule::{Stand, Subject, Template};
 use crate::snapshot::document;
 
 /// A compiled `rewrite`.
@@ -19,9 +20,9 @@ pub struct Rewrite {
     regex: Option<Replacement>,
     /// Escaped, without a slash at its end; empty where there is none.
     add_prefix: Box<[u8]>,
-    path: Option<Box<[u8]>>,
-    query: Option<Box<[u8]>>,
-    host: Option<Box<[u8]>>,
+    path: Option<Template>,
+    query: Option<Template>,
+    host: Option<Template>,
 }
 
 /// What the endpoint is sent in place of what came.
@@ -48,8 +49,13 @@ impl Rewritten {
 impl Rewrite {
     /// Compiles. Fails on what can never be sent.
     pub fn build(rewrite: &document::Rewrite) -> Result<Self, String> {
-        if let Some(host) = rewrite.host.as_ref().filter(|host| !is_authority(host.as_bytes())) {
-            return Err(format!("rewrite.host: `{}` is no host", host.escape_debug()));
+        let template = |key: &str, template: &Option<document::Template>, stand| {
+            let compiled = template.as_ref().map(|template| Template::compile(template, stand)).transpose();
+            compiled.map_err(|says| format!("rewrite.{key}: {says}"))
+        };
+        let host = template("host", &rewrite.host, Stand::Text)?;
+        if let Some(host) = host.as_ref().and_then(Template::literal).filter(|host| !is_authority(host)) {
+            return Err(format!("rewrite.host: `{}` is no host", host.escape_ascii()));
         }
         let bare = |prefix: &String| prefix.trim_end_matches('/').to_owned();
         let written = |matched: &str| {
@@ -62,37 +68,44 @@ impl Rewrite {
             strip_prefix: rewrite.strip_prefix.as_ref().map(|prefix| bare(prefix).into_bytes().into()),
             regex: regex.map_err(|says| format!("rewrite.regex: {says}"))?,
             add_prefix: rewrite.add_prefix.as_ref().map(|prefix| written(&bare(prefix))).unwrap_or_default(),
-            path: rewrite.path.as_ref().map(|path| written(path)),
-            query: rewrite.query.as_ref().map(|query| written_query(query.as_bytes()).into()),
-            host: rewrite.host.as_ref().map(|host| host.as_bytes().into()),
+            path: template("path", &rewrite.path, Stand::Path)?,
+            query: template("query", &rewrite.query, Stand::Query)?,
+            host,
         })
     }
 
     /// Rewrites what was rewritten so far, where `sent` is the path that came.
-    pub fn apply(&self, sent: &[u8], to: &mut Rewritten) -> Result<(), Failure> {
+    pub fn apply(&self, sent: &[u8], to: &mut Rewritten, subject: &Subject<'_>) -> Result<(), Failure> {
         let Rewritten { path, query, host, scratch } = to;
         scratch.clear();
-        if self.write_path(if path.is_empty() { sent } else { path }, scratch)? {
+        if self.write_path(if path.is_empty() { sent } else { path }, scratch, subject)? {
             if let Err(failure) = read_path(scratch, DotSegments::Refuse) {
                 return Err(refuse(format!("the path would be `{}`: {}", scratch.escape_ascii(), failure.reason)));
             }
             std::mem::swap(path, scratch);
         }
         if let Some(other) = &self.query {
-            *query = Some(other.to_vec());
+            scratch.clear();
+            other.write(subject, scratch);
+            *query = Some(written_query(scratch));
         }
         if let Some(other) = &self.host {
             host.clear();
-            host.extend_from_slice(other);
+            other.write(subject, host);
+            if !is_authority(host) {
+                return Err(refuse(format!("the host would be `{}`, which is none", host.escape_ascii())));
+            }
         }
         Ok(())
     }
 
     /// Writes the path anew; says whether there is anything to change.
-    fn write_path(&self, path: &[u8], out: &mut Vec<u8>) -> Result<bool, Failure> {
+    fn write_path(&self, path: &[u8], out: &mut Vec<u8>, subject: &Subject<'_>) -> Result<bool, Failure> {
         if let Some(path) = &self.path {
+            let mut written = Vec::new();
+            path.write(subject, &mut written);
             out.push(b'/');
-            write_matched(out, path);
+            write_sent(out, &written);
             return Ok(true);
         }
         let stripped = self.strip_prefix.as_deref().and_then(|prefix| behind(path, prefix));

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::filter::tests::with_subject;
 use crate::snapshot::document::Rewrite as Document;
 
 fn strip(prefix: &str) -> Document {
@@ -18,11 +19,20 @@ fn regex(pattern: &str, with: &str) -> Document {
     Document { regex: Some(regex), ..Document::default() }
 }
 
+fn template(text: &str) -> Option<document::Template> {
+    Some(document::Template(vec![document::Text::Literal(text.into())]))
+}
+
+fn holes(parts: &[(&str, document::Text)]) -> Option<document::Template> {
+    let parts = parts.iter().flat_map(|(text, hole)| [document::Text::Literal((*text).into()), hole.clone()]);
+    Some(document::Template(parts.collect()))
+}
+
 /// The path that is sent, where it is another one.
 fn sent(rewrites: &[Document], path: &str) -> Result<Option<String>, Failure> {
     let mut to = Rewritten::default();
     for rewrite in rewrites {
-        Rewrite::build(rewrite).unwrap().apply(path.as_bytes(), &mut to)?;
+        with_subject(&[], |subject| Rewrite::build(rewrite).unwrap().apply(path.as_bytes(), &mut to, subject))?;
     }
     Ok((!to.path.is_empty()).then(|| String::from_utf8(to.path).unwrap()))
 }
@@ -45,7 +55,7 @@ fn prefixes_come_and_go_on_segment_borders() {
         (add("/a b/"), "/x", Some("/a%20b/x")),
         (both.clone(), "/v1/x", Some("/v2/x")),
         (both, "/x", Some("/v2/x")),
-        (Document { path: Some("/index.html".into()), ..Document::default() }, "/a/b", Some("/index.html")),
+        (Document { path: template("/index.html"), ..Document::default() }, "/a/b", Some("/index.html")),
     ] {
         assert_eq!(sent(std::slice::from_ref(&rewrite), path).unwrap().as_deref(), expected, "{rewrite:?} {path}");
     }
@@ -92,16 +102,42 @@ fn rewrites_run_one_after_another() {
 
 #[test]
 fn query_and_host_are_replaced_beside_the_path() {
-    let rewrite =
-        Document { query: Some("a=b c#".into()), host: Some("api.internal:80".into()), ..Document::default() };
+    let rewrite = Document { query: template("a=b c#"), host: template("api.internal:80"), ..Document::default() };
     let mut to = Rewritten::default();
-    Rewrite::build(&rewrite).unwrap().apply(b"/x", &mut to).unwrap();
+    with_subject(&[], |subject| Rewrite::build(&rewrite).unwrap().apply(b"/x", &mut to, subject)).unwrap();
     assert_eq!((to.path.as_slice(), to.query.as_deref()), (b"".as_slice(), Some(b"a=b%20c%23".as_slice())));
     assert_eq!(to.host, b"api.internal:80");
     for host in ["", "a b", "a/b", "a:b", "a,b", "a\r\nb", "user@a"] {
-        let rewrite = Document { host: Some(host.into()), ..Document::default() };
+        let rewrite = Document { host: template(host), ..Document::default() };
         assert!(Rewrite::build(&rewrite).is_err(), "{host}");
     }
+}
+
+#[test]
+fn holes_are_escaped_and_what_comes_of_them_is_looked_at() {
+    use document::{Repeated, Text, Word};
+    let term = |name: &str| Text::Joined(Repeated::Query(name.into()));
+    let path = |parts: &[(&str, Text)]| Document { path: holes(parts), ..Document::default() };
+    for (rewrite, expected) in [
+        (path(&[("/x", Text::Word(Word::RequestPath))]), Ok("/x/a%20b")),
+        (path(&[("/x/", term("slash"))]), Ok("/x/..%2Fetc")),
+        (path(&[("/a b/", term("none")), ("/", term("none"))]), Ok("/a%20b/")),
+        (path(&[("", term("none"))]), Ok("/")),
+        (path(&[("/x/", term("dots"))]), Err("the path would be `/x/..`: a dot segment in the path")),
+    ] {
+        let mut to = Rewritten::default();
+        let done = with_subject(&[], |subject| Rewrite::build(&rewrite).unwrap().apply(b"/", &mut to, subject));
+        let sent = String::from_utf8(to.path).unwrap();
+        match expected {
+            Ok("/x/..%2Fetc") => assert!(done.unwrap_err().reason.contains("a dot segment in the path")),
+            Ok(path) => assert_eq!((done.is_ok(), sent.as_str()), (true, path)),
+            Err(says) => assert_eq!(done.unwrap_err().reason, says),
+        }
+    }
+    let rewrite = Document { host: holes(&[("", term("slash"))]), ..Document::default() };
+    let apply =
+        |subject: &Subject<'_>| Rewrite::build(&rewrite).unwrap().apply(b"/", &mut Rewritten::default(), subject);
+    assert_eq!(with_subject(&[], apply).unwrap_err().reason, "the host would be `../etc`, which is none");
 }
 
 /// A backend that decodes as often as it can, merges slashes, resolves dots, and cuts parameters.

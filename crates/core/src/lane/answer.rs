@@ -1,11 +1,14 @@
 //! From an answer's head to what the client is sent.
 
+use std::mem;
+
 use super::body::{Body, Coming, Framing};
 use super::exchange::{Answering, Exchange};
-use super::own::{reason_phrase, write_connection, write_field, write_status};
-use super::request::{filters_of, write_decimal};
+use super::own::{self, reason_phrase, write_connection, write_field, write_status};
+use super::request::write_decimal;
 use super::{Moment, Turn};
 use crate::failure::{Failure, Kind, Retryable, Stage};
+use crate::filter::forwarded::Peer;
 use crate::framing::{BodyLength, ChunkReader, Dropped, HeadLimits, Progress, judge_response};
 use crate::head::{Known, Version};
 
@@ -17,7 +20,7 @@ const MOST_INFORMATIONAL: u8 = 32;
 
 /// Reads heads from the endpoint's bytes until the final one is whole, and writes them for the client.
 /// Says whether the final one is.
-pub(super) fn read_head(exchange: &mut Exchange, closing: bool, turn: &Turn<'_>) -> Result<bool, Failure> {
+pub(super) fn read_head(exchange: &mut Exchange, closing: bool, peer: &Peer, turn: &Turn<'_>) -> Result<bool, Failure> {
     loop {
         let bytes = exchange.source.filled();
         match exchange.answer_reader.read_response(bytes, &LIMITS, &mut exchange.answer)? {
@@ -27,11 +30,13 @@ pub(super) fn read_head(exchange: &mut Exchange, closing: bool, turn: &Turn<'_>)
         exchange.answer_facts = judge_response(bytes, &exchange.answer, exchange.head.method)?;
         let status = exchange.answer.status;
         if status == 101 {
-            switch_protocols(exchange, turn.now)?;
+            switch_protocols(exchange, peer, turn.now)?;
             return Ok(true);
         }
         if !exchange.answer_facts.is_informational {
-            write_final(exchange, closing, turn);
+            if status < 400 || !own::stand_in(exchange, closing, peer, turn) {
+                write_final(exchange, closing, peer, turn);
+            }
             return Ok(true);
         }
         pass_informational(exchange)?;
@@ -65,28 +70,29 @@ fn pass_informational(exchange: &mut Exchange) -> Result<(), Failure> {
     Ok(())
 }
 
-fn switch_protocols(exchange: &mut Exchange, now: Moment) -> Result<(), Failure> {
+fn switch_protocols(exchange: &mut Exchange, peer: &Peer, now: Moment) -> Result<(), Failure> {
     if !(exchange.facts.upgrade_websocket && exchange.answer_facts.is_websocket_switch) {
         let reason = "the endpoint answered 101, which nobody asked for";
         return Err(Failure::new(Kind::UnexpectedUpgrade, Stage::Exchange, reason));
     }
-    let Exchange { source, answer, down, serving, route, .. } = exchange;
-    let edits = filters_of(serving.as_ref(), *route).and_then(|filters| filters.response_headers.as_ref());
-    let (bytes, out) = (source.filled(), &mut down.bytes);
+    let mut down = mem::take(&mut exchange.down);
+    let edits = exchange.response_edits(peer);
+    let (answer, bytes, out) = (&exchange.answer, exchange.source.filled(), &mut down.bytes);
     write_status(out, 101, b"Switching Protocols");
     let from = out.len();
     let dropped = Dropped::of_response(bytes, answer);
     for field in answer.fields.iter().filter(|field| !dropped.drops(bytes, field)) {
-        if field.known != Known::Upgrade && !edits.is_some_and(|edits| edits.replaces(field.name.of(bytes))) {
+        if field.known != Known::Upgrade && !edits.is_some_and(|(edits, _)| edits.replaces(field.name.of(bytes))) {
             write_field(out, field.name.of(bytes), field.value.of(bytes));
         }
     }
     let ours = out.len();
     out.extend_from_slice(b"via: 1.1 tidegate\r\n");
-    if let Some(edits) = edits {
-        edits.finish(out, from, ours);
+    if let Some((edits, subject)) = edits {
+        edits.finish(out, from, ours, &subject);
     }
     out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n\r\n");
+    exchange.down = down;
     take_head(exchange);
     exchange.status = 101;
     exchange.first_byte = Some(now);
@@ -96,7 +102,7 @@ fn switch_protocols(exchange: &mut Exchange, now: Moment) -> Result<(), Failure>
     Ok(())
 }
 
-fn write_final(exchange: &mut Exchange, closing: bool, turn: &Turn<'_>) {
+fn write_final(exchange: &mut Exchange, closing: bool, peer: &Peer, turn: &Turn<'_>) {
     exchange.status = exchange.answer.status;
     exchange.first_byte = Some(turn.now);
     exchange.answering = Answering::Body;
@@ -106,8 +112,9 @@ fn write_final(exchange: &mut Exchange, closing: bool, turn: &Turn<'_>) {
     let old_client = exchange.head.version == Version::Http10;
     exchange.download = download(&exchange.answer_facts.body, old_client);
     exchange.last |= exchange.download.hides_a_cut();
-    let Exchange { source, answer, answer_facts, down, download, serving, route, .. } = exchange;
-    let edits = filters_of(serving.as_ref(), *route).and_then(|filters| filters.response_headers.as_ref());
+    let mut down = mem::take(&mut exchange.down);
+    let edits = exchange.response_edits(peer);
+    let Exchange { source, answer, answer_facts, download, .. } = &*exchange;
     let (bytes, out) = (source.filled(), &mut down.bytes);
     let reason = answer.reason.of(bytes);
     write_status(out, answer.status, if reason.is_empty() { reason_phrase(answer.status) } else { reason });
@@ -121,7 +128,7 @@ fn write_final(exchange: &mut Exchange, closing: bool, turn: &Turn<'_>) {
         } else {
             !matches!(field.known, Known::TransferEncoding | Known::Upgrade)
                 && !dropped.drops(bytes, field)
-                && !edits.is_some_and(|edits| edits.replaces(field.name.of(bytes)))
+                && !edits.is_some_and(|(edits, _)| edits.replaces(field.name.of(bytes)))
         };
         if passes {
             write_field(out, field.name.of(bytes), field.value.of(bytes));
@@ -135,8 +142,8 @@ fn write_final(exchange: &mut Exchange, closing: bool, turn: &Turn<'_>) {
     if !answer_facts.has_date {
         write_field(out, b"date", turn.date);
     }
-    if let Some(edits) = edits {
-        edits.finish(out, from, ours);
+    if let Some((edits, subject)) = edits {
+        edits.finish(out, from, ours, &subject);
     }
     match answer_facts.body {
         BodyLength::Length(n) => {
@@ -150,7 +157,8 @@ fn write_final(exchange: &mut Exchange, closing: bool, turn: &Turn<'_>) {
         BodyLength::Chunked | BodyLength::UntilClose | BodyLength::None => {}
     }
     write_connection(out, exchange.last, exchange.head.version);
-    exchange.down.bytes.extend_from_slice(b"\r\n");
+    out.extend_from_slice(b"\r\n");
+    exchange.down = down;
     take_head(exchange);
 }
 

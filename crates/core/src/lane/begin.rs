@@ -103,22 +103,26 @@ impl Lane {
         exchange.route = Some(id);
         let Some(route) = turn.serving.compiled.route(id) else { return };
         if let Some(filters) = route.filters.as_deref()
-            && let Err(failure) = request::filter(exchange, filters)
+            && let Some(listener) = turn.serving.compiled.listeners.get(turn.listener)
+            && let Err(failure) = request::filter(exchange, filters, listener, &self.peer)
         {
             self.refuse(failure, turn);
             return;
         }
         if exchange.facts.max_forwards == Some(0) {
             let fields = [("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")];
-            own::answer(exchange, 200, &fields, "text/plain; charset=utf-8", b"", turn);
+            own::answer(exchange, 200, &fields, "text/plain; charset=utf-8", b"", &self.peer, turn);
             return;
         }
         let text = "text/plain; charset=utf-8";
+        let peer = &self.peer;
         match &route.to {
-            Target::Respond { status, body } => own::answer(exchange, *status, &[], text, body.as_bytes(), turn),
-            Target::Builtin(Builtin::Livez) => own::answer(exchange, 200, &[], text, b"ok\n", turn),
-            Target::Builtin(Builtin::Readyz) if turn.ready => own::answer(exchange, 200, &[], text, b"ok\n", turn),
-            Target::Builtin(Builtin::Readyz) => own::answer(exchange, 503, &[], text, b"draining\n", turn),
+            Target::Respond { status, body } => own::answer(exchange, *status, &[], text, body.as_bytes(), peer, turn),
+            Target::Builtin(Builtin::Livez) => own::answer(exchange, 200, &[], text, b"ok\n", peer, turn),
+            Target::Builtin(Builtin::Readyz) if turn.ready => {
+                own::answer(exchange, 200, &[], text, b"ok\n", peer, turn)
+            }
+            Target::Builtin(Builtin::Readyz) => own::answer(exchange, 503, &[], text, b"draining\n", peer, turn),
             Target::Builtin(Builtin::Metrics) => exchange.wants_metrics = true,
             Target::Upstream(_) => {
                 let buffered = route.filters.as_deref().and_then(|filters| filters.buffer_request);
@@ -130,7 +134,7 @@ impl Lane {
     /// Metrics were asked for (see [`Act::Metrics`]): this is their text.
     pub fn supply(&mut self, text: &[u8], turn: &Turn<'_>) {
         if let Some(exchange) = self.exchange.as_deref_mut() {
-            own::answer(exchange, 200, &[], "text/plain; version=0.0.4; charset=utf-8", text, turn);
+            own::answer(exchange, 200, &[], "text/plain; version=0.0.4; charset=utf-8", text, &self.peer, turn);
         }
     }
 

@@ -9,12 +9,14 @@ use super::body::{Body, Out};
 use super::buffer::{self, Buffer};
 use super::serving::{Chosen, Serving};
 use crate::failure::{Failure, Stage};
-use crate::filter::Rewritten;
-use crate::filter::forwarded::Told;
+use crate::filter::forwarded::{Peer, Told};
+use crate::filter::headers::HeaderEdits;
+use crate::filter::{Filters, Rewritten};
 use crate::framing::{HeadReader, RequestFacts, ResponseFacts};
 use crate::head::{RequestHead, ResponseHead};
 use crate::moment::Moment;
 use crate::route::RouteId;
+use crate::rule::Subject;
 use crate::snapshot::compiled::{Endpoint, Route, Upstream};
 
 /// A body is passed from socket to socket while so many bytes of it are left: less fits in one box and one write.
@@ -205,6 +207,23 @@ impl Exchange {
     pub fn endpoint(&self) -> Option<&Arc<Endpoint>> {
         let of_serving = || self.serving.as_ref()?.endpoint(self.chosen?);
         self.tunnel.as_ref().map_or_else(of_serving, |tunnel| Some(&tunnel.endpoint))
+    }
+
+    /// The filters of its route.
+    pub(super) fn filters(&self) -> Option<&Filters> {
+        self.serving.as_ref()?.compiled.route(self.route?)?.filters.as_deref()
+    }
+
+    /// The request as expressions see it.
+    pub(super) fn subject<'a>(&'a self, peer: &'a Peer) -> Option<Subject<'a>> {
+        let listener = self.serving.as_ref()?.compiled.listeners.get(self.listener)?;
+        Some(Subject::of(listener, peer, &self.told, &self.bytes, &self.head, &self.facts))
+    }
+
+    /// The edits of the answer's head, and what their values are made of.
+    pub(super) fn response_edits<'a>(&'a self, peer: &'a Peer) -> Option<(&'a HeaderEdits, Subject<'a>)> {
+        let edits = self.filters()?.response_headers.as_ref()?;
+        Some((edits, self.subject(peer)?))
     }
 
     /// Becomes a tunnel, and lets its snapshot go: a tunnel may live for days, and needs but three names of it.

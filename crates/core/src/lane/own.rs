@@ -1,13 +1,18 @@
 //! Answers that we make ourselves: refusals, failures, and what a route says without an endpoint.
 
+use std::mem;
+
 use super::Turn;
 use super::exchange::{Answering, Exchange, Link};
-use super::request::filters_of;
+use super::serving::Serving;
 use crate::failure::{Failure, Kind};
-use crate::head::{Method, Version};
+use crate::filter::error_pages::{ErrorPage, ErrorPages};
+use crate::filter::forwarded::Peer;
+use crate::head::{Field, Method, Span, Version};
+use crate::rule::{Answer, Subject};
 
 /// Writes the answer of a failure: the client learns the kind and what it may know about it, never names or addresses.
-pub(super) fn answer_failure(exchange: &mut Exchange, failure: Failure, turn: &Turn<'_>) {
+pub(super) fn answer_failure(exchange: &mut Exchange, failure: Failure, peer: &Peer, turn: &Turn<'_>) {
     let kind = failure.kind;
     let body = format!("{}: {}\n", kind.name(), kind.says());
     let proxy_status = format!("tidegate; error={}; details=\"{}\"", kind.proxy_status(), kind.name());
@@ -19,7 +24,71 @@ pub(super) fn answer_failure(exchange: &mut Exchange, failure: Failure, turn: &T
         fields.push(("retry-after", "1"));
     }
     exchange.failure = Some(failure);
-    answer(exchange, kind.status(), &fields, "text/plain; charset=utf-8", body.as_bytes(), turn);
+    let serving = exchange.serving.clone();
+    match page(serving.as_deref(), exchange, |pages| pages.for_failure(kind)) {
+        Some(page) => {
+            let status = page.send.unwrap_or(kind.status());
+            answer(
+                exchange,
+                status,
+                &fields,
+                &page.content_type,
+                &written(page, exchange, status, peer, turn),
+                peer,
+                turn,
+            );
+        }
+        None => answer(exchange, kind.status(), &fields, "text/plain; charset=utf-8", body.as_bytes(), peer, turn),
+    }
+}
+
+/// The page of the route, else of the listener, that `find` finds.
+fn page<'a>(
+    serving: Option<&'a Serving>,
+    exchange: &Exchange,
+    find: impl Fn(&'a ErrorPages) -> Option<&'a ErrorPage>,
+) -> Option<&'a ErrorPage> {
+    let compiled = &serving?.compiled;
+    let of_route = exchange.route.and_then(|id| compiled.route(id)?.filters.as_deref());
+    let of_listener = compiled.listeners.get(exchange.listener);
+    let of_route = of_route.and_then(|filters| find(&filters.error_pages));
+    of_route.or_else(|| find(&of_listener?.error_pages))
+}
+
+/// The text of a page for this request.
+fn written(page: &ErrorPage, exchange: &Exchange, status: u16, peer: &Peer, turn: &Turn<'_>) -> Vec<u8> {
+    let failure = exchange.failure.as_ref().map(|failure| failure.kind);
+    let answer = Answer { status, duration: turn.now.since(exchange.began), failure };
+    let mut text = Vec::new();
+    if let Some(subject) = exchange.subject(peer) {
+        page.body.write(&Subject { answer: Some(answer), ..subject }, &mut text);
+    }
+    text
+}
+
+/// Fields of an endpoint's answer that a client must know whatever is shown in place of its body: without them it could
+/// neither log in nor try again in time.
+const KEPT: &[&str] = &["www-authenticate", "retry-after", "allow"];
+
+/// Answers in the endpoint's place, where a page is for the status that it answers with; says whether one is. What is left
+/// of its answer is for nobody, so its connection goes.
+pub(super) fn stand_in(exchange: &mut Exchange, closing: bool, peer: &Peer, turn: &Turn<'_>) -> bool {
+    let serving = exchange.serving.clone();
+    let status = exchange.answer.status;
+    let Some(page) = page(serving.as_deref(), exchange, |pages| pages.for_endpoint(status)) else { return false };
+    let bytes = exchange.source.filled();
+    let kept = |field: &&Field| KEPT.iter().any(|kept| field.name.of(bytes).eq_ignore_ascii_case(kept.as_bytes()));
+    let text = |span: Span| String::from_utf8_lossy(span.of(bytes)).into_owned();
+    let fields: Vec<(String, String)> =
+        exchange.answer.fields.iter().filter(kept).map(|field| (text(field.name), text(field.value))).collect();
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    exchange.first_byte = Some(turn.now);
+    exchange.answer_facts.keep_alive = false;
+    exchange.last |= closing;
+    exchange.up.let_go();
+    let sent = page.send.unwrap_or(status);
+    answer(exchange, sent, &fields, &page.content_type, &written(page, exchange, sent, peer, turn), peer, turn);
+    true
 }
 
 /// Writes a whole answer of ours. The connection ends with it if the request's body has not come whole.
@@ -29,6 +98,7 @@ pub(super) fn answer(
     fields: &[(&str, &str)],
     content_type: &str,
     body: &[u8],
+    peer: &Peer,
     turn: &Turn<'_>,
 ) {
     exchange.last |= !exchange.upload.is_done() || turn.leaving;
@@ -37,8 +107,7 @@ pub(super) fn answer(
     if !matches!(exchange.link, Link::Open | Link::Leasing) {
         exchange.link = Link::Ended;
     }
-    let Exchange { down, serving, route, .. } = exchange;
-    let edits = filters_of(serving.as_ref(), *route).and_then(|filters| filters.response_headers.as_ref());
+    let mut down = mem::take(&mut exchange.down);
     let out = &mut down.bytes;
     write_status(out, status, reason_phrase(status));
     let from = out.len();
@@ -51,8 +120,8 @@ pub(super) fn answer(
     if has_length {
         write_field(out, b"content-type", content_type.as_bytes());
     }
-    if let Some(edits) = edits {
-        edits.finish(out, from, from);
+    if let Some((edits, subject)) = exchange.response_edits(peer) {
+        edits.finish(out, from, from, &subject);
     }
     if has_length {
         write_field(out, b"content-length", body.len().to_string().as_bytes());
@@ -62,6 +131,7 @@ pub(super) fn answer(
     if exchange.head.method != Method::Head {
         out.extend_from_slice(body);
     }
+    exchange.down = down;
 }
 
 /// Appends the status line.
@@ -90,29 +160,47 @@ pub(super) fn write_connection(out: &mut Vec<u8>, last: bool, version: Version) 
     }
 }
 
-/// The usual phrase for a status (RFC 9110, section 15); empty for those that this program never sends itself.
+/// The usual phrase for a status (RFC 9110, section 15; RFC 6585; RFC 7725); empty for those that have none there.
 pub(super) fn reason_phrase(status: u16) -> &'static [u8] {
     match status {
         200 => b"OK",
+        201 => b"Created",
+        202 => b"Accepted",
+        203 => b"Non-Authoritative Information",
         204 => b"No Content",
         205 => b"Reset Content",
+        300 => b"Multiple Choices",
         301 => b"Moved Permanently",
         302 => b"Found",
+        303 => b"See Other",
         304 => b"Not Modified",
         307 => b"Temporary Redirect",
         308 => b"Permanent Redirect",
         400 => b"Bad Request",
+        401 => b"Unauthorized",
+        402 => b"Payment Required",
         403 => b"Forbidden",
         404 => b"Not Found",
         405 => b"Method Not Allowed",
+        406 => b"Not Acceptable",
         408 => b"Request Timeout",
+        409 => b"Conflict",
+        410 => b"Gone",
+        411 => b"Length Required",
+        412 => b"Precondition Failed",
         413 => b"Content Too Large",
         414 => b"URI Too Long",
+        415 => b"Unsupported Media Type",
+        416 => b"Range Not Satisfiable",
         417 => b"Expectation Failed",
         421 => b"Misdirected Request",
+        422 => b"Unprocessable Content",
+        426 => b"Upgrade Required",
         429 => b"Too Many Requests",
         431 => b"Request Header Fields Too Large",
+        451 => b"Unavailable For Legal Reasons",
         500 => b"Internal Server Error",
+        501 => b"Not Implemented",
         502 => b"Bad Gateway",
         503 => b"Service Unavailable",
         504 => b"Gateway Timeout",

@@ -13,6 +13,7 @@ use crate::filter::{Filters, Rewritten};
 use crate::framing::{BodyLength, ChunkReader, Dropped, judge_request};
 use crate::head::{Field, Known, RequestHead, TargetForm};
 use crate::route::{Choice, RouteId, read_path};
+use crate::rule::Subject;
 use crate::snapshot::compiled::Listener;
 use crate::snapshot::document::ListenerKind;
 
@@ -126,13 +127,16 @@ fn is_own_name(host: &[u8]) -> bool {
 }
 
 /// Runs the filters that look at a request before an endpoint is asked, in their order.
-pub(super) fn filter(exchange: &mut Exchange, filters: &Filters) -> Result<(), Failure> {
+pub(super) fn filter(
+    exchange: &mut Exchange,
+    filters: &Filters,
+    listener: &Listener,
+    peer: &Peer,
+) -> Result<(), Failure> {
     let Exchange { bytes, head, facts, told, resolved_path, rewritten, .. } = exchange;
-    if let Some(believed) = &filters.request_id
-        && told.trusted
-        && let Some(id) = believed.sent(bytes, head)
-    {
-        told.request_id = id;
+    if let Some(id) = &filters.request_id {
+        let found = id.find(&Subject::of(listener, peer, told, bytes, head, facts));
+        told.request_id = found.unwrap_or(told.request_id);
     }
     if let Some(access) = &filters.access {
         access.check(told.client)?;
@@ -143,11 +147,11 @@ pub(super) fn filter(exchange: &mut Exchange, filters: &Filters) -> Result<(), F
         return Ok(());
     }
     let sent = if head.path.is_empty() { b"/" } else { head.path.of(bytes) };
-    filters.rewrite(resolved_path.as_deref().unwrap_or(sent), rewritten)
+    let subject = Subject::of(listener, peer, told, bytes, head, facts);
+    filters.rewrite(resolved_path.as_deref().unwrap_or(sent), rewritten, &subject)
 }
 
-/// The filters of the route that was chosen.
-pub(super) fn filters_of(serving: Option<&Rc<Serving>>, route: Option<RouteId>) -> Option<&Filters> {
+fn filters_of(serving: Option<&Rc<Serving>>, route: Option<RouteId>) -> Option<&Filters> {
     serving?.compiled.route(route?)?.filters.as_deref()
 }
 
@@ -185,7 +189,7 @@ pub(super) fn write_head(exchange: &mut Exchange, peer: &Peer, listener: &Listen
         }
     }
     if let Some(edits) = edits {
-        edits.finish(out, from, ours);
+        edits.finish(out, from, ours, &Subject::of(listener, peer, told, bytes, head, facts));
     }
     if let Some(n) = facts.max_forwards {
         write_field(out, b"max-forwards", n.saturating_sub(1).to_string().as_bytes());

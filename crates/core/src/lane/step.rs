@@ -236,7 +236,7 @@ impl Lane {
         exchange.serving.get_or_insert_with(|| Rc::clone(turn.serving));
         exchange.last |= failure.kind.status() == 400 || failure.stage == Stage::Codec;
         self.touched = turn.now;
-        own::answer_failure(exchange, failure, turn);
+        own::answer_failure(exchange, failure, &self.peer, turn);
     }
 
     /// An exchange that failed: answered if no answer has begun, else cut so that nobody takes it for whole.
@@ -245,7 +245,7 @@ impl Lane {
         // What waits is at most interim answers: they stay in front of ours.
         if exchange.answering == Answering::Waiting && failure.kind.status() != 0 {
             self.touched = turn.now; // our answer has its own time to be taken
-            own::answer_failure(exchange, failure, turn);
+            own::answer_failure(exchange, failure, &self.peer, turn);
             return;
         }
         let hidden = exchange.answering == Answering::Body && exchange.download.hides_a_cut();

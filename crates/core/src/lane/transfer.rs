@@ -105,7 +105,7 @@ impl Lane {
         let is_old = self.is_old(turn);
         let Some(exchange) = self.exchange.as_deref_mut() else { return Ok(None) };
         if exchange.answering == Answering::Waiting && !exchange.source.is_empty() {
-            answer::read_head(exchange, turn.leaving || is_old, turn)?;
+            answer::read_head(exchange, turn.leaving || is_old, &self.peer, turn)?;
         }
         if exchange.answering == Answering::Body {
             if exchange.down.pass == 0 {

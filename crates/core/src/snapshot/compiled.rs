@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::document::{self, Builtin, Document, EndpointDelta, ListenerKind, ProxyProtocolOut};
 use crate::balance::EndpointStanding;
 use crate::filter::Filters;
+use crate::filter::error_pages::ErrorPages;
 use crate::filter::forwarded::Trust;
 use crate::framing::{ChunkLimits, HeadLimits};
 use crate::route::{DotSegments, RouteId, Table};
@@ -65,6 +66,8 @@ pub struct Listener {
     pub connections: u64,
     /// Most connections of one client.
     pub connections_per_client: u64,
+    /// What stands in answers that tell of a failure.
+    pub error_pages: ErrorPages,
 }
 
 /// Where the requests of a route go, and how long they may take.
@@ -224,15 +227,16 @@ impl Compiled {
 fn compile_listeners(document: &Document, problems: &mut Vec<String>) -> Vec<Arc<Listener>> {
     let mut listeners = Vec::with_capacity(document.listeners.len());
     for listener in &document.listeners {
-        match Trust::build(&listener.forwarded) {
-            Ok(trust) => listeners.push(Arc::new(compile_listener(listener, trust))),
+        let pages = ErrorPages::build(&listener.error_pages);
+        match Trust::build(&listener.forwarded).and_then(|trust| Ok((trust, pages?))) {
+            Ok((trust, pages)) => listeners.push(Arc::new(compile_listener(listener, trust, pages))),
             Err(says) => problems.push(format!("listener {}: {says}", listener.name)),
         }
     }
     listeners
 }
 
-fn compile_listener(listener: &document::Listener, trust: Trust) -> Listener {
+fn compile_listener(listener: &document::Listener, trust: Trust, error_pages: ErrorPages) -> Listener {
     let (timeouts, limits) = (&listener.timeouts, &listener.limits);
     Listener {
         name: listener.name.clone(),
@@ -255,6 +259,7 @@ fn compile_listener(listener: &document::Listener, trust: Trust) -> Listener {
         body_rate: limits.body_rate,
         connections: limits.connections,
         connections_per_client: limits.connections_per_client,
+        error_pages,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-pub use super::filters::{Filter, HeaderEdits, Replacement, RequestIdSource, Rewrite};
+pub use super::filters::{ErrorPage, Filter, HeaderEdits, Replacement, RequestIdSource, Rewrite};
 pub use super::rule::{Comparison, Number, Repeated, Rule, Template, Text, Word};
 
 /// The format that this core reads. A document of another format is refused.
@@ -111,6 +111,9 @@ pub struct Listener {
     pub timeouts: ListenerTimeouts,
     /// Bounds.
     pub limits: ListenerLimits,
+    /// What stands in answers that tell of a failure, where no page of a route does.
+    #[serde(default)]
+    pub error_pages: Vec<ErrorPage>,
 }
 
 /// One bound address.

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::rule::{Template, Text};
+
 /// A step before or after the exchange. What each does is told in its file of `filter/`.
 #[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -26,6 +28,8 @@ pub enum Filter {
     Rewrite(Rewrite),
     /// Edits of the head that the endpoint gets.
     RequestHeaders(HeaderEdits),
+    /// What stands in answers that tell of a failure.
+    ErrorPages(Vec<ErrorPage>),
     /// Edits of the head that the client gets.
     ResponseHeaders(HeaderEdits),
 }
@@ -35,11 +39,11 @@ pub enum Filter {
 #[serde(deny_unknown_fields, default)]
 pub struct HeaderEdits {
     /// Names and the one line that each then has.
-    pub set: Vec<(String, String)>,
+    pub set: Vec<(String, Template)>,
     /// Names and lines that come behind those that are there.
-    pub add: Vec<(String, String)>,
+    pub add: Vec<(String, Template)>,
     /// Names and what the last line of each is lengthened by.
-    pub append: Vec<(String, String)>,
+    pub append: Vec<(String, Template)>,
     /// Names whose lines leave.
     pub remove: Vec<String>,
 }
@@ -55,11 +59,11 @@ pub struct Rewrite {
     /// Put before the path, in the matched form.
     pub add_prefix: Option<String>,
     /// A whole path in place of the one that came.
-    pub path: Option<String>,
+    pub path: Option<Template>,
     /// In place of the query; empty is none.
-    pub query: Option<String>,
+    pub query: Option<Template>,
     /// In place of Host.
-    pub host: Option<String>,
+    pub host: Option<Template>,
 }
 
 /// What is found in a path, and what stands there then.
@@ -78,4 +82,25 @@ pub struct Replacement {
 pub struct RequestIdSource {
     /// The field that tells it to the endpoint, and that is believed of `forwarded.from`.
     pub field: String,
+    /// What is the id instead, whoever sends it.
+    #[serde(default)]
+    pub from: Option<Text>,
+}
+
+/// What stands in an answer that tells of a failure.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorPage {
+    /// The statuses that it is for, from one to another, both included; empty: all.
+    pub statuses: Vec<(u16, u16)>,
+    /// The kinds of failure that it is for; empty: all.
+    pub kinds: Vec<String>,
+    /// Whether it also stands in place of what endpoints answer with one of the statuses.
+    pub endpoints: bool,
+    /// What `Content-Type` says.
+    pub content_type: String,
+    /// The text, escaped for its content type where it has holes.
+    pub body: Template,
+    /// The status that is sent instead.
+    pub send: Option<u16>,
 }

@@ -38,8 +38,14 @@ impl Setting {
                 let size: u64 = value.parse().map_err(|_| "no size")?;
                 self.add_filter(key, json!({"size": size}))?;
             }
-            ("route", "request_headers" | "response_headers" | "rewrite" | "allow" | "deny" | "request_id") => {
-                self.add_filter(key, serde_json::from_str(value).map_err(|says| says.to_string())?)?;
+            (
+                "route",
+                "request_headers" | "response_headers" | "rewrite" | "allow" | "deny" | "request_id" | "error_pages",
+            ) => {
+                self.add_filter(key, read_filter(value)?)?;
+            }
+            ("listener", "error_pages") => {
+                self.document["listeners"][0][key] = read_filter(value)?;
             }
             ("route", "host") => self.document["routes"][0]["host"] = json!(value),
             ("upstream", "endpoints") => self.document["upstreams"][0]["endpoints"] = endpoints(value),
@@ -107,6 +113,34 @@ impl Setting {
         route["to"] = to;
         self.document["routes"].as_array_mut().expect("routes are a list").push(route);
     }
+}
+
+/// A filter as the snapshot has it, but for templates, which are written as a user writes them.
+fn read_filter(text: &str) -> Result<Value, String> {
+    let mut filter: Value = serde_json::from_str(text).map_err(|says| says.to_string())?;
+    for key in ["set", "add", "append"] {
+        for line in filter.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten() {
+            line[1] = template(&line[1]);
+        }
+    }
+    for key in ["path", "query", "host"] {
+        if let Some(text) = filter.get_mut(key) {
+            *text = template(text);
+        }
+    }
+    for page in filter.as_array_mut().into_iter().flatten().filter(|page| page.is_object()) {
+        page["body"] = template(&page["body"]);
+    }
+    Ok(filter)
+}
+
+/// `/a{request.path}`: text, and words of the vocabulary.
+fn template(text: &Value) -> Value {
+    let parts = text.as_str().unwrap_or_default().split('{').flat_map(|part| match part.split_once('}') {
+        Some((word, rest)) => vec![json!({ "word": word }), json!({ "literal": rest })],
+        None => vec![json!({ "literal": part })],
+    });
+    parts.collect()
 }
 
 fn endpoints(addresses: &str) -> Value {

@@ -42,7 +42,7 @@ def read_name(given: Any) -> str:
     return given
 
 
-def read_value(given: Any) -> Any:
+def check_value(given: Any) -> Any:
     """Refuse what would end the line, and with it the field."""
     if isinstance(given, str) and (control := re.search(r"[\x00-\x08\x0a-\x1f\x7f]", given)):
         raise refused(f"has a control character, `{ascii(control[0])[1:-1]}`, and a header is one line")
@@ -50,4 +50,4 @@ def read_value(given: Any) -> Any:
 
 
 FieldName = Annotated[str, BeforeValidator(read_name), Field(json_schema_extra={"pattern": f"^{TOKEN.pattern}$"})]
-FieldValue = Annotated[str, BeforeValidator(read_value)]
+FieldValue = Annotated[str, BeforeValidator(check_value)]

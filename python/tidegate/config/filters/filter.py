@@ -8,6 +8,7 @@ from tidegate.config.complaint import refused
 from tidegate.config.filters.access import Networks
 from tidegate.config.filters.body_limit import BodyLimit
 from tidegate.config.filters.buffer_request import BufferRequest
+from tidegate.config.filters.error_pages import ErrorPages
 from tidegate.config.filters.headers import RequestHeaders, ResponseHeaders
 from tidegate.config.filters.request_id import RequestId
 from tidegate.config.filters.rewrite import Rewrite
@@ -40,6 +41,8 @@ class Filter(Model):
     """Send another path, query or Host to the endpoint."""
     request_headers: RequestHeaders | None = None
     """Edit the head that the endpoint gets."""
+    error_pages: ErrorPages | None = None
+    """Answer with a page of yours where the answer tells of a failure."""
     response_headers: ResponseHeaders | None = None
     """Edit the head that the client gets."""
 
