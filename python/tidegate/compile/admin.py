@@ -26,6 +26,7 @@ def add_admin(document: dict[str, Any], binds: list[dict[str, Any]], api_socket:
             "resolve_dot_segments": False,
             "timeouts": compile_timeouts(ListenerTimeouts()),
             "limits": compile_limits(ListenerLimits()),
+            "error_pages": [],
         }
     )
     for builtin in ("livez", "readyz", "metrics"):

@@ -19,7 +19,7 @@ def compile_listener(name: str, listener: Listener, sockets: Mapping[str, Sequen
         "resolve_dot_segments": listener.paths.dot_segments == "resolve",
         "timeouts": compile_timeouts(listener.timeouts),
         "limits": compile_limits(listener.limits),
-        **({"error_pages": compile_pages(listener.error_pages)} if listener.error_pages else {}),
+        "error_pages": compile_pages(listener.error_pages),
     }
 
 

@@ -31,7 +31,8 @@ const DOCUMENT: &str = r#"{
         "proxy_protocol": false, "keep_underscores": false, "resolve_dot_segments": false,
         "timeouts": {"header_ms": 0, "idle_ms": 0, "tunnel_ms": 0, "max_age_ms": 0},
         "limits": {"header_bytes": 0, "headers": 0, "request_line": 0, "trailer_bytes": 0, "chunk_extension_bytes": 0,
-                   "body_bytes": 0, "body_rate": 0, "connections": 0, "connections_per_client": 0}
+                   "body_bytes": 0, "body_rate": 0, "connections": 0, "connections_per_client": 0},
+        "error_pages": []
     }],
     "routes": [], "upstreams": []
 }"#;

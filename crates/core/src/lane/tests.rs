@@ -67,6 +67,7 @@ fn compiled() -> Compiled {
                 "header_bytes": 0, "headers": 0, "request_line": 0, "trailer_bytes": 0, "chunk_extension_bytes": 0,
                 "body_bytes": 0, "body_rate": 0, "connections": 0, "connections_per_client": 0,
             },
+            "error_pages": [],
         }],
         "routes": [{
             "name": "all", "place": "", "listeners": [0], "host": null, "path": null, "priority": 0,

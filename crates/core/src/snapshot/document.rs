@@ -112,7 +112,6 @@ pub struct Listener {
     /// Bounds.
     pub limits: ListenerLimits,
     /// What stands in answers that tell of a failure, where no page of a route does.
-    #[serde(default)]
     pub error_pages: Vec<ErrorPage>,
 }
 

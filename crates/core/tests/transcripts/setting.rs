@@ -162,6 +162,7 @@ fn defaults() -> Value {
                 "chunk_extension_bytes": 4_096, "body_bytes": 0, "body_rate": 240, "connections": 0,
                 "connections_per_client": 0,
             },
+            "error_pages": [],
         }],
         "routes": [{
             "name": "all", "place": "tidegate.yaml:1:1", "listeners": [0], "host": null, "path": null, "priority": 0,
