@@ -30,5 +30,24 @@ def pattern_flaw(pattern: str) -> str | None:
 def replacement_flaw(pattern: str, with_: str) -> str | None:
     """Say why `with_` cannot stand in the place of what `pattern` finds in a path; none if it can."""
 
+def rule_holds(
+    rule: str, head: bytes, client: str, sets: dict[str, str], ended: tuple[int, float, str] | None = None
+) -> bool:
+    """Say whether `rule`, as `Expression.compiled` in JSON, holds for the request `head` of `client`, `address:port`.
+
+    `sets` has what named sets hold, an entry a line; `ended` is `(status, seconds, failure)`. Raises `ValueError`.
+    """
+
+def fill_template(
+    template: str, stand: str, head: bytes, client: str, ended: tuple[int, float, str] | None = None
+) -> bytes:
+    """Give what `template`, as `Template.compiled` in JSON, becomes for a request; else as `rule_holds`.
+
+    `stand` is where it stands: `header`, `path`, `query`, `uri`, `text`, `html` or `json`.
+    """
+
+def read_set(text: str, comments: bool) -> tuple[str, int, tuple[int, str] | None]:
+    """Read a named set's text: its entries as lines, how many, and line and text of the first that is no network."""
+
 def work(fd: int) -> None:
     """Serve supervisors on the listening Unix socket `fd`, which it owns, until a drain has ended. Raises `OSError`."""

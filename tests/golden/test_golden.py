@@ -87,9 +87,9 @@ def lines_of(snapshot: dict[str, Any]) -> list[str]:
     top = less({name: value for name, value in snapshot.items() if not isinstance(value, list)}, usual)
     if top:
         lines.append(f"all      {json.dumps(top, ensure_ascii=False)}")
-    for part in ("listeners", "routes", "upstreams"):
+    for part in ("listeners", "routes", "upstreams", "sets"):
         for item in snapshot[part]:
-            shown = {"name": item["name"], **less(item, usual[part][0])}
+            shown = {"name": item["name"], **less(item, next(iter(usual[part]), {}))}
             lines.append(f"{part[:-1]:<8} {json.dumps(shown, ensure_ascii=False)}")
     return lines
 

@@ -6,6 +6,7 @@ mod yaml; // a configuration's text, with positions
 mod framing; // one message as the core frames it
 mod kinds; // the kinds of failures
 mod pattern; // whether a pattern is one of the engine's dialect
+mod rule; // expressions, and the files of named sets
 mod work; // the worker's whole life
 
 use pyo3::prelude::*;
@@ -23,6 +24,8 @@ mod _engine {
     use crate::kinds::failure_kinds;
     #[pymodule_export]
     use crate::pattern::{pattern_flaw, replacement_flaw};
+    #[pymodule_export]
+    use crate::rule::{fill_template, read_set, rule_holds};
     #[pymodule_export]
     use crate::work::work;
     #[pymodule_export]

@@ -48,6 +48,7 @@ def compile_snapshot(
         "routes": [compile_route(index, route, listeners, upstreams) for index, route in enumerate(config.routes)],
         "upstreams": [compile_upstream(name, upstream, resolved) for name, upstream in config.upstreams.items()],
     }
+    document["sets"] = [{"name": name, "digest": each.digest} for name, each in config.sets.items()]
     if config.admin is not None:
         add_admin(document, compile_binds(config.admin.bind, sockets), api_socket)
     return document

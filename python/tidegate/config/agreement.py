@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tidegate.config.addresses import BindAddress
+from tidegate.config.expression.walk import expressions_in
 from tidegate.config.hints import did_you_mean
 from tidegate.config.listener import Bind, Listener
 from tidegate.config.match import PathMatch
+from tidegate.config.named_set import NamedSet
 from tidegate.config.route import Route
+from tidegate.config.scalar import show
 from tidegate.config.settings import Settings
 from tidegate.config.upstream import Upstream
 
@@ -31,6 +34,8 @@ class Disagreement:
     hint: str = ""
     other: Path | None = None
     at_key: bool = False
+    span: tuple[int, int] | None = None
+    """Start and width of what is at fault within the text at the path."""
 
 
 def disagreements(
@@ -43,6 +48,8 @@ def disagreements(
     yield from _names(listeners, routes, upstreams)
     yield from _binds(settings, listeners)
     yield from _ties(listeners, routes)
+    if settings is not None:
+        yield from _sets(settings, routes)
 
 
 def _names(
@@ -124,6 +131,30 @@ def _ties(listeners: Mapping[str, Listener | None], routes: Sequence[Route | Non
                 break
         else:
             equals.append((index, route, where))
+
+
+def _sets(settings: Settings, routes: Sequence[Route | None]) -> Iterator[Disagreement]:
+    """Expressions that look into sets that are not there, or for what a set does not hold."""
+    parts: list[tuple[Path, Any]] = [((), settings)]
+    parts += [(("routes", index), route) for index, route in enumerate(routes) if route is not None]
+    for begin, part in parts:
+        for path, written in expressions_in(part, begin):
+            for use in written.uses:
+                named = settings.sets.get(use.name)
+                span = (use.start, use.width)
+                if named is None:
+                    hint = did_you_mean(use.name, settings.sets) if settings.sets else "there is no set at all"
+                    yield Disagreement(path, f"no set is named `{use.name}`", hint, span=span)
+                elif named.count and use.for_address != (named.first_text is None):
+                    yield Disagreement(path, _of_the_other_kind(use.name, named), span=span)
+
+
+def _of_the_other_kind(name: str, named: NamedSet) -> str:
+    if named.first_text is None:
+        return f"`{name}` is a set of networks, and only `client.ip` is an address"
+    line, entry = named.first_text
+    where = f"line {line} of {named.file}" if named.file is not None else f"entry {line}"
+    return f"`{name}` is a set of texts, since {where} is no network: {show(entry)}"
 
 
 def _rank(path: PathMatch | None) -> tuple[str, str | int]:

@@ -7,12 +7,15 @@ from pydantic_core import PydanticCustomError
 Kind = Literal["refused", "later"]
 
 
-def refused(says: str, hint: str = "", *, at: tuple[str | int, ...] = ()) -> PydanticCustomError:
+def refused(
+    says: str, hint: str = "", *, at: tuple[str | int, ...] = (), span: tuple[int, int] | None = None
+) -> PydanticCustomError:
     """Refuse a value. `says` is a sentence, or begins with `must`, `is`, `has`, … and then speaks of the key at fault.
 
-    `at` leads from the value to the part of it that is at fault.
+    `at` leads from the value to the part of it that is at fault; `span` is start and width of what is at fault within a
+    text, in characters from 0.
     """
-    return _complaint("refused", says, hint, at)
+    return _complaint("refused", says, hint, at, span)
 
 
 def later(what: str) -> PydanticCustomError:
@@ -20,6 +23,8 @@ def later(what: str) -> PydanticCustomError:
     return _complaint("later", f"{what} is not built yet", "")
 
 
-def _complaint(kind: Kind, says: str, hint: str, at: tuple[str | int, ...] = ()) -> PydanticCustomError:
+def _complaint(
+    kind: Kind, says: str, hint: str, at: tuple[str | int, ...] = (), span: tuple[int, int] | None = None
+) -> PydanticCustomError:
     # The template has no braces of ours: what a person wrote must not be read as a template.
-    return PydanticCustomError(kind, "{says}", {"says": says, "hint": hint, "at": at})
+    return PydanticCustomError(kind, "{says}", {"says": says, "hint": hint, "at": at, "span": span})

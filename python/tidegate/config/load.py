@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from tidegate.config.agreement import AGREED, disagreements
 from tidegate.config.config import Config
 from tidegate.config.hints import did_you_mean
+from tidegate.config.inside import inside
 from tidegate.config.listener import Listener
 from tidegate.config.model import NAME, Model
 from tidegate.config.place import Place
@@ -196,9 +197,19 @@ class _Reading:
                 found.append(self.read(path, str(shown)))
         return found
 
-    def tell(self, spot: Spot, says: str, hint: str = "", *, at_key: bool = False) -> None:
-        """Add a problem at a spot."""
+    def tell(
+        self,
+        spot: Spot,
+        says: str,
+        hint: str = "",
+        *,
+        at_key: bool = False,
+        span: tuple[int, int] | None = None,
+    ) -> None:
+        """Add a problem at a spot; `span` is start and width within the text there."""
         line, column, width = spot.at_key() if at_key else spot.at_value()
+        if span is not None and spot.whole and spot.node is not None:
+            line, column, width = inside(spot.source.lines, spot.node, *span) or (line, column, width)
         spot.source.problems.append(spot.source.problem(line, column, width, says, hint))
 
     # Models
@@ -216,6 +227,8 @@ class _Reading:
         whole = _Section(main, None, main.root or ("map", [], 1, 1, 1, 1, None), {})
         whole.data = {name: self.data(main, node) for name, (_, node) in rest.items()}
         settings = self.part(Settings, whole)
+        if settings is not None:
+            self.files += [each.file for each in settings.sets.values() if each.file is not None]
         sources = [main, *included]
         listeners = self.named(Listener, sources, "listeners")
         upstreams = self.named(Upstream, sources, "upstreams")
@@ -265,7 +278,7 @@ class _Reading:
                 section.source, section.key, section.node, (*error["loc"], *error.get("ctx", {}).get("at", ()))
             )
             words = tell(error, Config if model is Settings else model, name_of((*path, *error["loc"]), spot))
-            self.tell(spot, words.says, words.hint, at_key=words.at_key)
+            self.tell(spot, words.says, words.hint, at_key=words.at_key, span=error.get("ctx", {}).get("span"))
         return None
 
     def named(
@@ -344,7 +357,7 @@ class _Reading:
                 other = spot(each.other)
                 line, column, _ = other.at_value()
                 says += f"; the first is at {Place(other.source.name, line, column)}"
-            self.tell(spot(each.path), says, each.hint, at_key=each.at_key)
+            self.tell(spot(each.path), says, each.hint, at_key=each.at_key, span=each.span)
 
 
 def _sections(sources: Sequence[Source], section: str) -> Iterator[tuple[Source, Key, Node]]:

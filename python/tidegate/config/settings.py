@@ -1,6 +1,7 @@
 """What holds for the whole program: every key of the configuration but listeners, routes and upstreams."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -10,7 +11,8 @@ from tidegate.config.addresses import FilePath
 from tidegate.config.admin import Admin
 from tidegate.config.complaint import refused
 from tidegate.config.listener import one_or_more
-from tidegate.config.model import Model
+from tidegate.config.model import Model, Name
+from tidegate.config.named_set import NamedSet
 from tidegate.config.program_log import ProgramLog
 from tidegate.config.quantities import Duration
 from tidegate.config.scalar import Substituted, show
@@ -88,5 +90,7 @@ class Settings(Model):
     """Bounds of the whole program."""
     pid_file: FilePath | None = None
     """A file that holds the program's process ID while it runs."""
+    sets: Mapping[Name, NamedSet] = {}
+    """Named sets of networks or texts, for expressions: `client.ip in sets["office"]`."""
     include: Annotated[tuple[str, ...], BeforeValidator(one_or_more, json_schema_input_type=str | tuple[str, ...])] = ()
     """Files with more listeners, routes and upstreams, relative to this one; `*` and `?` stand for any letters."""

@@ -51,6 +51,8 @@ class Snapshots:
         self._log = log
         self._document: dict[str, Any] | None = None
         self._secrets: dict[str, str] = {}
+        self._told: tuple[Worker | None, frozenset[str]] = (None, frozenset())
+        """The sets that a worker has, by digest."""
 
     @property
     def threads(self) -> int:
@@ -100,6 +102,7 @@ class Snapshots:
         self._sockets.keep(taken)
         self.number, self.since = self.number + 1, since
         self._document, self._secrets = document, secrets
+        self._told = (worker, frozenset(each["digest"] for each in document["sets"]))
         self._write()
 
     def _tell_of_a_long_path(self, config: Config) -> None:
@@ -126,6 +129,10 @@ class Snapshots:
     async def _send(self, worker: Worker, document: dict[str, Any], secrets: dict[str, str]) -> None:
         if secrets:
             await worker.ask("secrets", secrets=secrets)
+        told = self._told[1] if self._told[0] is worker else frozenset()
+        for named in {each.digest: each for each in self.config.sets.values()}.values():
+            if named.digest not in told:  # each in a frame of its own: a set may be large
+                await worker.ask("sets", sets={named.digest: named.lines})
         await worker.ask("snapshot", snapshot=document)
 
     def _compile(self, number: int, since: float, ids: dict[str, list[int]]) -> dict[str, Any]:

@@ -52,6 +52,11 @@ impl Networks {
         }
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.v4.is_empty() && self.v6.is_empty() && !self.unix
+    }
+
     /// Whether `address` is in one of them; `None` is a peer of a Unix socket.
     pub fn hold(&self, address: Option<IpAddr>) -> bool {
         match address.map(|address| address.to_canonical()) {

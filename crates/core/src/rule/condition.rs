@@ -91,6 +91,7 @@ impl Node {
             document::Rule::ClientInSet(name) => {
                 let set = sets.get(name)?;
                 match &*set {
+                    empty if empty.is_empty() => Self::Always(false),
                     Set::Networks(_) => Self::ClientInSet(set),
                     Set::Texts(_) => return Err(format!("the set `{name}` has texts, not networks")),
                 }
@@ -98,6 +99,7 @@ impl Node {
             document::Rule::TextInSet { text: wanted, set: name } => {
                 let set = sets.get(name)?;
                 match &*set {
+                    empty if empty.is_empty() => Self::Always(false),
                     Set::Texts(_) => Self::TextInSet(text(wanted)?, set),
                     Set::Networks(_) => return Err(format!("the set `{name}` has networks, not texts")),
                 }

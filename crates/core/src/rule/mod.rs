@@ -32,7 +32,7 @@ pub mod template; // a text with holes in it
 
 pub use condition::Rule;
 pub use escape::Stand;
-pub use set::{Set, Sets};
+pub use set::{Entries, Set, Sets, read_entries};
 pub use subject::{Answer, Subject};
 pub use template::Template;
 pub use text::Text;
@@ -40,5 +40,7 @@ pub use text::Text;
 /// Levels that an expression may have. Python allows fewer.
 const MOST_LEVELS: usize = 64;
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use crate::route::DotSegments;
 use crate::snapshot::document::{self, Forwarded, ForwardedField};
 
 /// One request, whole, with all that a subject borrows.
-struct Asked {
+pub(super) struct Asked {
     bytes: Vec<u8>,
     head: RequestHead,
     facts: RequestFacts,
@@ -22,7 +22,7 @@ struct Asked {
     trust: Trust,
 }
 
-fn ask(head: &str, from: &str, believed: &[&str]) -> Asked {
+pub(super) fn ask(head: &str, from: &str, believed: &[&str]) -> Asked {
     let bytes = head.replace('\n', "\r\n").into_bytes();
     let mut head = RequestHead::default();
     let limits = HeadLimits { bytes: 65_536, fields: 128, line: 16_384 };
@@ -36,7 +36,7 @@ fn ask(head: &str, from: &str, believed: &[&str]) -> Asked {
 }
 
 impl Asked {
-    fn subject(&self) -> Subject<'_> {
+    pub(super) fn subject(&self) -> Subject<'_> {
         Subject {
             listener: "web",
             trust: &self.trust,

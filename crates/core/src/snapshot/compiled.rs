@@ -14,6 +14,7 @@ use crate::filter::error_pages::ErrorPages;
 use crate::filter::forwarded::Trust;
 use crate::framing::{ChunkLimits, HeadLimits};
 use crate::route::{DotSegments, RouteId, Table};
+use crate::rule::{Set, Sets};
 
 /// The snapshot as the road reads it.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct Compiled {
     pub upstreams: Vec<Arc<Upstream>>,
     /// Which route a request takes; shared by snapshots that differ in endpoints alone.
     pub table: Arc<Table>,
+    /// Named sets.
+    pub sets: Sets,
     next_id: u32,
 }
 
@@ -138,8 +141,18 @@ pub struct Endpoint {
 }
 
 impl Compiled {
-    /// Compiles `document`. What `previous` has in common with it goes on. Fails with every problem, a sentence each.
+    /// Compiles `document`, whose sets `previous` has already. Else as [`Self::build_with`].
     pub fn build(document: Document, previous: Option<&Self>) -> Result<Self, Vec<String>> {
+        Self::build_with(document, previous, &HashMap::new())
+    }
+
+    /// Compiles `document`. What `previous` has in common with it goes on; new sets are in `fresh`, by digest. Fails with
+    /// every problem, a sentence each.
+    pub fn build_with(
+        document: Document,
+        previous: Option<&Self>,
+        fresh: &HashMap<String, Arc<Set>>,
+    ) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
         if document.format != document::FORMAT {
             problems.push(format!(
@@ -152,6 +165,7 @@ impl Compiled {
         if document.threads == 0 || document.threads > 1024 {
             problems.push(format!("threads: {} is not between 1 and 1024", document.threads));
         }
+        let sets = gather_sets(&document, previous, fresh, &mut problems);
         let listeners = compile_listeners(&document, &mut problems);
         let mut routes = Vec::with_capacity(document.routes.len());
         for route in &document.routes {
@@ -166,7 +180,11 @@ impl Compiled {
             }
         }
         let table = match previous {
-            Some(old) if old.document.routes == document.routes && old.listeners.len() == listeners.len() => {
+            Some(old)
+                if old.document.routes == document.routes
+                    && old.document.sets == document.sets
+                    && old.listeners.len() == listeners.len() =>
+            {
                 Some(Arc::clone(&old.table))
             }
             _ => match Table::build(&document.routes, document.listeners.len()) {
@@ -186,7 +204,9 @@ impl Compiled {
             .map(|upstream| compile_upstream(upstream, known.get(upstream.name.as_str()).copied(), &mut next_id))
             .collect();
         match table {
-            Some(table) if problems.is_empty() => Ok(Self { document, listeners, routes, upstreams, table, next_id }),
+            Some(table) if problems.is_empty() => {
+                Ok(Self { document, listeners, routes, upstreams, table, sets, next_id })
+            }
             _ => Err(problems),
         }
     }
@@ -222,6 +242,25 @@ impl Compiled {
     pub fn route(&self, id: RouteId) -> Option<&Arc<Route>> {
         self.routes.get(id.0 as usize)
     }
+}
+
+/// Finds what each set holds: what is known by its digest is compiled already.
+fn gather_sets(
+    document: &Document,
+    previous: Option<&Compiled>,
+    fresh: &HashMap<String, Arc<Set>>,
+    problems: &mut Vec<String>,
+) -> Sets {
+    let mut sets = Sets::default();
+    for named in &document.sets {
+        let same = |old: &&document::NamedSet| old.digest == named.digest;
+        let known = previous.and_then(|old| old.sets.get(&old.document.sets.iter().find(same)?.name).ok());
+        match known.or_else(|| fresh.get(&named.digest).cloned()) {
+            Some(set) => sets.insert(named.name.clone(), set),
+            None => problems.push(format!("set {}: what it holds was not sent", named.name)),
+        }
+    }
+    sets
 }
 
 fn compile_listeners(document: &Document, problems: &mut Vec<String>) -> Vec<Arc<Listener>> {

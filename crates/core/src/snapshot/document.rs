@@ -35,6 +35,19 @@ pub struct Document {
     pub routes: Vec<Route>,
     /// Upstreams; a route names one by index.
     pub upstreams: Vec<Upstream>,
+    /// Named sets; what they hold was sent before, apart from the document.
+    #[serde(default)]
+    pub sets: Vec<NamedSet>,
+}
+
+/// A set that expressions look into.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct NamedSet {
+    /// Its name.
+    pub name: String,
+    /// What it holds, as a digest: equal ones hold the same.
+    pub digest: String,
 }
 
 /// The access log.

@@ -126,6 +126,7 @@ impl Desk {
             Request::Sockets(named) => machine.add_sockets(pair_up(named, descriptors)?),
             Request::GiveSockets => return self.give_sockets(who).map(Some),
             Request::Secrets(secrets) => machine.keep_secrets(secrets),
+            Request::Sets(sets) => machine.keep_sets(sets)?,
             Request::Snapshot(document) => machine.apply(*document)?,
             Request::Endpoints(delta) => machine.change_endpoints(delta)?,
             Request::Drain { delay, timeout } => machine.drain(delay, timeout),

@@ -18,6 +18,9 @@ pub trait Machine: Send + Sync + 'static {
     /// Keeps secrets, by id, for the snapshot that follows.
     fn keep_secrets(&self, secrets: HashMap<String, String>);
 
+    /// Keeps what named sets hold, by digest, for the snapshot that follows.
+    fn keep_sets(&self, sets: HashMap<String, String>) -> Result<(), String>;
+
     /// Serves `document`; returns when every thread does. On an error nothing has changed.
     fn apply(&self, document: document::Document) -> Result<(), String>;
 

@@ -26,6 +26,8 @@ pub(super) enum Request {
     GiveSockets,
     /// Secrets by id, for the next snapshot.
     Secrets(HashMap<String, String>),
+    /// What named sets hold, by digest, for the next snapshot: an entry a line.
+    Sets(HashMap<String, String>),
     /// Serve this.
     Snapshot(Box<document::Document>),
     /// An entry's addresses have changed.
@@ -85,6 +87,7 @@ pub(super) fn decode(body: &[u8]) -> Result<(u64, Request), NotUnderstood> {
         "sockets" => part(body).map(|Sockets { sockets, .. }| Request::Sockets(sockets)),
         "give_sockets" => part(body).map(|Bare { .. }| Request::GiveSockets),
         "secrets" => part(body).map(|Secrets { secrets, .. }| Request::Secrets(secrets)),
+        "sets" => part(body).map(|Held { sets, .. }| Request::Sets(sets)),
         "snapshot" => part(body).map(|Snapshot { snapshot, .. }| Request::Snapshot(Box::new(snapshot))),
         "endpoints" => part(body).map(|Endpoints { upstream, entry, addresses, .. }| {
             Request::Endpoints(document::EndpointDelta { upstream, entry, addresses })
@@ -130,6 +133,7 @@ fields!(Hello { protocol: u32, generation: u64 });
 fields!(Bare {});
 fields!(Sockets { sockets: Vec<Named> });
 fields!(Secrets { secrets: HashMap<String, String> });
+fields!(Held { sets: HashMap<String, String> });
 fields!(Snapshot { snapshot: document::Document });
 fields!(Endpoints { upstream: String, entry: String, addresses: Vec<String> });
 fields!(Drain { delay_ms: u64, timeout_ms: u64 });

@@ -42,6 +42,11 @@ impl Machine for Tiny {
         self.tell(format!("{} secrets", secrets.len()));
     }
 
+    fn keep_sets(&self, sets: HashMap<String, String>) -> Result<(), String> {
+        self.tell(format!("{} sets", sets.len()));
+        Ok(())
+    }
+
     fn apply(&self, document: document::Document) -> Result<(), String> {
         match document.number {
             13 => Err("13 is not served".to_owned()),
@@ -190,6 +195,7 @@ fn each_request_reaches_the_machine_and_is_answered_by_its_id() {
     let peer = worker.supervisor(1);
     for (says, told) in [
         (json!({"kind": "secrets", "id": 4, "secrets": {"a": "b"}}), "1 secrets"),
+        (json!({"kind": "sets", "id": 4, "sets": {"a": "10.0.0.0/8\n::1"}}), "1 sets"),
         (json!({"kind": "reopen", "id": 5}), "reopen"),
         (json!({"kind": "drain", "id": 6, "delay_ms": 0, "timeout_ms": 25000}), "drain 0ns 25s"),
         (

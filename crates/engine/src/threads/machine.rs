@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use tidegate_core::rule::Set;
 use tidegate_core::snapshot::compiled::Compiled;
 use tidegate_core::snapshot::document::{self, Document, EndpointDelta};
 use tokio::runtime::LocalOptions;
@@ -39,6 +40,8 @@ pub struct Engine {
 struct Inner {
     sockets: BTreeMap<u32, (String, Arc<OwnedFd>)>,
     secrets: HashMap<String, String>,
+    /// Sets that the next snapshot may name, by digest.
+    sets: HashMap<String, Arc<Set>>,
     compiled: Option<Arc<Compiled>>,
     threads: Vec<Handle>,
 }
@@ -171,10 +174,19 @@ impl Machine for Engine {
         self.inner().secrets = secrets;
     }
 
+    fn keep_sets(&self, sets: HashMap<String, String>) -> Result<(), String> {
+        for (digest, lines) in sets {
+            let set = Set::compile(&lines)?;
+            self.inner().sets.insert(digest, Arc::new(set));
+        }
+        Ok(())
+    }
+
     fn apply(&self, document: Document) -> Result<(), String> {
         let mut inner = self.inner();
         let target = document.access_log.as_ref().map(|log| Target::of(&log.to));
-        let compiled = Compiled::build(document, inner.compiled.as_deref());
+        let sets = std::mem::take(&mut inner.sets);
+        let compiled = Compiled::build_with(document, inner.compiled.as_deref(), &sets);
         let compiled = compiled.map_err(|problems| problems.join("; ")).and_then(|compiled| {
             self.shared.writer.access_to(target).map_err(|error| format!("access_log: {error}"))?;
             Ok(compiled)

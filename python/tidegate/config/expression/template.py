@@ -1,0 +1,49 @@
+"""Templates: text with holes, `tidegate-{request.id}`. `{{` and `}}` are braces."""
+
+from collections.abc import Iterator
+
+from tidegate.config.expression.flaw import Flaw
+
+
+def parts(text: str) -> Iterator[tuple[int, str, bool]]:
+    """Give each part with where it starts, and whether it is a hole. Raises `Flaw`."""
+    literal: list[str] = []
+    at = 0
+    while at < len(text):
+        letter = text[at]
+        if letter in "{}" and text[at : at + 2] == letter * 2:
+            literal.append(letter)
+            at += 2
+        elif letter == "}":
+            raise Flaw("has a `}` that closes nothing", at, 1, "`}}` stands for a brace")
+        elif letter == "{":
+            if literal:
+                yield at, "".join(literal), False
+                literal = []
+            end = _end_of_hole(text, at)
+            yield at + 1, text[at + 1 : end], True
+            at = end + 1
+        else:
+            literal.append(letter)
+            at += 1
+    if literal:
+        yield len(text), "".join(literal), False
+
+
+def _end_of_hole(text: str, at: int) -> int:
+    """Find the brace that closes the one at `at`; those in quotes do not count."""
+    quote, here = "", at + 1
+    while here < len(text):
+        letter = text[here]
+        if quote and letter == "\\":
+            here += 1
+        elif quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'":
+            quote = letter
+        elif letter == "}":
+            if not text[at + 1 : here].strip():
+                raise Flaw("has an empty `{}`", at, here + 1 - at, "name what belongs there, as `{request.path}`")
+            return here
+        here += 1
+    raise Flaw("has a `{` that is never closed", at, 1, "`{{` stands for a brace")
