@@ -17,5 +17,5 @@ def test_an_example_has_no_problems(path: Path) -> None:
 
 def test_the_demo_has_no_problems(tmp_path: Path) -> None:
     path = tmp_path / "demo.yaml"
-    path.write_text(configuration(tmp_path, ["127.0.0.1:9001", "127.0.0.1:9002"], LISTEN, ADMIN))
+    path.write_text(configuration(tmp_path, ["127.0.0.1:9001", "127.0.0.1:9002"], "127.0.0.1:9003", LISTEN, ADMIN))
     assert load(path).problems == ()

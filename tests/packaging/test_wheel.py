@@ -32,7 +32,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     package = HOUSE / "python"
-    files = {str(path.relative_to(package)) for kind in ("*.py", "*.pyi", "py.typed") for path in package.rglob(kind)}
+    kinds = ("*.py", "*.pyi", "py.typed", "*.html")
+    files = {str(path.relative_to(package)) for kind in kinds for path in package.rglob(kind)}
     assert {name for name in names if name.startswith("tidegate/")} == files | {"tidegate/_engine.abi3.so"}
     assert {name.split("/")[0].split("-")[0] for name in names} == {"tidegate"}
     assert "-cp311-abi3-" in wheel.name

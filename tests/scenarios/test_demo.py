@@ -15,6 +15,7 @@ from tests.peers.process import Process
 from tests.peers.sockets import Client
 from tests.peers.tidegate import COMMAND
 
+ADDRESS = "^  http://(.+)/$"
 HERE = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
 
 
@@ -35,7 +36,8 @@ def said(demo: Process, pattern: str) -> str:
 
 @pytest.mark.needs("curl")
 def test_all_that_it_tells_to_try_works(demo: Process) -> None:
-    tries = [line.strip() for line in demo.lines if line.startswith("  ")]
+    page, *tries = [line.strip() for line in demo.lines if line.startswith("  ")]
+    assert "<title>Tidegate demo</title>" in run(f"curl {page}")
     outputs = [run(re.split(" {2,}", line)[0]) for line in tries]
     each, healthz, refused, metrics, _, status, reload = outputs
     assert re.search('"backend": "(tern|gull|heron)"', each)
@@ -44,8 +46,8 @@ def test_all_that_it_tells_to_try_works(demo: Process) -> None:
     assert "tidegate_requests_total" in metrics
     assert re.search(r"^upstream birds$", status, re.MULTILINE)
     assert reload == ""
-    with Client(said(demo, r"on http://(\S+)\. Try")) as client:
-        answers = [client.ask(get("/")) for _ in range(12)]  # the first backend has been killed
+    with Client(said(demo, ADDRESS)) as client:
+        answers = [client.ask(get("/hello")) for _ in range(12)]  # the first backend has been killed
     assert {answer.status for answer in answers} == {200}
     assert {answer.field("x-backend") for answer in answers} == {"gull", "heron"}
 
@@ -58,7 +60,7 @@ def run(command: str) -> str:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_ends_with_all_that_it_started(demo: Process, number: signal.Signals) -> None:
-    address, folder = said(demo, r"on http://(\S+)\. Try"), said(demo, r"^The configuration is (\S+)/tidegate.yaml")
+    address, folder = said(demo, ADDRESS), said(demo, r"^The configuration is (\S+)/tidegate.yaml")
     victim = int(said(demo, r"^  kill (\d+)"))
     demo.send(number)
     assert demo.wait() == 0

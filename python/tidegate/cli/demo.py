@@ -4,6 +4,8 @@
 def demo(*, listen: str = "127.0.0.1:8080", admin: str = "127.0.0.1:9901") -> int:
     """Start three small backends behind tidegate, and say what to try. Ctrl-C ends all of it.
 
+    A page in the browser shows who answers, how fast, and that nothing fails while a backend is stopped there.
+
     Example: tidegate demo
 
     Parameters

@@ -1,4 +1,4 @@
-"""Starts the backends and Tidegate, says what to try, and ends all of it."""
+"""Starts the backends, the page and Tidegate, says what to try, and ends all of it."""
 
 import json
 import re
@@ -6,16 +6,25 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-NAMES = ("tern", "gull", "heron")
+from tidegate.demo.backends import NAMES
+from tidegate.demo.page import make_server
+from tidegate.demo.stage import Stage
+
 LISTEN, ADMIN = "127.0.0.1:8080", "127.0.0.1:9901"
 READY = re.compile(r"^ready: .*\bweb=(?P<web>\S+) .*\badmin=(?P<admin>\S+) ")
 MACHINE_REFUSES = 4
 
 WORDS = """
-Three backends ({names}) stand behind tidegate on http://{web}. Try, in another terminal:
+Three backends ({names}) stand behind tidegate. Open
+
+  http://{web}/
+
+in a browser: stop one there, and see that no request fails. Or try, in another terminal:
 
 {tries}
 
@@ -26,7 +35,7 @@ Ctrl-C ends all of it.
 """
 
 TRIES = {
-    "curl http://{web}/": "each answer comes from the next backend, and shows what arrived there",
+    "curl http://{web}/hello": "each answer is of the next backend, and shows what arrived",
     "curl http://{web}/healthz": "answered by tidegate itself",
     "curl -i --path-as-is http://{web}/a/../b": "refused: two readers could take this for two paths",
     "curl http://{admin}/metrics": "what it counts",
@@ -42,31 +51,24 @@ def run(listen: str = LISTEN, admin: str = ADMIN) -> int:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) has it
             signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="tidegate-demo-") as name:
-        backends: list[subprocess.Popen[str]] = []
+        stage = Stage()
         try:
-            for each in NAMES:
-                backends.append(start_backend(each))
-            return serve(Path(name), backends, listen, admin)
+            stage.set_up()
+            return serve(Path(name), stage, listen, admin)
         except KeyboardInterrupt:
             return 0
         finally:
-            for backend in backends:
-                backend.terminate()
-                backend.wait()
+            stage.end()
 
 
-def start_backend(name: str) -> subprocess.Popen[str]:
-    """Start a backend; it ends when our end of its stdin closes, so also when we are killed."""
-    words = [sys.executable, "-m", "tidegate.demo.backend", name]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
-
-
-def serve(folder: Path, backends: list[subprocess.Popen[str]], listen: str, admin: str) -> int:
-    """Run Tidegate in front of the backends."""
-    endpoints = [f"127.0.0.1:{backend.stdout.readline().strip()}" for backend in backends if backend.stdout]
+def serve(folder: Path, stage: Stage, listen: str, admin: str) -> int:
+    """Run Tidegate in front of the backends and the page."""
+    page = make_server(stage)
+    threading.Thread(target=page.serve_forever, daemon=True).start()
     path, socket = folder / "tidegate.yaml", folder / "control.sock"
-    path.write_text(configuration(folder, endpoints, listen, admin))
+    endpoints = [backend.address for backend in stage.backends.values()]
+    page_at = f"127.0.0.1:{page.server_address[1]}"
+    path.write_text(configuration(folder, endpoints, page_at, listen, admin))
     words = [sys.executable, "-m", "tidegate", "run", str(path), "--socket", str(socket)]
     # In a session of its own, so that Ctrl-C reaches it once, from us.
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
@@ -75,9 +77,12 @@ def serve(folder: Path, backends: list[subprocess.Popen[str]], listen: str, admi
         for line in process.stderr:
             sys.stderr.write(line)
             if ready := READY.match(line):
-                told = {"python": sys.executable, "socket": socket, "path": path, "victim": backends[0].pid}
+                stage.open(**ready.groupdict())
+                victim = stage.backends[NAMES[0]].pid
+                told = {"python": sys.executable, "socket": socket, "path": path, "victim": victim}
                 print(what_to_try(**ready.groupdict(), **told), flush=True)
     except KeyboardInterrupt:
+        stage.close()  # first, since tidegate waits for streams and visitors
         process.send_signal(signal.SIGINT)
         with suppress(KeyboardInterrupt):
             for line in process.stderr:
@@ -101,13 +106,13 @@ def what_to_try(**told: object) -> str:
     return WORDS.format(names=", ".join(NAMES), tries="\n".join(lines), **told)
 
 
-def configuration(folder: Path, endpoints: list[str], listen: str, admin: str) -> str:
+def configuration(folder: Path, endpoints: Sequence[str], page: str, listen: str, admin: str) -> str:
     """The demo's configuration, as a person would write it."""
     return f"""\
 threads: 1  # so that you see backends take turns: each thread has its own
-access_log: {{to: {json.dumps(str(folder / "access.log"))}, format: json}}
 admin: {{bind: "{admin}"}}
 state: {json.dumps(str(folder / "state"))}
+drain: {{timeout: 2s}}  # the page's stream never ends by itself
 
 listeners:
   web:
@@ -116,10 +121,18 @@ listeners:
 routes:
   - match: {{path: "/healthz"}}
     respond: {{status: 200, body: "ok\\n"}}
+  - name: page
+    match: {{path: {{exact: "/"}}}}
+    to: page
+  - name: page-live  # what its stream and its buttons ask for
+    match: {{path: "/demo/"}}
+    to: page
   - name: all
     to: birds
 
 upstreams:
   birds:
-    endpoints: {json.dumps(endpoints)}
+    endpoints: {json.dumps(list(endpoints))}
+  page:
+    endpoints: ["{page}"]
 """
