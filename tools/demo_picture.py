@@ -12,9 +12,9 @@ from pathlib import Path
 TO = Path(__file__).parent.parent / "docs" / "demo.svg"
 PROXY = "http://127.0.0.1:8080"
 COMMANDS = [
-    f"for i in 1 2 3 4; do curl -s {PROXY}/ | grep backend; done",
+    f"for i in 1 2 3 4; do curl -s {PROXY}/hello | grep backend; done",
     "kill {victim}   # one of the three",
-    f"for i in 1 2 3 4; do curl -s {PROXY}/ | grep backend; done",
+    f"for i in 1 2 3 4; do curl -s {PROXY}/hello | grep backend; done",
     f"curl -s {PROXY}/healthz",
     f"curl -si --path-as-is {PROXY}/a/../b",
     "curl -s http://127.0.0.1:9901/metrics | grep 'connect_failures.* 1$'",

@@ -77,5 +77,11 @@ def is_at(file: str, name: str) -> bool:
 
 def test_every_file_that_it_points_to_is_there() -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", README)
-    assert "docs/demo.svg" in links
+    assert {"docs/demo.svg", "docs/demo.png"} <= set(links)
     assert [link for link in links if not (HOUSE / link).exists()] == []
+
+
+def test_the_picture_of_the_demo_is_small() -> None:
+    picture = (HOUSE / "docs" / "demo.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 200_000
