@@ -20,6 +20,7 @@ class Case:
     beside: str = ""  # the case that it is compared with, in the same rounds
     hosts: int = 0  # routes by host; 0 is one route for all
     access_log: bool = False
+    filters: bool = False  # one header set each way
     large: bool = False  # large proxy buffers in nginx
     splice: bool = False  # in HAProxy
     unit: Literal["us", "MB/s", "KiB"] = "us"
@@ -57,6 +58,15 @@ CASES = (
         script=MANY_HOSTS,
         hosts=HOSTS,
         beside="host",
+    ),
+    Case(
+        "filters",
+        "1 KiB, routed by host, one header set each way, JSON access logs",
+        "≤ 1.0 of nginx",
+        script=ONE_HOST,
+        hosts=1,
+        access_log=True,
+        filters=True,
     ),
     Case("idle", "10,000 idle keep-alive connections (KiB each)", "≤ 1.5 KiB", connections=10_000, unit="KiB"),
 )

@@ -144,6 +144,7 @@ def nginx(case: Case, folder: Path, to: str) -> Peer:
     address = free_address()
     buffers = "proxy_buffers 16 64k; proxy_buffer_size 64k; proxy_busy_buffers_size 128k;" if case.large else ""
     log = f"{JSON_LOG} access_log {folder}/access.log j buffer=64k flush=1s;" if case.access_log else "access_log off;"
+    filters = 'proxy_set_header X-Api "1"; add_header X-Frame-Options "DENY" always;' if case.filters else ""
     target = "http://origin"
     hosts = ""
     if case.hosts:
@@ -152,7 +153,7 @@ def nginx(case: Case, folder: Path, to: str) -> Peer:
     body = f"""{log} {hosts} upstream origin {{ server {to}; keepalive 256; keepalive_requests 1000000000; }}
         server {{ listen {address} backlog=4096; location / {{ proxy_pass {target}; proxy_http_version 1.1;
         proxy_set_header Connection ""; proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr;
-        proxy_set_header X-Forwarded-Proto $scheme; proxy_max_temp_file_size 0; {buffers} }} }}"""
+        proxy_set_header X-Forwarded-Proto $scheme; proxy_max_temp_file_size 0; {filters} {buffers} }} }}"""
     return start_nginx("nginx", PROXY_CORE, folder, address, body)
 
 
@@ -171,6 +172,8 @@ def haproxy(case: Case, folder: Path, to: str) -> Peer:
         names = folder / "hosts.map"
         names.write_text("".join(f"host-{number}.example.com origin\n" for number in range(1, case.hosts + 1)))
         lines += [f"  use_backend %[req.hdr(host),lower,map_str({names})]"]
+    if case.filters:
+        lines += ["  http-request set-header X-Api 1", "  http-response set-header X-Frame-Options DENY"]
     lines += ["backend origin", f"  server one {to}"]
     config = folder / "haproxy.cfg"
     config.write_text("\n".join(lines) + "\n")
@@ -191,12 +194,16 @@ def tidegate(case: Case, folder: Path, to: str) -> Peer:
     folder.mkdir(parents=True, exist_ok=True)
     address = free_address()
     names = [f"host-{number}.example.com" for number in range(1, case.hosts + 1)]
+    filters = [
+        {"request_headers": {"set": {"X-Api": "1"}}},
+        {"response_headers": {"set": {"X-Frame-Options": "DENY"}}},
+    ]
+    rest = {"to": "origin", **({"filters": filters} if case.filters else {})}
     config = {
         "threads": 1,
         "state": str(folder / "state"),
         "listeners": {"web": {"bind": address, "timeouts": {"idle": "1h"}}},
-        "routes": [{"name": n, "match": {"host": n}, "to": "origin"} for n in names]
-        or [{"name": "all", "to": "origin"}],
+        "routes": [{"name": n, "match": {"host": n}, **rest} for n in names] or [{"name": "all", **rest}],
         "upstreams": {"origin": {"endpoints": [to]}},
         **({"limits": {"connections": case.connections + 2000}} if case.connections > 1000 else {}),
         **({"access_log": {"to": str(folder / "access.log")}} if case.access_log else {}),

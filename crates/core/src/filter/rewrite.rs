@@ -109,6 +109,10 @@ impl Rewrite {
             return Ok(true);
         }
         let stripped = self.strip_prefix.as_deref().and_then(|prefix| behind(path, prefix));
+        let changes = stripped.is_some() || !self.add_prefix.is_empty();
+        if !changes && self.regex.is_none() {
+            return Ok(false);
+        }
         out.extend_from_slice(&self.add_prefix);
         out.push(b'/');
         if let Some(regex) = &self.regex {
@@ -117,8 +121,10 @@ impl Rewrite {
                 return Ok(true);
             }
         }
-        write_sent(out, stripped.unwrap_or(path));
-        Ok(stripped.is_some() || !self.add_prefix.is_empty())
+        if changes {
+            write_sent(out, stripped.unwrap_or(path));
+        }
+        Ok(changes)
     }
 }
 
