@@ -1,5 +1,6 @@
 """No word of the validator's own reaches a person: whatever stands where, the problem is told in our words."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ WHOLE: dict[str, Any] = {
             "match": {"host": "a.example.com", "path": {"prefix": "/"}},
             "priority": 1,
             "filters": [
-                {"request_id": {"field": "X-Id"}},
+                {"request_id": {"field": "X-Id", "from": "request.id"}},
                 {"deny": ["10.0.0.0/8"]},
                 {"allow": ["unix:"]},
                 {"body_limit": {"size": "1KiB"}},
@@ -105,7 +106,8 @@ def test_every_wrong_value_at_every_key_is_told_in_our_words(path: tuple[str | i
                 if error["type"] == "value_error":
                     continue  # what the parts disagree on; the loader tells it by itself
                 words = tell(error, Config, "`key`")
-                assert not any(word in words.says for word in JARGON), (value, error, words)
+                ours = re.sub("`[^`]*`", "``", words.says)  # examples and what was written may hold anything
+                assert not any(word in ours for word in JARGON), (value, error, words)
 
 
 def test_the_words_of_python_name_the_reason_too() -> None:

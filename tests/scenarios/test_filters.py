@@ -17,7 +17,7 @@ Backends = Callable[..., Backend]
 FILTERS: dict[str, list[dict[str, Any]]] = {
     "/headers/": [
         {"request_headers": {"set": {"X-Api": "1"}, "append": {"Accept": "text/x"}, "remove": ["User-Agent"]}},
-        {"response_headers": {"set": {"Strict-Transport-Security": "max-age=9"}, "remove": ["Via"]}},
+        {"response_headers": {"set": {"X-Uri": "{request.uri}"}, "remove": ["Via"]}},
     ],
     "/v1/": [{"rewrite": {"strip_prefix": "/v1", "add_prefix": "/v2", "host": "api.internal"}}],
     "/user/": [{"rewrite": {"regex": {"pattern": "^/user/([0-9]+)$", "with": "/users/$1"}, "query": "full=1"}}],
@@ -25,6 +25,8 @@ FILTERS: dict[str, list[dict[str, Any]]] = {
     "/allowed/": [{"allow": ["127.0.0.1"]}],
     "/small/": [{"body_limit": "1KiB"}],
     "/named/": [{"request_id": "X-Correlation-Id"}],
+    "/traced/": [{"request_id": {"from": 'request.headers["x-trace"]'}}],
+    "/made/": [{"rewrite": {"path": '/{request.query["to"]}', "query": "", "host": '{request.query["to"]}.internal'}}],
     "/pages/": [
         {"error_pages": [{"status": 413, "file": "large.html", "send": 400}]},
         {"body_limit": "1KiB"},
@@ -36,7 +38,7 @@ FILTERS: dict[str, list[dict[str, Any]]] = {
 def shared(shared_tidegate: Tidegate, shared_backend: Backends) -> tuple[Running, Backend]:
     """An instance with a route for each kind of filter."""
     one, lost = shared_backend(), shared_backend(lose)
-    pages = [{"status": 404, "body": '{"lost": true}', "content_type": "application/json"}]
+    pages = [{"status": 404, "body": '{{"lost": true}}', "content_type": "application/json"}]
     config = upstream(one.address, forwarded={"from": ["127.0.0.1"]}, error_pages=pages)
     config["routes"] = [
         {"name": path.strip("/"), "match": {"path": path}, "filters": filters, "to": "api"}
@@ -71,13 +73,13 @@ def origin(shared: tuple[Running, Backend]) -> Backend:
 
 
 def test_heads_are_edited_both_ways(curl: Curl, url: str, origin: Backend) -> None:
-    got = curl("--header", "X-Api: 0", "--header", "X_Api: 2", f"{url}/headers/")
+    got = curl("--header", "X-Api: 0", "--header", "X_Api: 2", f"{url}/headers/?a=%0d%0aX-Evil:%201")
     seen = origin.requests[0]
     assert got.status == 200
     assert (seen.values("x-api"), seen.values("x_api")) == (["1"], [])
     assert (seen.values("accept"), seen.values("user-agent")) == (["*/*, text/x"], [])
     heads = got.heads.lower()
-    assert "strict-transport-security: max-age=9\r\n" in heads
+    assert "x-uri: /headers/?a=%0d%0ax-evil:%201\r\n" in heads
     assert "\r\nvia:" not in heads
 
 
@@ -88,6 +90,7 @@ def test_heads_are_edited_both_ways(curl: Curl, url: str, origin: Backend) -> No
         ("/v1", "GET /v2/ HTTP/1.1", ["api.internal"]),
         ("/v%31/%41//b%2Fc%20", "GET /v2/A/b%2Fc%20 HTTP/1.1", ["api.internal"]),
         ("/user/42?a", "GET /users/42?full=1 HTTP/1.1", None),
+        ("/made/?to=abc", "GET /abc HTTP/1.1", ["abc.internal"]),
         ("/user//x%41", "GET /user//x%41?full=1 HTTP/1.1", None),
     ],
 )
@@ -98,6 +101,13 @@ def test_a_path_is_rewritten(
     assert origin.requests[0].line == line
     assert origin.requests[0].values("host") == (host or [url.removeprefix("http://")])
     assert origin.requests[0].values("x-forwarded-host") == [url.removeprefix("http://")]
+
+
+@pytest.mark.parametrize("to", ["..", "a%20b", "%2e%2e%2fetc", "a%0d%0ahost:b"])
+def test_what_a_stranger_makes_of_a_path_or_host_is_refused(curl: Curl, url: str, origin: Backend, to: str) -> None:
+    got = curl(f"{url}/made/?to={to}")
+    assert (got.status, got.body[:16]) == (400, b"rewrite_refused:")
+    assert origin.requests == []
 
 
 def test_clients_are_served_by_their_address(curl: Curl, url: str, origin: Backend) -> None:
@@ -124,10 +134,12 @@ def test_an_id_in_another_field_is_the_one_in_the_log(
 ) -> None:
     assert curl("--header", "X-Correlation-Id: abc-1", f"{url}/named/").status == 200
     assert (origin.requests[0].values("x-correlation-id"), origin.requests[0].values("x-request-id")) == (["abc-1"], [])
+    assert curl("--header", "X-Trace: def-2", f"{url}/traced/").status == 200
+    assert origin.requests[1].values("x-request-id") == ["def-2"]
     log = shared[0].folder / "access.log"
-    until(lambda: '"abc-1"' in log.read_text())
+    until(lambda: '"def-2"' in log.read_text())
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert [line["route"] for line in lines if line["request_id"] == "abc-1"] == ["named"]
+    assert [line["route"] for line in lines if line["request_id"] in ("abc-1", "def-2")] == ["named", "traced"]
 
 
 def test_a_failure_shows_the_page_of_its_route_else_of_its_listener(curl: Curl, url: str) -> None:

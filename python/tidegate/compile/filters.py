@@ -25,7 +25,8 @@ def _compile(each: Filter) -> Any:
     if (networks := each.deny or each.allow) is not None:
         return [str(network) for network in networks]
     if each.request_id is not None:
-        return {"field": each.request_id.field}
+        source = None if each.request_id.from_ is None else each.request_id.from_.compiled
+        return {"field": each.request_id.field, "from": source}
     if each.body_limit is not None:
         return {"size": each.body_limit.size.bytes}
     if each.buffer_request is not None:
@@ -41,7 +42,7 @@ def compile_pages(pages: Iterable[ErrorPage]) -> list[dict[str, Any]]:
             "kinds": page.kind,
             "endpoints": page.endpoints,
             "content_type": page.media_type,
-            "body": compile_text(page.text),
+            "body": page.page,
             "send": page.send,
         }
         for page in pages
@@ -51,7 +52,7 @@ def compile_pages(pages: Iterable[ErrorPage]) -> list[dict[str, Any]]:
 def compile_edits(edits: HeaderEdits) -> dict[str, Any]:
     """Write the edits of a head."""
     keys = ("set", "add", "append")
-    lines = {key: [[name, compile_text(value)] for name, value in getattr(edits, key).items()] for key in keys}
+    lines = {key: [[name, value.compiled] for name, value in getattr(edits, key).items()] for key in keys}
     return {key: names for key, names in (lines | {"remove": list(edits.remove)}).items() if names}
 
 
@@ -63,11 +64,6 @@ def compile_rewrite(rewrite: Rewrite) -> dict[str, Any]:
         "strip_prefix": rewrite.strip_prefix,
         "regex": regex,
         "add_prefix": rewrite.add_prefix,
-        **{key: None if text is None else compile_text(text) for key, text in texts.items()},
+        **{key: None if text is None else text.compiled for key, text in texts.items()},
     }
     return {key: value for key, value in keys.items() if value is not None}
-
-
-def compile_text(text: str) -> list[dict[str, Any]]:
-    """Write a text without holes."""
-    return [{"literal": text}]

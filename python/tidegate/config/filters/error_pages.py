@@ -8,6 +8,8 @@ from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 from tidegate._engine import failure_kinds
 from tidegate.config.addresses import FilePath
 from tidegate.config.complaint import refused
+from tidegate.config.expression import ExchangeTemplate
+from tidegate.config.expression.flaw import Flaw
 from tidegate.config.filters.fields import check_value
 from tidegate.config.hints import did_you_mean
 from tidegate.config.model import Model
@@ -69,8 +71,10 @@ class ErrorPage(Model):
     """The kinds of failure that it is for, as the access log has them. Default: all."""
     file: FilePath | None = None
     """The file that holds the page, at most 1 MiB; it is read when the configuration is."""
-    body: str | None = None
-    """The page itself, in place of a file."""
+    template: bool = False
+    """Whether the file is a template, as `body` always is; then `{{` is a brace."""
+    body: ExchangeTemplate | None = None
+    """The page itself, a template in place of a file. What fills a hole is escaped for the content type."""
     content_type: Annotated[str, BeforeValidator(check_value), Field(min_length=1)] | None = None
     """What `Content-Type` says. Default: by the ending of the file, else `text/plain; charset=utf-8`."""
     send: Annotated[Whole, Field(ge=200, le=599)] | None = None
@@ -81,7 +85,7 @@ class ErrorPage(Model):
     `WWW-Authenticate`, `Retry-After` and `Allow` of such an answer are kept; its connection is closed.
     """
 
-    _text: str = PrivateAttr(default="")
+    _page: Any = PrivateAttr(default=None)
 
     @property
     def ranges(self) -> list[tuple[int, int]]:
@@ -89,9 +93,9 @@ class ErrorPage(Model):
         return [(int(status.replace("x", "0")), int(status.replace("x", "9"))) for status in self.status]
 
     @property
-    def text(self) -> str:
-        """The page."""
-        return self._text if self.body is None else self.body
+    def page(self) -> Any:
+        """The page, as the core reads it."""
+        return self._page if self.body is None else self.body.compiled
 
     @property
     def media_type(self) -> str:
@@ -104,6 +108,8 @@ class ErrorPage(Model):
         """Refuse two pages in one, and none."""
         if (self.file is None) == (self.body is None):
             raise refused("must have exactly one of `file` and `body`: where the page is")
+        if self.template and self.file is None:
+            raise refused("`template` is for a `file`: a `body` is one", at=("template",))
         if self.send in (204, 205, 304):
             raise refused(f"an answer with status {self.send} has no body", at=("send",))
         if self.endpoints and (not self.status or self.kind):
@@ -124,10 +130,20 @@ class ErrorPage(Model):
             if len(content) > MOST_BYTES:
                 raise refused(f"`{self.file}` is longer than the 1 MiB that a page may have", at=("file",))
             try:
-                self._text = content.decode()
+                self._page = self._read(content.decode())
             except UnicodeDecodeError:
                 raise refused(f"`{self.file}` is no text in UTF-8", at=("file",)) from None
         return self
+
+    def _read(self, text: str) -> Any:
+        if not self.template:
+            return [{"literal": text}]
+        try:
+            return ExchangeTemplate.compile(text)[0]
+        except Flaw as flaw:
+            line = text.count("\n", 0, flaw.start) + 1
+            column = flaw.start - text.rfind("\n", 0, flaw.start)
+            raise refused(f"`{self.file}:{line}:{column}` {flaw.says}", flaw.hint, at=("file",)) from None
 
 
 ErrorPages = Annotated[tuple[ErrorPage, ...], Field(min_length=1)]

@@ -50,4 +50,3 @@ def check_value(given: Any) -> Any:
 
 
 FieldName = Annotated[str, BeforeValidator(read_name), Field(json_schema_extra={"pattern": f"^{TOKEN.pattern}$"})]
-FieldValue = Annotated[str, BeforeValidator(check_value)]

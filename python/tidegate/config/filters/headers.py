@@ -5,21 +5,23 @@ from collections.abc import Iterator, Mapping
 from pydantic import model_validator
 
 from tidegate.config.complaint import refused
-from tidegate.config.filters.fields import FieldName, FieldValue
+from tidegate.config.expression import HeaderTemplate
+from tidegate.config.filters.fields import FieldName
 from tidegate.config.model import Model
 
 
 class HeaderEdits(Model):
     """Header lines that are set, added, lengthened and removed; names in any case.
 
-    A name stands once in a filter; several filters of one kind run as written. A line whose value is empty is left out.
+    A name stands once in a filter; several filters of one kind run as written. Values are templates, made of the
+    request as it came; a line whose value comes out empty is left out.
     """
 
-    set: Mapping[FieldName, FieldValue] = {}
+    set: Mapping[FieldName, HeaderTemplate] = {}
     """The one line that a name then has, in place of all that were there."""
-    add: Mapping[FieldName, FieldValue] = {}
+    add: Mapping[FieldName, HeaderTemplate] = {}
     """One more line, behind those that are there."""
-    append: Mapping[FieldName, FieldValue] = {}
+    append: Mapping[FieldName, HeaderTemplate] = {}
     """What the last line of a name is lengthened by, behind `, `; where there is none, the line."""
     remove: tuple[FieldName, ...] = ()
     """Names of which no line is left."""

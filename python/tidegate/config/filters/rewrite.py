@@ -1,31 +1,78 @@
 """The `rewrite` filter: another path, query or host for the endpoint. Done in the core, `filter/rewrite.rs`."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from tidegate._engine import replacement_flaw
 from tidegate.config.complaint import refused
-from tidegate.config.match import Path, Regex
+from tidegate.config.expression import Template
+from tidegate.config.expression.value import SetUse
+from tidegate.config.match import Path, Regex, check_path
 from tidegate.config.model import Model
 from tidegate.config.scalar import show
 
 
-def check_authority(host: str) -> str:
-    """Refuse what no Host can be."""
-    if re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_~-]+(\.[A-Za-z0-9_~-]+)*\.?)(:[0-9]{1,5})?", host) is None:
-        raise refused(f"must be a host, with or without a port, as `api.internal:8080`, not {show(host)}")
-    return host
+class PathTemplate(Template):
+    """A path with holes, written in the form in which paths are matched."""
+
+    noun = "a path"
+    example = "/all{request.path}"
+
+    @classmethod
+    def compile(cls, text: str) -> tuple[Any, list[SetUse]]:
+        """Make the parts; what is written out must be part of a path."""
+        made = super().compile(text)
+        if not has_holes(made[0]):
+            check_path(text)
+        elif wrong := re.search(r"[?#\\\x00-\x1f\x7f]", literals(made[0])):
+            raise refused(f"has a `{ascii(wrong[0])[1:-1]}`, which cannot stand in a path")
+        return made
 
 
-def check_query(query: str) -> str:
-    """Refuse a query that would end in its midst."""
-    if query.startswith("?"):
-        raise refused("is written without its `?`", f'"{query[1:]}"')
-    if re.search(r"[\x00-\x20\x7f#]", query):
-        raise refused("has a blank, a control character or a `#`, which cannot stand in a query")
-    return query
+class QueryTemplate(Template):
+    """A query with holes, without its `?`."""
+
+    noun = "a query"
+    example = "from={request.host}"
+
+    @classmethod
+    def compile(cls, text: str) -> tuple[Any, list[SetUse]]:
+        """Make the parts; what is written out must be part of a query."""
+        made = super().compile(text)
+        if text.startswith("?"):
+            raise refused("is written without its `?`", f'"{text[1:]}"')
+        if re.search(r"[\x00-\x20\x7f#]", literals(made[0])):
+            raise refused("has a blank, a control character or a `#`, which cannot stand in a query")
+        return made
+
+
+class HostTemplate(Template):
+    """A host with holes, with or without a port."""
+
+    noun = "a host"
+    example = "{request.host}.internal"
+
+    @classmethod
+    def compile(cls, text: str) -> tuple[Any, list[SetUse]]:
+        """Make the parts; what has no hole must be a host."""
+        made = super().compile(text)
+        form = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_~-]+(\.[A-Za-z0-9_~-]+)*\.?)(:[0-9]{1,5})?"
+        is_host = re.fullmatch(r"[][A-Za-z0-9._~:-]*" if has_holes(made[0]) else form, literals(made[0]))
+        if is_host is None:
+            raise refused(f"must be a host, with or without a port, as `api.internal:8080`, not {show(text)}")
+        return made
+
+
+def has_holes(parts: list[dict[str, Any]]) -> bool:
+    """Say whether a template has holes."""
+    return any("literal" not in part for part in parts)
+
+
+def literals(parts: list[dict[str, Any]]) -> str:
+    """What is written out in a template."""
+    return "".join(part.get("literal", "") for part in parts)
 
 
 class PathReplacement(Model):
@@ -64,12 +111,12 @@ class Rewrite(Model):
     """What is found in the path, and what stands there then."""
     add_prefix: Path | None = None
     """Put before the path: with `/api`, `/x` becomes `/api/x`."""
-    path: Path | None = None
-    """A whole path, in place of the one that came."""
-    query: Annotated[str, AfterValidator(check_query)] | None = None
-    """In place of the query; empty removes it. Default: the query stays as it came."""
-    host: Annotated[str, AfterValidator(check_authority)] | None = None
-    """In place of `Host`, with or without a port. `X-Forwarded-Host` still tells the one that came."""
+    path: PathTemplate | None = None
+    """A template for a whole path, in place of the one that came: `/all{request.path}`."""
+    query: QueryTemplate | None = None
+    """A template in place of the query; empty removes it. Default: the query stays as it came."""
+    host: HostTemplate | None = None
+    """A template in place of `Host`, with or without a port. `X-Forwarded-Host` still tells the one that came."""
 
     @model_validator(mode="after")
     def changes_something(self) -> "Rewrite":
