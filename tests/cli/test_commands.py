@@ -86,6 +86,29 @@ def test_run_with_a_wrong_configuration_is_exit_1(good: Path, capsys: pytest.Cap
     assert "did you mean `threads`?" in capsys.readouterr().err
 
 
+def test_a_file_that_is_not_there_has_no_line_to_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "none.yaml"
+    assert call("check", str(path)) == 1
+    assert capsys.readouterr().err == f"{path}:1:1: error: cannot be read: No such file or directory\n"
+
+
+@pytest.mark.parametrize("words", ["schema", "completions zsh", "check --effective {good}"])
+def test_a_reader_that_has_seen_enough_is_no_error(words: str, good: Path) -> None:
+    command = [sys.executable, "-m", "tidegate", *words.format(good=good).split()]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(30) == 0
+
+
+def test_help_says_nothing_of_an_option_that_is_off(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("check", "--help") == call("demo", "--help") == 0
+    shown = capsys.readouterr().out
+    assert "--effective" in shown and "False" not in shown
+    assert "[default: 127.0.0.1:8080]" in shown
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(command, "--help") == 0

@@ -1,12 +1,13 @@
 """The `tidegate` command: the list of its commands, and how each of them ends."""
 
+import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from tidegate import __version__
-from tidegate.cli.exits import USED_WRONGLY
+from tidegate.cli.exits import DONE, USED_WRONGLY
 
 COMMANDS = {
     "run": ("tidegate.cli.run:run", "Run in the foreground."),
@@ -24,6 +25,9 @@ COMMANDS = {
 LATER = ("explain", "endpoints", "upgrade", "rollout", "certificates", "trust", "cache", "test")
 """Commands that have a name, and are not built yet."""
 
+SERVING = ("run", "proxy", "demo")
+"""Commands that go on; all others print something, and end."""
+
 
 def make_app(called: str | None = None) -> App:
     """Make the command with all its commands. Only the one that is called is imported, and tells its whole help."""
@@ -33,10 +37,16 @@ def make_app(called: str | None = None) -> App:
         version=__version__,
         help_format="plaintext",
         version_format="plaintext",
+        default_parameter=Parameter(show_default=tell_default),
     )
     for order, (name, (where, says)) in enumerate(COMMANDS.items()):
         app.command(where, name=name, sort_key=order, help=None if name == called else says)
     return app
+
+
+def tell_default(value: object) -> str | None:
+    """What the help says of a default: nothing of an option that is off until it is given."""
+    return None if value is False else str(value)
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -48,4 +58,13 @@ def main(words: Sequence[str] | None = None) -> None:
     if given[0] in LATER:
         print(f"tidegate: `{given[0]}` is not built yet", file=sys.stderr)
         sys.exit(USED_WRONGLY)
-    make_app(given[0])(given)
+    try:
+        try:
+            make_app(given[0])(given)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        if given[0] in SERVING:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush when Python ends
+        sys.exit(DONE)  # as `tidegate schema | head` has it: whoever read has seen enough

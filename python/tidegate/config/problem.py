@@ -16,5 +16,7 @@ class Problem:
     hint: str = ""  # as "did you mean `balance`?", by difflib.get_close_matches over the keys allowed here
 
     def __str__(self) -> str:
+        if not self.line:  # a file that cannot be read, or is empty
+            return f"{self.at}: error: {self.says}" + (f"\n      | {self.hint}" if self.hint else "")
         caret = " " * (self.at.column - 1) + "^" * self.width
         return f"{self.at}: error: {self.says}\n{self.at.line:>5} | {self.line}\n      | {caret} {self.hint}".rstrip()
