@@ -49,5 +49,8 @@ def fill_template(
 def read_set(text: str, comments: bool) -> tuple[str, int, tuple[int, str] | None]:
     """Read a named set's text: its entries as lines, how many, and line and text of the first that is no network."""
 
+def access_log_fields() -> list[tuple[str, bool]]:
+    """List the fields of the access log, in the order of a line, and whether a line has each where none are chosen."""
+
 def work(fd: int) -> None:
     """Serve supervisors on the listening Unix socket `fd`, which it owns, until a drain has ended. Raises `OSError`."""

@@ -5,65 +5,16 @@ import os
 import resource
 import select
 import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-from tests.peers.backend import Backend, Connection
+from tests.peers.backend import Connection
 from tests.peers.process import Process
 from tests.peers.sockets import closed_port
-from tests.peers.tidegate import COMMAND, Config, Running, Tidegate, read_ready, upstream
+from tests.peers.tidegate import COMMAND, Tidegate, read_ready
 from tests.peers.waiting import until
-
-Backends = Callable[..., Backend]
-
-
-def logged(address: str, to: Path | str) -> Config:
-    """Everything to one backend, logged, with an admin listener."""
-    # One thread: lines of several stand in the order in which their buffers were handed over.
-    return {
-        **upstream(address),
-        "threads": 1,
-        "access_log": {"to": str(to), "format": "json"},
-        "admin": {"bind": "127.0.0.1:0"},
-    }
-
-
-def ask(running: Running, path: str, *fields: str) -> int:
-    """One request on a connection of its own; its status."""
-    with running.connect() as client:
-        head = "".join(f"{field}\r\n" for field in ("Host: example.com", "Connection: close", *fields))
-        return client.ask(f"GET {path} HTTP/1.1\r\n{head}\r\n").status
-
-
-def ask_many(running: Running, first: int, last: int, padding: str = "") -> None:
-    """Requests for `/first` up to `/last`, one after another on one connection; all must be answered."""
-    with running.connect() as client:
-        for number in range(first, last):
-            request = f"GET /{number} HTTP/1.1\r\nHost: example.com\r\nUser-Agent: {padding}\r\n\r\n"
-            assert client.ask(request).status == 200
-
-
-def lines(path: Path) -> list[dict[str, Any]]:
-    """Every line of the log, each whole; what is still being written is left for the next look."""
-    text = path.read_bytes() if path.exists() else b""
-    return [json.loads(line) for line in text[: text.rfind(b"\n") + 1].splitlines()]
-
-
-def paths(path: Path) -> list[str]:
-    """The paths of the log's lines."""
-    return [line["path"] for line in lines(path)]
-
-
-def metric(running: Running, name: str, **labels: str) -> float:
-    """One sample of `/metrics`."""
-    with running.connect("admin") as client:
-        text = client.ask(f"GET /metrics HTTP/1.1\r\nHost: {running.address('admin')}\r\n\r\n").body.decode()
-    samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
-    return next(sample.value for sample in samples if sample.name == name and sample.labels == labels)
+from tests.telling.asking import Backends, ask, ask_many, lines, logged, metric, paths
 
 
 def test_a_line_tells_who_asked_for_what_and_how_it_went(tidegate: Tidegate, backend: Backends, tmp_path: Path) -> None:
@@ -147,7 +98,7 @@ def test_a_full_disk_disturbs_nothing_and_no_line_is_torn(
     until(lambda: len(paths(path)) == 210)
     assert paths(path) == [f"/{number}" for number in range(210)]
     assert running.worker_pid == worker
-    assert metric(running, "tidegate_log_lines_dropped_total", log="access") == 0
+    assert metric(running, "tidegate_log_lines_dropped_total", log="access", reason="full") == 0
 
 
 @pytest.mark.timeout(180)
@@ -161,13 +112,13 @@ def test_a_pipe_that_nobody_reads_holds_nobody_up(tidegate: Tidegate, backend: B
     running.addresses = read_ready(running.supervisor.wait_for_line(r"\bready\b"))
 
     padding, asked = "x" * 12_000, 0  # a line of 12 KB, so that pipe and memory are soon full
-    while metric(running, "tidegate_log_lines_dropped_total", log="access") == 0:
+    while metric(running, "tidegate_log_lines_dropped_total", log="access", reason="full") == 0:
         ask_many(running, asked, asked + 200, padding)
         asked += 200
         assert asked < 3000
 
     text = b""
-    while text.count(b"\n") < asked - metric(running, "tidegate_log_lines_dropped_total", log="access"):
+    while text.count(b"\n") < asked - metric(running, "tidegate_log_lines_dropped_total", log="access", reason="full"):
         assert select.select([reader], [], [], 10)[0], "the rest of the lines comes when there is room"
         text += os.read(reader, 1 << 20)
     os.close(reader)

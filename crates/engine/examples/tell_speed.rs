@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use tidegate_core::failure::{Kind, Stage};
 use tidegate_core::head::Version;
-use tidegate_engine::log::{AccessLog, LogWriter, Record, Target};
+use tidegate_core::snapshot::document::{self, LogLine, LogPiece, LogTarget};
+use tidegate_engine::log::fields::Field;
+use tidegate_engine::log::{AccessLog, Layout, LogWriter, Plan, Record, Target};
 use tidegate_engine::metrics::Registry;
 use tidegate_engine::metrics::counted::Answered;
 
@@ -16,14 +18,19 @@ const ROUNDS: u64 = 1_000_000;
 fn main() -> std::io::Result<()> {
     let registry = Registry::default();
     let (writer, _) = LogWriter::start(registry.access_log(), registry.program_log())?;
-    writer.access_to(Some(Target::File("/dev/null".into())))?;
-    let log = AccessLog::new(writer);
-    let record = record();
-    let line = nanoseconds_each(|round| {
-        log.write(black_box(&Record { time_unix_ns: record.time_unix_ns + round * 5000, ..record }));
-    });
-    println!("a line of the access log: {line:.1} ns");
-    log.flush();
+    let outlet = writer.open(Target::File("/dev/null".into()))?;
+    let log = AccessLog::new(writer, 1);
+    for (name, layout) in layouts() {
+        log.follow(Some(Arc::new(Plan::new(layout, outlet, 1.0))));
+        let record = record();
+        let line = nanoseconds_each(|round| {
+            if log.wants(true) {
+                log.write(black_box(&Record { time_unix_ns: record.time_unix_ns + round * 5000, ..record }));
+            }
+        });
+        println!("a line of the access log, {name}: {line:.1} ns");
+        log.flush();
+    }
 
     let (route, endpoint) = (registry.route(0, "api"), registry.endpoint(0, "api", "127.0.0.1:9001"));
     let thread = registry.thread(0);
@@ -51,6 +58,44 @@ fn main() -> std::io::Result<()> {
     Ok(())
 }
 
+fn layouts() -> [(&'static str, Layout); 4] {
+    let few = ["time", "client", "method", "path", "status", "bytes_out", "duration"];
+    let few = few.map(str::to_owned).to_vec();
+    let all_but_one = Field::usual().skip(1).map(|field| field.about().name.to_owned()).collect();
+    let field = |name: &str| LogPiece::Field(name.to_owned());
+    let literal = |text: &str| LogPiece::Literal(text.to_owned());
+    let combined = vec![
+        field("client"),
+        literal(" - - ["),
+        field("time_common"),
+        literal("] \""),
+        field("method"),
+        literal(" "),
+        field("path"),
+        literal(" HTTP/"),
+        field("version"),
+        literal("\" "),
+        field("status"),
+        literal(" "),
+        field("bytes_out"),
+        literal(" \""),
+        field("referer"),
+        literal("\" \""),
+        field("user_agent"),
+        literal("\""),
+    ];
+    let compiled = |line| {
+        let document = document::AccessLog { to: LogTarget::Stdout, line, syslog: None, sample: 1.0 };
+        Layout::compile(&document).expect("fields that there are")
+    };
+    [
+        ("JSON with the usual fields", Layout::usual()),
+        ("JSON with the usual fields but one", compiled(LogLine::Json(all_but_one))),
+        ("JSON with seven fields", compiled(LogLine::Json(few))),
+        ("the combined format", compiled(LogLine::Words(combined))),
+    ]
+}
+
 fn nanoseconds_each(mut what: impl FnMut(u64)) -> f64 {
     let mut best = f64::MAX;
     for _ in 0..5 {
@@ -65,6 +110,7 @@ fn record() -> Record<'static> {
     Record {
         time_unix_ns: 1_798_761_599_500_000_000,
         client: "192.0.2.1",
+        peer: "192.0.2.1",
         listener: "web",
         route: "api",
         upstream: "api",

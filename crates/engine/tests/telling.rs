@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io::Read;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tidegate_core::failure::{Kind, Stage};
 use tidegate_core::head::Version;
-use tidegate_engine::log::{AccessLog, LogWriter, Record, Target};
+use tidegate_engine::log::{AccessLog, Layout, LogWriter, Plan, Record, Target};
 use tidegate_engine::metrics::counted::Answered;
 use tidegate_engine::metrics::registry::REMEMBERED;
 use tidegate_engine::metrics::{Named, Registry};
@@ -134,6 +135,7 @@ fn record(path: &[u8]) -> Record<'_> {
     Record {
         time_unix_ns: 0,
         client: "192.0.2.1",
+        peer: "192.0.2.1",
         listener: "web",
         route: "",
         upstream: "",
@@ -158,8 +160,16 @@ fn record(path: &[u8]) -> Record<'_> {
 
 fn start(registry: &Registry, path: &std::path::Path) -> (LogWriter, AccessLog) {
     let (writer, _) = LogWriter::start(registry.access_log(), registry.program_log()).expect("a thread");
-    writer.access_to(Some(Target::File(path.to_owned()))).expect("it opens");
-    (writer.clone(), AccessLog::new(writer))
+    let log = AccessLog::new(writer.clone(), 1);
+    log_to(&writer, &log, Target::File(path.to_owned())).expect("it opens");
+    (writer, log)
+}
+
+/// What a reload does: opens, lets the threads follow, and leaves what was there.
+fn log_to(writer: &LogWriter, log: &AccessLog, target: Target) -> std::io::Result<()> {
+    let outlet = writer.open(target)?;
+    log.follow(Some(Arc::new(Plan::new(Layout::usual(), outlet, 1.0))));
+    writer.settle(Some(outlet))
 }
 
 /// The numbers of the lines in order; each line must be whole.
@@ -206,7 +216,7 @@ fn a_destination_that_does_not_open_changes_nothing() {
     let (registry, folder) = (Registry::default(), Folder::new("refused"));
     let path = folder.0.join("access.log");
     let (writer, log) = start(&registry, &path);
-    writer.access_to(Some(Target::File(folder.0.join("none/access.log")))).expect_err("no such folder");
+    log_to(&writer, &log, Target::File(folder.0.join("none/access.log"))).expect_err("no such folder");
     log.write(&record(b"0"));
     log.flush();
     assert!(writer.flush(ENOUGH));
@@ -227,7 +237,7 @@ fn a_blocked_pipe_holds_nobody_up_and_its_lines_are_whole() {
     }
     log.flush();
     assert!(!writer.flush(Duration::ZERO), "the pipe is full");
-    let dropped = registry.access_log().dropped.load(Ordering::Relaxed);
+    let dropped = registry.access_log().dropped();
     assert!(dropped > 0, "what fits nowhere is counted");
     let mut text = String::new();
     let mut seen = 0;
@@ -243,7 +253,7 @@ fn a_blocked_pipe_holds_nobody_up_and_its_lines_are_whole() {
     }
     assert!(writer.flush(ENOUGH));
     assert_eq!(registry.access_log().written.load(Ordering::Relaxed), seen);
-    assert_eq!(registry.access_log().dropped.load(Ordering::Relaxed), dropped);
+    assert_eq!(registry.access_log().dropped(), dropped);
 }
 
 #[test]
@@ -254,7 +264,7 @@ fn a_full_disk_is_written_to_again_when_there_is_room() {
     log.write(&record(b"0"));
     log.flush();
     assert!(!writer.flush(Duration::from_millis(50)), "there is no room");
-    writer.access_to(Some(Target::File(path.clone()))).expect("it opens");
+    log_to(&writer, &log, Target::File(path.clone())).expect("it opens");
     log.write(&record(b"1"));
     log.flush();
     assert!(writer.flush(ENOUGH));

@@ -7,6 +7,7 @@ mod framing; // one message as the core frames it
 mod kinds; // the kinds of failures
 mod pattern; // whether a pattern is one of the engine's dialect
 mod rule; // expressions, and the files of named sets
+mod log; // the fields of the access log
 mod work; // the worker's whole life
 
 use pyo3::prelude::*;
@@ -22,6 +23,8 @@ mod _engine {
     use crate::framing::{read_request, read_response};
     #[pymodule_export]
     use crate::kinds::failure_kinds;
+    #[pymodule_export]
+    use crate::log::access_log_fields;
     #[pymodule_export]
     use crate::pattern::{pattern_flaw, replacement_flaw};
     #[pymodule_export]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tidegate.compile.access_log import compile_access_log
 from tidegate.compile.admin import add_admin
 from tidegate.compile.listener import compile_binds, compile_listener
 from tidegate.compile.resolved import Resolved
@@ -42,7 +43,7 @@ def compile_snapshot(
         "since": since,
         "threads": threads,
         "connections": connections,
-        "access_log": None if config.access_log is None else {"to": config.access_log.to},
+        "access_log": None if config.access_log is None else compile_access_log(config.access_log, resolved),
         "log": {"level": config.log.level, "format": config.log.format},
         "listeners": [compile_listener(name, listener, sockets) for name, listener in config.listeners.items()],
         "routes": [compile_route(index, route, listeners, upstreams) for index, route in enumerate(config.routes)],
@@ -56,7 +57,9 @@ def compile_snapshot(
 
 def names_to_resolve(config: Config) -> list[str]:
     """List the DNS names of a configuration as `name:port`, each once, in the order of the file."""
-    entries = (endpoint.address for upstream in config.upstreams.values() for endpoint in upstream.endpoints)
+    entries = [endpoint.address for upstream in config.upstreams.values() for endpoint in upstream.endpoints]
+    if config.access_log is not None and config.access_log.to.peer is not None:
+        entries.append(config.access_log.to.peer)
     return list(dict.fromkeys(str(address) for address in entries if address.is_name))
 
 

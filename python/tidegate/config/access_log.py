@@ -1,39 +1,63 @@
 """The access log: one line for each exchange."""
 
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ValidationInfo
+from pydantic import Field, model_validator
 
-from tidegate.config.addresses import folder_of
-from tidegate.config.complaint import later, refused
+from tidegate.config.complaint import refused
+from tidegate.config.log_destination import Destination
+from tidegate.config.log_format import FieldName, Format
 from tidegate.config.model import Model
-from tidegate.config.scalar import show
+
+Facility = Literal[
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp",
+    "ntp", "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+]  # fmt: skip
+"""In the order of their numbers (RFC 5424, section 6.2.1)."""
+Severity = Literal["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]
+"""In the order of their numbers."""
 
 
-def read_destination(given: Any, info: ValidationInfo) -> str:
-    """Take `stdout` or the path of a file; other destinations come later."""
-    if not isinstance(given, str) or not given or "\0" in given:
-        raise refused(f"must be `stdout` or the path of a file, not {show(given)}")
-    if given.startswith("syslog:"):
-        raise later("logging to syslog")
-    if given.startswith("unix:"):
-        raise later("logging to a Unix socket")
-    return given if given == "stdout" else str(folder_of(info) / given)
+class Syslog(Model):
+    """How messages of syslog (RFC 5424) are sent; MSGID is `access`, and the message is the line."""
 
-
-def read_format(given: Any) -> str:
-    """Take `json`; format strings come later."""
-    if given == "json":
-        return "json"
-    if isinstance(given, str) and "{" in given:
-        raise later("a format string for the access log")
-    raise refused(f"must be `json`, not {show(given)}")
+    transport: Literal["udp", "tcp"] = "udp"
+    """`udp`: a datagram for each line. `tcp`: one stream, each message ended by a line feed (RFC 6587, 3.4.2)."""
+    facility: Facility = "local7"
+    """The facility of all messages."""
+    severity: Severity = "info"
+    """The severity of all messages."""
+    app: Annotated[str, Field(pattern=r"^[!-~]{1,48}$")] = "tidegate"
+    """APP-NAME."""
 
 
 class AccessLog(Model):
     """Where exchanges are logged, and how. Writing never holds up a request: what cannot be written is counted."""
 
-    to: Annotated[str, BeforeValidator(read_destination)]
-    """`stdout`, or the path of a file, which SIGUSR1 opens anew."""
-    format: Annotated[str, BeforeValidator(read_format)] = "json"
-    """`json`: one object a line."""
+    to: Destination
+    """`stdout`; the path of a file, which SIGUSR1 opens anew; `syslog:HOST:PORT`; `unix:PATH`, a socket of datagrams or
+    of a stream. A name is looked up at each start and reload."""
+    format: Format = Format()
+    """`json`: one object a line; `common` or `combined`, as other servers write them; or a format string, as
+    `'{client} "{method} {path}" {status}'`, over the fields of docs/log.md; `{{` and `}}` are braces."""
+    fields: Annotated[tuple[FieldName, ...], Field(min_length=1)] | None = None
+    """The fields of a line of JSON, in their order. Default: all that docs/log.md has in every line or where known."""
+    sample: Annotated[float, Field(ge=0, le=1)] = 1
+    """The share of exchanges that are logged, 0 to 1. Failures and statuses of 500 and more are always logged."""
+    syslog: Syslog | None = None
+    """How messages of syslog are sent. Default: as its defaults have it to `syslog:HOST:PORT`; to `unix:PATH` lines are
+    sent as they are, unless this is given."""
+
+    @model_validator(mode="after")
+    def parts_agree(self) -> "AccessLog":
+        """Refuse what would have no effect."""
+        if self.fields is not None and self.format.pieces:
+            raise refused("`fields` are those of `format: json`; a format string names its own", at=("fields",))
+        if self.fields is not None and len(set(self.fields)) < len(self.fields):
+            twice = next(index for index, name in enumerate(self.fields) if name in self.fields[:index])
+            raise refused(f"`{self.fields[twice]}` is named twice", at=("fields", twice))
+        if self.syslog is not None and self.to.kind not in ("syslog", "unix"):
+            raise refused("`syslog` is for `to: syslog:HOST:PORT` and `to: unix:PATH`", at=("syslog",))
+        if self.syslog is not None and self.to.kind == "unix" and "transport" in self.syslog.model_fields_set:
+            raise refused("`transport` is for `to: syslog:HOST:PORT`", at=("syslog", "transport"))
+        return self

@@ -25,7 +25,7 @@ def folder_of(info: ValidationInfo) -> Path:
 
 
 @dataclass(frozen=True)
-class _Written:
+class Written:
     """What reads itself from text and prints itself back."""
 
     @classmethod
@@ -35,7 +35,7 @@ class _Written:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        def validate(given: Any, info: ValidationInfo) -> _Written:
+        def validate(given: Any, info: ValidationInfo) -> Written:
             return given if isinstance(given, cls) else cls.read(given, folder_of(info))
 
         shown = core_schema.plain_serializer_function_ser_schema(str)
@@ -47,7 +47,7 @@ class _Written:
 
 
 @dataclass(frozen=True)
-class BindAddress(_Written):
+class BindAddress(Written):
     """Where connections are accepted: an address and a port, or the path of a Unix socket.
 
     `[::]:80` and its short form `:80` are all addresses of both families, in one socket.
@@ -105,7 +105,7 @@ class BindAddress(_Written):
 
 
 @dataclass(frozen=True)
-class EndpointAddress(_Written):
+class EndpointAddress(Written):
     """Where an endpoint is: an IP address and a port, a DNS name and a port, or the path of a Unix socket."""
 
     host: str = ""
@@ -146,7 +146,7 @@ class EndpointAddress(_Written):
 
 
 @dataclass(frozen=True)
-class Network(_Written):
+class Network(Written):
     """Addresses of clients: `10.0.0.0/8`, one address, or `unix:` for every peer of a Unix socket."""
 
     text: str = ""

@@ -82,7 +82,7 @@ def _inline(value: Any) -> str | None:
 def _scalar(value: Any) -> str:
     if isinstance(value, Secret):
         return f"!secret {json.dumps(f'{value.kind}:{value.name}').replace('${', '$${')}"
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return str(value)
     text = str(value)
     if _BARE.fullmatch(text) and text.lower() not in _NOT_TEXT:

@@ -13,7 +13,8 @@ FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | o
 
 def file_of(config: Config) -> str | None:
     """Give the path of the access log, if it is a file."""
-    return config.access_log.to if config.access_log is not None and config.access_log.to != "stdout" else None
+    to = config.access_log.to if config.access_log is not None else None
+    return str(to.path) if to is not None and to.kind == "file" else None
 
 
 def make(path: str, uid: int, gid: int) -> None:

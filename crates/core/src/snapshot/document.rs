@@ -51,11 +51,73 @@ pub struct NamedSet {
 }
 
 /// The access log.
-#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(Deserialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct AccessLog {
-    /// `stdout`, or the path of a file.
-    pub to: String,
+    /// Where lines go.
+    pub to: LogTarget,
+    /// How they look.
+    pub line: LogLine,
+    /// Each is a message of syslog (RFC 5424) with this header; none: a line alone.
+    pub syslog: Option<LogSyslog>,
+    /// The share of exchanges that are told of those that went well, 0 to 1.
+    pub sample: f64,
+}
+
+/// Where lines of the access log go.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum LogTarget {
+    /// The worker's stdout.
+    Stdout,
+    /// The path of a file, a FIFO or a device.
+    File(String),
+    /// The path of a Unix socket, of datagrams or of a stream.
+    Unix(String),
+    /// A datagram for each line.
+    Udp(LogPeer),
+    /// A stream of lines.
+    Tcp(LogPeer),
+}
+
+/// Who takes lines of the access log over the network.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct LogPeer {
+    /// `host:port`, as configured.
+    pub name: String,
+    /// The address that it stands for; none where the name does not resolve.
+    pub address: Option<String>,
+}
+
+/// How a line of the access log looks.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLine {
+    /// One JSON object with these fields, in this order.
+    Json(Vec<String>),
+    /// These pieces, one after another.
+    Words(Vec<LogPiece>),
+}
+
+/// A piece of a line of words.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum LogPiece {
+    /// As it stands.
+    Literal(String),
+    /// The value of a field of the access log.
+    Field(String),
+}
+
+/// The header of a syslog message.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct LogSyslog {
+    /// Facility times 8 and severity.
+    pub priority: u8,
+    /// APP-NAME.
+    pub app: String,
 }
 
 /// The program's own log, on stderr.

@@ -6,7 +6,7 @@ use tidegate_core::failure::{Failure, Kind, Stage};
 use tidegate_core::head::Known;
 use tidegate_core::lane::{Exchange, Lane};
 
-use crate::log::access::Record;
+use crate::log::Record;
 use crate::log::program::Level;
 use crate::metrics::counted::Answered;
 use crate::threads::thread::{ListenerState, Thread};
@@ -41,7 +41,8 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
         }
     }
     count_endpoint(exchange, first_byte_ns, thread);
-    if !thread.log.is_on() || listener.is_admin() {
+    let went_well = exchange.failure.is_none() && exchange.status < 500;
+    if listener.is_admin() || !thread.log.wants(went_well) {
         return;
     }
     let bytes = &exchange.bytes;
@@ -54,6 +55,7 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)),
         client: client.as_deref().unwrap_or_else(|| std::str::from_utf8(lane.peer().ip_text()).unwrap_or_default()),
+        peer: std::str::from_utf8(lane.peer().ip_text()).unwrap_or_default(),
         listener: &listener.name,
         route: exchange.route().map_or("", |route| &route.name),
         upstream: exchange.upstream().map_or("", |upstream| &upstream.name),

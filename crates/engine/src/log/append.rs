@@ -72,11 +72,14 @@ fn escaped_slowly(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 fn unicode_escape(out: &mut Vec<u8>, byte: u8) {
-    let hex = |nibble: u8| if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
     out.extend_from_slice(&[b'\\', b'u', b'0', b'0', hex(byte >> 4), hex(byte & 15)]);
 }
 
-/// Bytes that stand for themselves in a JSON string.
+fn hex(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
+}
+
+/// Bytes that stand for themselves in a JSON string and in a line of words.
 const PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut byte = 0x20;
@@ -91,52 +94,37 @@ fn low_byte(number: u64) -> u8 {
     number.to_le_bytes()[0]
 }
 
-/// A moment of the wall clock as RFC 3339 has it, in UTC with milliseconds. Keeps the text of the last second.
-#[derive(Debug, Clone)]
-pub struct Clock {
-    second: u64,
-    text: [u8; 20],
-}
-
-impl Default for Clock {
-    fn default() -> Self {
-        Self { second: 0, text: *b"1970-01-01T00:00:00." }
-    }
-}
-
-impl Clock {
-    /// Appends `unix_ns` nanoseconds since 1970 as `2026-11-24T06:00:00.000Z`.
-    pub fn append(&mut self, out: &mut Vec<u8>, unix_ns: u64) {
-        let second = unix_ns / 1_000_000_000;
-        if second != self.second {
-            self.second = second;
-            self.text = second_text(second);
+/// Appends `text` for a line of words: controls, `"`, `\` and bytes that are no UTF-8 become `\xXX`, so that it ends
+/// neither its line nor the quotes around it.
+pub fn plain(out: &mut Vec<u8>, text: &[u8]) {
+    match text.iter().position(|byte| !PLAIN[usize::from(*byte)]) {
+        None => out.extend_from_slice(text),
+        Some(first) => {
+            let (plain, rest) = text.split_at(first);
+            out.extend_from_slice(plain);
+            plain_slowly(out, rest);
         }
-        out.extend_from_slice(&self.text);
-        digits(out, unix_ns % 1_000_000_000 / 1_000_000, 3);
-        out.push(b'Z');
     }
 }
 
-/// The calendar by H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`: years begin in March.
-fn second_text(second: u64) -> [u8; 20] {
-    let (days, of_day) = (second / 86_400, second % 86_400);
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let mut text = Vec::with_capacity(20);
-    let parts = [(year, 4, b'-'), (month, 2, b'-'), (day, 2, b'T')];
-    let times = [(of_day / 3600, 2, b':'), (of_day / 60 % 60, 2, b':'), (of_day % 60, 2, b'.')];
-    for (value, width, after) in parts.into_iter().chain(times) {
-        digits(&mut text, value, width);
-        text.push(after);
+#[cold]
+fn plain_slowly(out: &mut Vec<u8>, text: &[u8]) {
+    for part in text.utf8_chunks() {
+        for char in part.valid().chars() {
+            let mut bytes = [0; 4];
+            let bytes = char.encode_utf8(&mut bytes).as_bytes();
+            if char == '"' || char == '\\' || char.is_control() {
+                bytes.iter().for_each(|byte| byte_escape(out, *byte));
+            } else {
+                out.extend_from_slice(bytes);
+            }
+        }
+        part.invalid().iter().for_each(|byte| byte_escape(out, *byte));
     }
-    text.try_into().unwrap_or(*b"1970-01-01T00:00:00.")
+}
+
+fn byte_escape(out: &mut Vec<u8>, byte: u8) {
+    out.extend_from_slice(&[b'\\', b'x', hex(byte >> 4), hex(byte & 15)]);
 }
 
 #[cfg(test)]
@@ -160,17 +148,15 @@ mod tests {
     }
 
     #[test]
-    fn times_read_as_rfc_3339() {
-        let mut clock = Clock::default();
-        for (nanos, expected) in [
-            (0, "1970-01-01T00:00:00.000Z"),
-            (951_782_399_999_999_999, "2000-02-28T23:59:59.999Z"),
-            (951_782_400_000_000_000, "2000-02-29T00:00:00.000Z"),
-            (951_868_800_001_000_000, "2000-03-01T00:00:00.001Z"),
-            (1_798_761_599_500_000_000, "2026-12-31T23:59:59.500Z"),
-            (4_107_542_400_000_000_000, "2100-03-01T00:00:00.000Z"),
+    fn a_line_of_words_stays_one_and_its_quotes_stay_closed() {
+        for (bytes, expected) in [
+            (&b"plain /path?x=1"[..], "plain /path?x=1"),
+            (b"a\" 200 \"b\\", r"a\x22 200 \x22b\x5c"),
+            (b"\r\n\0\x1b[2J\x7f", r"\x0d\x0a\x00\x1b[2J\x7f"),
+            ("gr\u{fc}n \u{9b}2J".as_bytes(), "gr\u{fc}n \\xc2\\x9b2J"),
+            (b"\xff\xc3", r"\xff\xc3"),
         ] {
-            assert_eq!(text(|out| clock.append(out, nanos)), expected);
+            assert_eq!(text(|out| plain(out, bytes)), expected);
         }
     }
 

@@ -1,79 +1,115 @@
-//! The fields of the access log in one table: the order of a line, and `docs/log.md`.
+//! The fields of the access log in one table: the order of a line, what a configuration may name, and `docs/log.md`.
 
 use std::fmt::Write;
 
 use tidegate_core::failure::{Kind, Stage};
 
-/// A field of the access log.
+/// A field of the access log, as the docs tell of it.
 #[derive(Clone, Copy, Debug)]
-pub struct Field {
-    /// The key in the JSON object.
+pub struct About {
+    /// The key in the JSON object, and the name in a format string.
     pub name: &'static str,
     /// `string`, `number` or `bool`.
     pub kind: &'static str,
     /// The unit of a number, or the form of a string; empty where it has none.
     pub unit: &'static str,
-    /// Whether every line has it; else it is left out where there is nothing to say.
-    pub always: bool,
+    /// When a line has it.
+    pub when: When,
     /// One sentence.
     pub says: &'static str,
 }
 
-/// Every field, in the order of a line.
-pub const FIELDS: &[Field] = &[
-    field("time", "string", "RFC 3339, UTC", true, "when the exchange ended"),
-    field("request_id", "string", "", false, "the `X-Request-Id` that the endpoint was sent"),
-    field(
-        "client",
-        "string",
-        "address",
-        true,
-        "who asked, as `client.ip`: forwarded fields count where they are believed",
-    ),
-    field("listener", "string", "", true, "the listener that took the connection"),
-    field("route", "string", "", false, "the route that the request took"),
-    field("upstream", "string", "", false, "the upstream that the route leads to"),
-    field("endpoint", "string", "address", false, "the endpoint that was asked last"),
-    field("method", "string", "", true, "the method as it was sent; empty where no head could be read"),
-    field("host", "string", "", false, "the host as it was sent"),
-    field("path", "string", "", true, "the whole request target as it was sent, with the query"),
-    field("version", "string", "", true, "`1.0` or `1.1`"),
-    field("status", "number", "", true, "the status that the client got; 0 where it got none"),
-    field("bytes_in", "number", "bytes", true, "received from the client, head included"),
-    field("bytes_out", "number", "bytes", true, "sent to the client, head included"),
-    field("duration", "number", "seconds", true, "from the first byte of the request to the last of the answer"),
-    field(
-        "first_byte",
-        "number",
-        "seconds",
-        false,
-        "from the last byte sent to the endpoint to the first of its answer",
-    ),
-    field("attempts", "number", "", false, "endpoints and connections tried; left out where none was"),
-    field(
-        "reused",
-        "bool",
-        "",
-        false,
-        "whether the endpoint's connection came from the pool; left out where none was tried",
-    ),
-    field("user_agent", "string", "", false, "the field `User-Agent`"),
-    field("referer", "string", "", false, "the field `Referer`"),
-    field("failure", "string", "", false, "what went wrong, one of the kinds below"),
-    field("stage", "string", "", false, "where on the road it went wrong, one of the stages below"),
-    field("reason", "string", "", false, "why, as a sentence with names and addresses; clients never see it"),
-];
+/// When a line of JSON has a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Always.
+    Always,
+    /// Where there is something to say.
+    Known,
+    /// Where the configuration names it, and there is something to say.
+    Named,
+}
 
-const fn field(name: &'static str, kind: &'static str, unit: &'static str, always: bool, says: &'static str) -> Field {
-    Field { name, kind, unit, always, says }
+/// Makes the enum of fields and what is said of each from one list.
+macro_rules! fields {
+    ($($id:ident $name:literal $kind:literal $unit:literal $when:ident $says:literal;)+) => {
+        /// A field of the access log.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Field {
+            $(#[doc = $says] $id),+
+        }
+
+        impl Field {
+            /// Every field, in the order of a line.
+            pub const ALL: &[Self] = &[$(Self::$id),+];
+
+            /// What the docs tell of it.
+            pub const fn about(self) -> About {
+                match self {
+                    $(Self::$id => About { name: $name, kind: $kind, unit: $unit, when: When::$when, says: $says }),+
+                }
+            }
+        }
+    };
+}
+
+fields! {
+    Time "time" "string" "RFC 3339, UTC" Always "when the exchange ended";
+    TimeUnix "time_unix" "number" "seconds since 1970" Named "when the exchange ended";
+    TimeCommon "time_common" "string" "`24/Nov/2026:06:00:00 +0000`" Named "when the exchange ended, as the common log format has it; UTC";
+    RequestId "request_id" "string" "" Known "the `X-Request-Id` that the endpoint was sent";
+    Client "client" "string" "address" Always "who asked, as `client.ip`: forwarded fields count where they are believed";
+    Peer "peer" "string" "address" Named "who connected, whatever forwarded fields say; empty for a Unix socket";
+    Listener "listener" "string" "" Always "the listener that took the connection";
+    Route "route" "string" "" Known "the route that the request took";
+    Upstream "upstream" "string" "" Known "the upstream that the route leads to";
+    Endpoint "endpoint" "string" "address" Known "the endpoint that was asked last";
+    Method "method" "string" "" Always "the method as it was sent; empty where no head could be read";
+    Host "host" "string" "" Known "the host as it was sent";
+    Path "path" "string" "" Always "the whole request target as it was sent, with the query";
+    Version "version" "string" "" Always "`1.0` or `1.1`";
+    Status "status" "number" "" Always "the status that the client got; 0 where it got none";
+    BytesIn "bytes_in" "number" "bytes" Always "received from the client, head included";
+    BytesOut "bytes_out" "number" "bytes" Always "sent to the client, head included";
+    Duration "duration" "number" "seconds" Always "from the first byte of the request to the last of the answer";
+    FirstByte "first_byte" "number" "seconds" Known "from the last byte sent to the endpoint to the first of its answer";
+    Attempts "attempts" "number" "" Known "endpoints and connections tried; left out where none was";
+    Reused "reused" "bool" "" Known "whether the endpoint's connection came from the pool; left out where none was tried";
+    UserAgent "user_agent" "string" "" Known "the field `User-Agent`";
+    Referer "referer" "string" "" Known "the field `Referer`";
+    Failure "failure" "string" "" Known "what went wrong, one of the kinds below";
+    Stage "stage" "string" "" Known "where on the road it went wrong, one of the stages below";
+    Reason "reason" "string" "" Known "why, as a sentence with names and addresses; clients never see it";
+}
+
+impl Field {
+    /// The field of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|field| field.about().name == name)
+    }
+
+    /// The fields of a line where the configuration chooses none, in their order.
+    pub fn usual() -> impl Iterator<Item = Self> {
+        Self::ALL.iter().copied().filter(|field| field.is_usual())
+    }
+
+    /// Whether a line has it where the configuration chooses no fields.
+    pub fn is_usual(self) -> bool {
+        self.about().when != When::Named
+    }
 }
 
 /// The page `docs/log.md`.
 pub fn page() -> String {
     let mut page = String::from(HEAD);
-    for Field { name, kind, unit, always, says } in FIELDS {
-        let always = if *always { "yes" } else { "" };
-        writeln!(page, "| `{name}` | {kind} | {unit} | {always} | {says} |").expect("a string takes all");
+    for field in Field::ALL {
+        let About { name, kind, unit, when, says } = field.about();
+        let when = match when {
+            When::Always => "always",
+            When::Known => "where known",
+            When::Named => "where named",
+        };
+        writeln!(page, "| `{name}` | {kind} | {unit} | {when} | {says} |").expect("a string takes all");
     }
     page.push_str(KINDS);
     for kind in Kind::ALL {
@@ -95,19 +131,43 @@ This page is built from the tables in `crates/engine/src/log/fields.rs` and `cra
 
 A serving thread appends a line to a buffer of its own, and hands the buffer over when it holds 32 KiB or is 200 ms old.
 One thread writes. It never waits for a destination longer than the kernel takes for a write to a file: while a disk is
-full or nobody reads the pipe, up to 8 MiB of whole lines are kept in memory and tried again every second; what comes
-beyond that is dropped and counted (`tidegate_log_lines_dropped_total`). The error is told on the program log, at most
-once a minute. Lines are never torn, but where the process ends, or the file is opened anew, in the midst of an error.
+full, a server is away or nobody reads, up to 8 MiB of whole lines are kept in memory and tried again every second; what
+comes beyond that is dropped and counted by reason (`tidegate_log_lines_dropped_total`). That is told on the program
+log, at most once a minute. Lines are never torn, but where the process ends, or the file is opened anew, in the midst
+of an error.
 
-SIGUSR1 to the supervisor opens a file anew by its path (rename it first). A file is made with mode 0640 and is only
-ever appended to.
+A reload may change everything about the access log, and loses no line: what was logged before it goes where it was
+meant to. A destination that was left has 10 s for that; what a file that is full could not take goes to the new one.
 
-## Access log
+## Where the access log goes
 
-One JSON object a line. Strings hold what came, with controls escaped; a byte that is no UTF-8 is written as `\\u00XX` of
-its value. Fields that are not in every line are left out where there is nothing to say.
+| `to` | what it gets |
+|---|---|
+| `stdout` | lines on the worker's stdout |
+| a path | lines at the end of that file, which is made with mode 0640; or of a FIFO, or a device |
+| `syslog:HOST:PORT` | messages of syslog (RFC 5424): a datagram for each line, or with `syslog: {transport: tcp}` one stream, each message ended by a line feed. `facility` (`local7`), `severity` (`info`) and `app` (`tidegate`) may be set there too |
+| `unix:PATH` | lines, as a file would get them: a datagram for each where the socket there takes datagrams, else a stream. With `syslog: {}` messages of syslog |
 
-| field | type | unit or form | in every line | meaning |
+SIGUSR1 to the supervisor opens a file anew by its path (rename it first), and connects to sockets anew. The worker opens
+and connects with the rights of `user`. A host name is looked up at each start and reload. A server or socket need not be
+there: lines wait for it as above. Of a UDP server that is away the kernel tells only after a datagram is lost, so one
+line a second is. A line longer than 65,000 bytes is cut where it goes as a datagram.
+
+`sample: 0.1` logs a tenth of the exchanges, by chance; failures and statuses of 500 and more are always logged.
+
+## What a line looks like
+
+`format: json`, the default: one JSON object a line. Strings hold what came, with controls escaped; a byte that is no
+UTF-8 is written as `\\u00XX` of its value. `fields: [time, status, path]` chooses fields and their order. A field is left
+out where there is nothing to say.
+
+Any other `format` is a line of words with the values of fields in braces: `'{client} \"{method} {path}\" {status}'`.
+`{{` and `}}` are braces, `-` stands where there is nothing to say, and `common` and `combined` are the formats of that
+name that other servers write (their last number there is the length of the body; here the head counts too). In values,
+controls, `\"`, `\\` and bytes that are no UTF-8 are written as `\\xXX`, so no client ends a line or a quote: put what may
+hold spaces, such as `user_agent`, in quotes.
+
+| field | type | unit or form | in a usual line | meaning |
 |---|---|---|---|---|
 ";
 

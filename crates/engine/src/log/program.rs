@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::append::{Clock, escaped};
+use super::append::escaped;
+use super::clock::Clock;
 use super::writer::LogWriter;
 
 /// Most lines of one topic in [`WINDOW`].

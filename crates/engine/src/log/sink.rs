@@ -1,41 +1,26 @@
-//! A file, pipe, socket or terminal that takes lines and is never waited for.
+//! Lines on their way to one destination, which is never waited for.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FileType, Mode, OFlags, fstat};
-use rustix::net::SendFlags;
+use rustix::io::Errno;
 
+use super::target::{Target, Way, check_peer, open_stream, write_some};
 use super::writer::Lines;
 
-/// Up to so many bytes a pipe takes whole or not at all (PIPE_BUF on Linux, pipe(7)), so lines are never torn there.
-const ATOMIC: usize = 4096;
 /// Buffers are joined while they are not larger than this together.
 const JOINED: usize = 64 * 1024;
 /// How long to leave a destination alone that gave an error.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How a destination is kept from making us wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
-    /// A file: its writes end when the kernel has copied the bytes.
-    File,
-    /// A pipe or terminal: asked first, then given no more than it surely takes.
-    Pipe,
-    /// A socket: each write says that it does not wait.
-    Socket,
-}
-
 /// Lines on their way to one destination.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Sink {
     to: Option<(OwnedFd, Way)>,
+    /// A socket, to be connected to when there is something to write.
+    again: Option<Target>,
     pending: VecDeque<Lines>,
     /// Bytes of the first pending buffer that are written.
     written: usize,
@@ -55,41 +40,33 @@ pub(super) enum Outcome {
     Failed(io::Error),
 }
 
-impl Sink {
-    /// A sink without a destination: it forgets what it is given.
-    pub(super) fn nowhere() -> Self {
-        Self { to: None, pending: VecDeque::new(), written: 0, rest_until: None }
-    }
+/// What became of lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// They reached the destination.
+    Written,
+    /// There is no destination, or it never takes them.
+    Refused,
+}
 
-    /// Lines go to `path` from now on, appended.
-    pub(super) fn open_file(&mut self, path: &Path) -> io::Result<()> {
-        // Nonblocking for the open itself: a FIFO without a reader would make it wait.
-        let nonblocking = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
-        let mut options = OpenOptions::new();
-        let file: File = options.append(true).create(true).mode(0o640).custom_flags(nonblocking).open(path)?;
-        let way = way_of(file.as_fd())?;
-        self.to = Some((file.into(), way));
+impl Sink {
+    /// Lines go to `target` from now on. On an error nothing has changed.
+    pub(super) fn open(&mut self, target: &Target) -> io::Result<()> {
+        if target.is_socket() {
+            self.again = Some(target.clone());
+            self.disconnect();
+        } else {
+            self.to = Some(target.open()?);
+        }
         self.rest_until = None;
         Ok(())
     }
 
     /// Lines go to the open descriptor `fd`, stdout or stderr, from now on.
     pub(super) fn open_stream(&mut self, fd: BorrowedFd<'_>) -> io::Result<()> {
-        let way = way_of(fd)?;
-        // O_NONBLOCK on the descriptor itself would be seen by every process that shares it: a pipe or terminal is
-        // opened once more instead, where permissions allow; where not, asking first has to do.
-        let again = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&fd));
-        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let opened = if way == Way::Pipe { rustix::fs::open(again, flags, Mode::empty()).ok() } else { None };
-        let owned = opened.map_or_else(|| fd.try_clone_to_owned(), Ok)?;
-        self.to = Some((owned, way));
+        self.to = Some(open_stream(fd)?);
         self.rest_until = None;
         Ok(())
-    }
-
-    /// Lines go nowhere from now on.
-    pub(super) fn close(&mut self) {
-        self.to = None;
     }
 
     /// Puts `lines` behind those that wait; gives a buffer back that is not needed any more.
@@ -118,10 +95,19 @@ impl Sink {
         if let Some(until) = self.rest_until.filter(|until| *until > now && !self.pending.is_empty()) {
             return Outcome::Resting(until);
         }
+        self.rest_until = None;
+        if let (Some((fd, Way::Stream)), Some(_), Some(_)) = (&self.to, &self.again, self.pending.front())
+            && let Err(error) = check_peer(fd.as_fd())
+        {
+            return self.failed(now, error);
+        }
         while let Some(first) = self.pending.front() {
             let Some((fd, way)) = &self.to else {
-                done(self.pending.pop_front().unwrap_or_default(), Fate::Dropped);
-                self.written = 0;
+                match self.again.as_ref().map(Target::open) {
+                    Some(Ok(opened)) => self.to = Some(opened),
+                    Some(Err(error)) => return self.failed(now, error),
+                    None => self.forget_first(&mut done),
+                }
                 continue;
             };
             let rest = first.bytes.get(self.written..).unwrap_or_default();
@@ -136,22 +122,51 @@ impl Sink {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Outcome::Full,
+                Err(error) if error.raw_os_error() == Some(Errno::MSGSIZE.raw_os_error()) => {
+                    self.skip_line();
+                    done(Lines { bytes: Vec::new(), count: 1 }, Fate::Refused);
+                }
                 Err(error) => return self.failed(now, error),
             }
         }
         Outcome::Done
     }
 
-    /// Forgets the rest of a line that is half written, as it goes on in another file. Whether there was one.
+    /// Forgets all that waits.
+    pub(super) fn forget(&mut self, mut done: impl FnMut(Lines, Fate)) {
+        while !self.pending.is_empty() {
+            self.forget_first(&mut done);
+        }
+    }
+
+    /// Takes over what waits in `other`, before all that waits here; whether a line was torn. `done` is given what was
+    /// written of it.
+    pub(super) fn take_over(&mut self, other: &mut Self, mut done: impl FnMut(Lines, Fate)) -> bool {
+        let torn = other.skip_torn_line();
+        if let Some(first) = other.pending.front_mut() {
+            let written = first.bytes.drain(..other.written.min(first.bytes.len())).collect();
+            done(Lines { bytes: written, count: 0 }, Fate::Written);
+        }
+        other.written = 0;
+        let mut theirs = std::mem::take(&mut other.pending);
+        // What is half written here comes first.
+        let half = if self.written > 0 { self.pending.pop_front() } else { None };
+        theirs.append(&mut self.pending);
+        if let Some(half) = half {
+            theirs.push_front(half);
+        }
+        self.pending = theirs;
+        torn
+    }
+
+    /// Forgets the rest of a line that is half written, as it goes on elsewhere. Whether there was one.
     pub(super) fn skip_torn_line(&mut self) -> bool {
-        let Some(first) = self.pending.front_mut() else { return false };
-        let (before, rest) = first.bytes.split_at(self.written.min(first.bytes.len()));
+        let Some(first) = self.pending.front() else { return false };
+        let before = first.bytes.get(..self.written).unwrap_or(&first.bytes);
         if before.last().is_none_or(|last| *last == b'\n') {
             return false;
         }
-        let line = rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |end| end + 1);
-        self.written += line;
-        first.count = first.count.saturating_sub(1);
+        self.skip_line();
         true
     }
 
@@ -160,53 +175,36 @@ impl Sink {
         self.rest_until = None;
     }
 
-    /// The destination, to be polled.
+    /// The destination, to be polled, unless it is left alone for now.
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.to.as_ref().map(|(fd, _)| fd.as_fd())
+        self.to.as_ref().filter(|_| self.rest_until.is_none()).map(|(fd, _)| fd.as_fd())
+    }
+
+    fn forget_first(&mut self, done: &mut impl FnMut(Lines, Fate)) {
+        done(self.pending.pop_front().unwrap_or_default(), Fate::Refused);
+        self.written = 0;
+    }
+
+    /// Goes on behind the end of the line where it is.
+    fn skip_line(&mut self) {
+        let Some(first) = self.pending.front_mut() else { return };
+        let rest = first.bytes.get(self.written..).unwrap_or_default();
+        self.written += rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |end| end + 1);
+        first.count = first.count.saturating_sub(1);
+    }
+
+    /// Lets a connection go. A line that was sent in part comes whole over the next one.
+    fn disconnect(&mut self) {
+        self.to = None;
+        let before = self.pending.front().and_then(|first| first.bytes.get(..self.written)).unwrap_or_default();
+        self.written = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
     }
 
     fn failed(&mut self, now: Instant, error: io::Error) -> Outcome {
+        if self.again.is_some() {
+            self.disconnect();
+        }
         self.rest_until = Some(now + RETRY);
         Outcome::Failed(error)
     }
-}
-
-/// What became of a buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// It reached the destination.
-    Written,
-    /// There is no destination.
-    Dropped,
-}
-
-fn way_of(fd: BorrowedFd<'_>) -> io::Result<Way> {
-    Ok(match FileType::from_raw_mode(fstat(fd)?.st_mode) {
-        FileType::Fifo | FileType::CharacterDevice => Way::Pipe,
-        FileType::Socket => Way::Socket,
-        FileType::RegularFile | FileType::Directory | FileType::Symlink | FileType::BlockDevice | FileType::Unknown => {
-            Way::File
-        }
-    })
-}
-
-fn write_some(fd: BorrowedFd<'_>, way: Way, bytes: &[u8]) -> io::Result<usize> {
-    Ok(match way {
-        Way::File => rustix::io::write(fd, bytes)?,
-        Way::Socket => rustix::net::send(fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?,
-        Way::Pipe => {
-            let mut ask = [PollFd::new(&fd, PollFlags::OUT)];
-            if poll(&mut ask, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))? == 0 {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            rustix::io::write(fd, whole_lines(bytes))?
-        }
-    })
-}
-
-/// As many whole lines as a pipe takes at once; of a line that is longer, as much as it takes.
-fn whole_lines(bytes: &[u8]) -> &[u8] {
-    let most = bytes.get(..ATOMIC).unwrap_or(bytes);
-    let end = most.iter().rposition(|byte| *byte == b'\n').map_or(most.len(), |last| last + 1);
-    most.get(..end).unwrap_or(most)
 }

@@ -1,20 +1,18 @@
-//! The thread named `log`: it alone writes the access log and the program log, and is the only one that a slow disk or
-//! a blocked pipe can hold up.
+//! A handle on the thread named `log`: what serving threads give it, and what the control thread asks of it.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::stdio::{dup2_stderr, dup2_stdout};
-
-use super::program::{Level, ProgramLog};
-use super::sink::{Fate, Outcome, Sink};
+use super::desk::Desk;
+use super::outlet::OutletId;
+use super::program::ProgramLog;
+use super::sink::Sink;
+use super::target::Target;
 use crate::metrics::registry::LogCounts;
 
 /// Most bytes of the access log that wait to be written.
@@ -22,27 +20,7 @@ const MOST_ACCESS: usize = 8 * 1024 * 1024;
 /// Most bytes of the program log that wait to be written.
 const MOST_PROGRAM: usize = 256 * 1024;
 /// Most buffers in the channel.
-const MOST_MESSAGES: usize = 1024;
-/// Most empty buffers kept.
-const MOST_SPARE: usize = 64;
-/// How often an error is told.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
-
-/// Where the access log goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// Descriptor 1.
-    Stdout,
-    /// A file, made if need be, appended to.
-    File(PathBuf),
-}
-
-impl Target {
-    /// Reads `to` of the snapshot's access log.
-    pub fn of(to: &str) -> Self {
-        if to == "stdout" { Self::Stdout } else { Self::File(PathBuf::from(to)) }
-    }
-}
+pub(super) const MOST_MESSAGES: usize = 1024;
 
 /// Whole lines.
 #[derive(Debug, Default)]
@@ -51,11 +29,14 @@ pub(super) struct Lines {
     pub(super) count: u64,
 }
 
-enum Message {
-    Access(Lines),
+/// What the thread is told.
+pub(super) enum Message {
+    Access(OutletId, Lines),
     Program(Lines),
-    /// Where the access log goes from now on; the answer says whether it can.
-    To(Option<Target>, SyncSender<io::Result<()>>),
+    /// Open this, for lines that may come from now on; the answer names it.
+    Open(Target, SyncSender<io::Result<OutletId>>),
+    /// Lines come for this one alone from now on.
+    Settle(Option<OutletId>, SyncSender<io::Result<()>>),
     /// Opens the access log's file anew.
     Reopen(SyncSender<io::Result<()>>),
     /// The process's stdout and stderr are these from now on.
@@ -76,28 +57,22 @@ struct Shared {
 
 /// What the handles and the thread both read.
 #[derive(Debug)]
-struct Books {
-    on: AtomicBool,
-    access_waiting: AtomicUsize,
-    program_waiting: AtomicUsize,
-    access: Arc<LogCounts>,
-    program: Arc<LogCounts>,
-    spare: Mutex<Vec<Vec<u8>>>,
+pub(super) struct Books {
+    pub(super) access_waiting: AtomicUsize,
+    pub(super) program_waiting: AtomicUsize,
+    pub(super) access: Arc<LogCounts>,
+    pub(super) program: Arc<LogCounts>,
+    pub(super) spare: Mutex<Vec<Vec<u8>>>,
 }
 
 impl LogWriter {
-    /// Starts the thread. The program log goes to stderr, the access log nowhere until [`LogWriter::access_to`].
+    /// Starts the thread. The program log goes to stderr, the access log nowhere until [`LogWriter::open`].
     pub fn start(access: Arc<LogCounts>, program: Arc<LogCounts>) -> io::Result<(Self, ProgramLog)> {
-        let mut sink = Sink::nowhere();
+        let mut stderr = Sink::default();
         // A process without stderr has nobody to tell: its words are dropped and counted.
-        let _ = sink.open_stream(io::stderr().as_fd());
-        Self::start_with(access, program, sink)
-    }
-
-    fn start_with(access: Arc<LogCounts>, program: Arc<LogCounts>, stderr: Sink) -> io::Result<(Self, ProgramLog)> {
+        let _ = stderr.open_stream(io::stderr().as_fd());
         let (sender, receiver) = sync_channel(MOST_MESSAGES);
         let books = Arc::new(Books {
-            on: AtomicBool::new(false),
             access_waiting: AtomicUsize::new(0),
             program_waiting: AtomicUsize::new(0),
             access,
@@ -106,34 +81,29 @@ impl LogWriter {
         });
         let writer = Self(Arc::new(Shared { sender, books: Arc::clone(&books) }));
         let log = ProgramLog::new(writer.clone());
-        let desk = Desk {
-            receiver,
-            books,
-            target: None,
-            access: Sink::nowhere(),
-            program: stderr,
-            waiters: Vec::new(),
-            told: None,
-            voice: log.voice(),
-        };
+        let desk = Desk::new(receiver, books, stderr, log.voice());
         thread::Builder::new().name("log".into()).spawn(move || desk.run())?;
         Ok((writer, log))
     }
 
-    /// The access log goes to `target` from now on; on an error nothing has changed. Waits for the thread: not for a
-    /// serving thread to call.
-    pub fn access_to(&self, target: Option<Target>) -> io::Result<()> {
-        self.ask(|answer| Message::To(target, answer))
+    /// Opens `target`, so that lines of the access log may go there; on an error nothing has changed. A socket need not
+    /// be there. Waits for the thread, as do the next three: not for a serving thread to call.
+    pub fn open(&self, target: Target) -> io::Result<OutletId> {
+        self.ask(|answer| Message::Open(target, answer))
     }
 
-    /// Opens the file of the access log anew by its path; on an error the old one stays. Waits for the thread: not for
-    /// a serving thread to call.
+    /// Lines come for `outlet` alone from now on: what waits for others is still written there, for a while.
+    pub fn settle(&self, outlet: Option<OutletId>) -> io::Result<()> {
+        self.ask(|answer| Message::Settle(outlet, answer))
+    }
+
+    /// Opens the file of the access log anew by its path; on an error the old one stays.
     pub fn reopen(&self) -> io::Result<()> {
         self.ask(Message::Reopen)
     }
 
-    /// The process's stdout and stderr are these from now on, for whoever writes to them; what could not be written to the
-    /// old ones goes there. Waits for the thread: not for a serving thread to call.
+    /// The process's stdout and stderr are these from now on, for whoever writes to them; what could not be written to
+    /// the old ones goes there.
     pub fn take_streams(&self, stdout: OwnedFd, stderr: OwnedFd) -> io::Result<()> {
         self.ask(|answer| Message::Streams([stdout, stderr], answer))
     }
@@ -144,20 +114,17 @@ impl LogWriter {
         self.0.sender.try_send(Message::Flush(answer)).is_ok() && done.recv_timeout(within).is_ok()
     }
 
-    pub(super) fn takes_access_lines(&self) -> bool {
-        self.0.books.on.load(Ordering::Relaxed)
-    }
-
     /// Takes `lines`, or drops and counts them; never blocks.
-    pub(super) fn take(&self, lines: Lines) {
+    pub(super) fn take(&self, outlet: OutletId, lines: Lines) {
         let books = &self.0.books;
-        self.send(lines, &books.access_waiting, MOST_ACCESS, &books.access, Message::Access);
+        let message = |lines| Message::Access(outlet, lines);
+        self.send(lines, &books.access_waiting, MOST_ACCESS, &books.access.full, message);
     }
 
     /// Takes one line of the program log, or drops and counts it; never blocks.
     pub(super) fn take_program_line(&self, bytes: Vec<u8>) {
-        let books = &self.0.books;
-        self.send(Lines { bytes, count: 1 }, &books.program_waiting, MOST_PROGRAM, &books.program, Message::Program);
+        let (books, line) = (&self.0.books, Lines { bytes, count: 1 });
+        self.send(line, &books.program_waiting, MOST_PROGRAM, &books.program.full, Message::Program);
     }
 
     /// An empty buffer that has been written before, if there is one.
@@ -170,18 +137,18 @@ impl LogWriter {
         lines: Lines,
         waiting: &AtomicUsize,
         most: usize,
-        counts: &LogCounts,
-        message: fn(Lines) -> Message,
+        dropped: &AtomicU64,
+        message: impl FnOnce(Lines) -> Message,
     ) {
         let (size, count) = (lines.bytes.len(), lines.count);
         let fits = waiting.fetch_add(size, Ordering::Relaxed) + size <= most;
         if !fits || self.0.sender.try_send(message(lines)).is_err() {
             waiting.fetch_sub(size, Ordering::Relaxed);
-            counts.dropped.fetch_add(count, Ordering::Relaxed);
+            dropped.fetch_add(count, Ordering::Relaxed);
         }
     }
 
-    fn ask(&self, message: impl FnOnce(SyncSender<io::Result<()>>) -> Message) -> io::Result<()> {
+    fn ask<T>(&self, message: impl FnOnce(SyncSender<io::Result<T>>) -> Message) -> io::Result<T> {
         let (answer, done) = sync_channel(1);
         match self.0.sender.try_send(message(answer)) {
             Ok(()) => {}
@@ -191,181 +158,4 @@ impl LogWriter {
         let silent = |_| Err(io::Error::new(io::ErrorKind::TimedOut, "the log thread waits for its disk"));
         done.recv_timeout(Duration::from_secs(5)).unwrap_or_else(silent)
     }
-}
-
-/// The thread's side.
-struct Desk {
-    receiver: Receiver<Message>,
-    books: Arc<Books>,
-    target: Option<Target>,
-    access: Sink,
-    program: Sink,
-    waiters: Vec<SyncSender<()>>,
-    told: Option<Instant>,
-    voice: super::program::Voice,
-}
-
-/// What to do before the next look at the channel.
-enum Pause {
-    /// Wait for a message.
-    Message,
-    /// Wait for a message, or until then.
-    Until(Instant),
-    /// A destination is full: wait until one is not.
-    Room,
-}
-
-impl Desk {
-    fn run(mut self) {
-        let mut pause = Pause::Message;
-        loop {
-            let first = match pause {
-                Pause::Message => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Pause::Until(then) => self.receiver.recv_timeout(then.saturating_duration_since(Instant::now())),
-                Pause::Room => {
-                    self.wait_for_room();
-                    self.receiver.recv_timeout(Duration::ZERO)
-                }
-            };
-            match first {
-                Ok(message) => self.obey(message),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    self.write();
-                    return;
-                }
-            }
-            // Bounded, so that under a flood of messages writing has its turn.
-            for message in self.receiver.try_iter().take(MOST_MESSAGES / 4).collect::<Vec<_>>() {
-                self.obey(message);
-            }
-            pause = self.write();
-        }
-    }
-
-    fn obey(&mut self, message: Message) {
-        // Whoever asked may have stopped waiting: then the answer is for nobody.
-        match message {
-            Message::Access(lines) => {
-                let empty = self.access.push(lines);
-                self.keep_spare(empty);
-            }
-            Message::Program(lines) => drop(self.program.push(lines)),
-            Message::To(target, answer) => drop(answer.try_send(self.open(target))),
-            Message::Reopen(answer) => {
-                let same = self.target.clone();
-                drop(answer.try_send(if matches!(same, Some(Target::File(_))) { self.open(same) } else { Ok(()) }));
-            }
-            Message::Streams([stdout, stderr], answer) => drop(answer.try_send(self.take_streams(&stdout, &stderr))),
-            Message::Flush(waiter) => self.waiters.push(waiter),
-        }
-    }
-
-    fn take_streams(&mut self, stdout: &OwnedFd, stderr: &OwnedFd) -> io::Result<()> {
-        dup2_stdout(stdout)?;
-        dup2_stderr(stderr)?;
-        self.program.open_stream(stderr.as_fd())?;
-        self.books.program.dropped.fetch_add(u64::from(self.program.skip_torn_line()), Ordering::Relaxed);
-        if self.target == Some(Target::Stdout) { self.open(self.target.clone()) } else { Ok(()) }
-    }
-
-    /// What waits is offered to the old destination first: lines of before a rename belong to the renamed file.
-    fn open(&mut self, target: Option<Target>) -> io::Result<()> {
-        self.access.try_again();
-        self.write();
-        match &target {
-            None => self.access.close(),
-            Some(Target::Stdout) => self.access.open_stream(io::stdout().as_fd())?,
-            Some(Target::File(path)) => self.access.open_file(path)?,
-        }
-        if self.access.skip_torn_line() {
-            self.books.access.dropped.fetch_add(1, Ordering::Relaxed);
-        }
-        self.books.on.store(target.is_some(), Ordering::Relaxed);
-        self.target = target;
-        Ok(())
-    }
-
-    fn write(&mut self) -> Pause {
-        let now = Instant::now();
-        let mut spare = Vec::new();
-        let books = &self.books;
-        let access = self.access.write(now, |lines, fate| {
-            count(&books.access, &books.access_waiting, &lines, fate);
-            spare.push(lines.bytes);
-        });
-        spare.into_iter().for_each(|buffer| self.keep_spare(Some(buffer)));
-        if let Outcome::Failed(error) = &access {
-            self.tell(now, error);
-        }
-        let books = &self.books;
-        let program =
-            self.program.write(now, |lines, fate| count(&books.program, &books.program_waiting, &lines, fate));
-        if self.access.is_empty() && self.program.is_empty() {
-            for waiter in self.waiters.drain(..) {
-                let _ = waiter.try_send(());
-            }
-        }
-        pause_after(now, [&access, &program])
-    }
-
-    /// Tells of an error, at most once in [`TOLD_EVERY`].
-    fn tell(&mut self, now: Instant, error: &io::Error) {
-        if self.told.is_some_and(|told| now.saturating_duration_since(told) < TOLD_EVERY) {
-            return;
-        }
-        self.told = Some(now);
-        let to = match &self.target {
-            Some(Target::File(path)) => path.display().to_string(),
-            Some(Target::Stdout) | None => "stdout".to_owned(),
-        };
-        let dropped = self.books.access.dropped.load(Ordering::Relaxed);
-        let says = format!("cannot write the access log to {to}: {error}; {dropped} lines dropped so far");
-        if let Some(bytes) = self.voice.line(Level::Error, "access_log", &says) {
-            self.books.program_waiting.fetch_add(bytes.len(), Ordering::Relaxed);
-            drop(self.program.push(Lines { bytes, count: 1 }));
-        }
-    }
-
-    fn wait_for_room(&self) {
-        let sinks = [&self.access, &self.program].into_iter().filter(|sink| !sink.is_empty());
-        let fds: Vec<_> = sinks.filter_map(Sink::fd).collect();
-        let mut asked: Vec<_> = fds.iter().map(|fd| PollFd::new(fd, PollFlags::OUT)).collect();
-        // Messages are not heard meanwhile, so the wait is short. An interrupted one is only shorter.
-        let _ = poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 20_000_000 }));
-    }
-
-    fn keep_spare(&self, buffer: Option<Vec<u8>>) {
-        let Some(mut buffer) = buffer else { return };
-        if let Ok(mut spare) = self.books.spare.lock()
-            && spare.len() < MOST_SPARE
-            && buffer.capacity() <= 128 * 1024
-        {
-            buffer.clear();
-            spare.push(buffer);
-        }
-    }
-}
-
-fn count(counts: &LogCounts, waiting: &AtomicUsize, lines: &Lines, fate: Fate) {
-    waiting.fetch_sub(lines.bytes.len(), Ordering::Relaxed);
-    let counter = match fate {
-        Fate::Written => &counts.written,
-        Fate::Dropped => &counts.dropped,
-    };
-    counter.fetch_add(lines.count, Ordering::Relaxed);
-}
-
-fn pause_after(now: Instant, outcomes: [&Outcome; 2]) -> Pause {
-    let mut soonest = None;
-    for outcome in outcomes {
-        let then = match outcome {
-            Outcome::Done => continue,
-            Outcome::Full => return Pause::Room,
-            Outcome::Resting(until) => *until,
-            Outcome::Failed(_) => now + Duration::from_secs(1),
-        };
-        soonest = Some(soonest.map_or(then, |other: Instant| other.min(then)));
-    }
-    soonest.map_or(Pause::Message, Pause::Until)
 }

@@ -34,8 +34,19 @@ pub struct Registry {
 pub struct LogCounts {
     /// Lines that reached the destination.
     pub written: AtomicU64,
-    /// Lines that did not.
-    pub dropped: AtomicU64,
+    /// Lines for which there was no room: those before them waited.
+    pub full: AtomicU64,
+    /// Lines that the destination never took: it was gone, or they were too long for it.
+    pub refused: AtomicU64,
+    /// Lines that were written in part when their file was opened anew.
+    pub torn: AtomicU64,
+}
+
+impl LogCounts {
+    /// Lines that were dropped, for whatever reason.
+    pub fn dropped(&self) -> u64 {
+        [&self.full, &self.refused, &self.torn].map(|count| count.load(Ordering::Relaxed)).into_iter().sum()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -204,8 +215,12 @@ impl Registry {
                 text::sample(out, metric, &["refused"], self.refused.load(Ordering::Relaxed));
             }
             Metric::LogDropped => {
-                text::sample(out, metric, &["access"], self.access.dropped.load(Ordering::Relaxed));
-                text::sample(out, metric, &["program"], self.program.dropped.load(Ordering::Relaxed));
+                for (log, counts) in [("access", &self.access), ("program", &self.program)] {
+                    let LogCounts { full, refused, torn, .. } = &**counts;
+                    for (reason, count) in [("full", full), ("refused", refused), ("torn", torn)] {
+                        text::sample(out, metric, &[log, reason], count.load(Ordering::Relaxed));
+                    }
+                }
             }
             Metric::LogWritten => {
                 text::sample(out, metric, &["access"], self.access.written.load(Ordering::Relaxed));

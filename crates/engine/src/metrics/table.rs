@@ -88,7 +88,7 @@ metrics! {
     Snapshot "tidegate_snapshot_number" Gauge [] "The number of the snapshot that is served.";
     SnapshotTime "tidegate_snapshot_applied_timestamp_seconds" Gauge [] "When the snapshot began to be served, in seconds since 1970.";
     Reloads "tidegate_reloads_total" Counter ["outcome"] "Snapshots that came from the supervisor: `applied`, or `refused` (then nothing changed).";
-    LogDropped "tidegate_log_lines_dropped_total" Counter ["log"] "Log lines that were dropped because the destination took none: `access`, or `program`.";
+    LogDropped "tidegate_log_lines_dropped_total" Counter ["log", "reason"] "Lines of the `access` or `program` log that were dropped: `full` where too many waited, `refused` where the destination never took them, `torn` where a file was opened anew in the midst of a line.";
     LogWritten "tidegate_log_lines_written_total" Counter ["log"] "Log lines that were written: `access`, or `program`.";
     ThreadBeats "tidegate_thread_beats_total" Counter ["thread"] "Beats of a serving thread, at least one a second while it is well.";
     Threads "tidegate_threads" Gauge [] "Threads that serve.";

@@ -19,8 +19,7 @@ use super::drain::Drain;
 use super::shared::{Shared, Whereabouts};
 use super::thread::{Order, Socket, Thread};
 use crate::control::{Beat, Machine};
-use crate::log::program::{Format, Level};
-use crate::log::writer::{LogWriter, Target};
+use crate::log::{Format, Layout, Level, LogWriter, Plan, Target};
 use crate::metrics::registry::{Named, Registry};
 
 /// How long a thread may take to acknowledge a snapshot.
@@ -43,6 +42,7 @@ struct Inner {
     /// Sets that the next snapshot may name, by digest.
     sets: HashMap<String, Arc<Set>>,
     compiled: Option<Arc<Compiled>>,
+    plan: Option<Arc<Plan>>,
     threads: Vec<Handle>,
 }
 
@@ -73,7 +73,7 @@ impl Engine {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn publish(&self, inner: &mut Inner, compiled: Arc<Compiled>) -> Result<(), String> {
+    fn publish(&self, inner: &mut Inner, compiled: Arc<Compiled>, plan: Option<Arc<Plan>>) -> Result<(), String> {
         let wanted = compiled.document.threads;
         while inner.threads.len() < wanted {
             let handle = self.start_thread(inner.threads.len()).map_err(|error| format!("no thread: {error}"))?;
@@ -88,6 +88,7 @@ impl Engine {
             let order = Order::Serve {
                 compiled: Arc::clone(&compiled),
                 sockets: sockets.get_mut(index).map(std::mem::take).unwrap_or_default(),
+                plan: plan.clone(),
                 threads: senders.clone(),
                 done: done.clone(),
             };
@@ -99,7 +100,17 @@ impl Engine {
         self.shared.registry.snapshot_applied(compiled.document.number);
         self.shared.registry.retire(&named(&compiled), Instant::now());
         inner.compiled = Some(compiled);
+        inner.plan = plan;
         Ok(())
+    }
+
+    /// Compiles what a snapshot says of the access log, and opens where it goes.
+    fn plan(&self, compiled: &Compiled) -> Result<Option<Arc<Plan>>, String> {
+        let Some(document) = &compiled.document.access_log else { return Ok(None) };
+        let layout = Layout::compile(document)?;
+        let target = Target::of(&document.to)?;
+        let outlet = self.shared.writer.open(target).map_err(|error| format!("access_log: {error}"))?;
+        Ok(Some(Arc::new(Plan::new(layout, outlet, document.sample))))
     }
 
     fn start_thread(&self, index: usize) -> io::Result<Handle> {
@@ -184,14 +195,15 @@ impl Machine for Engine {
 
     fn apply(&self, document: Document) -> Result<(), String> {
         let mut inner = self.inner();
-        let target = document.access_log.as_ref().map(|log| Target::of(&log.to));
         let sets = std::mem::take(&mut inner.sets);
         let compiled = Compiled::build_with(document, inner.compiled.as_deref(), &sets);
-        let compiled = compiled.map_err(|problems| problems.join("; ")).and_then(|compiled| {
-            self.shared.writer.access_to(target).map_err(|error| format!("access_log: {error}"))?;
-            Ok(compiled)
+        let served = compiled.map_err(|problems| problems.join("; ")).and_then(|compiled| {
+            let plan = self.plan(&compiled)?;
+            self.publish(&mut inner, Arc::new(compiled), plan)
         });
-        match compiled.and_then(|compiled| self.publish(&mut inner, Arc::new(compiled))) {
+        // Every thread has handed over what it logged before; on an error the old destination is the one that stays.
+        let settled = self.shared.writer.settle(inner.plan.as_ref().map(|plan| plan.outlet));
+        match served.and_then(|()| settled.map_err(|error| format!("access_log: {error}"))) {
             Ok(()) => {
                 if let Some(compiled) = inner.compiled.clone() {
                     let (level, format) = spoken(compiled.document.log);
@@ -213,7 +225,8 @@ impl Machine for Engine {
         let mut inner = self.inner();
         let Some(compiled) = inner.compiled.clone() else { return Err("there is no snapshot yet".into()) };
         let changed = compiled.with_endpoints(&delta)?;
-        self.publish(&mut inner, Arc::new(changed))
+        let plan = inner.plan.clone();
+        self.publish(&mut inner, Arc::new(changed), plan)
     }
 
     fn drain(&self, delay: Duration, timeout: Duration) {

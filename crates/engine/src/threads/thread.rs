@@ -29,7 +29,7 @@ use super::shared::{Shared, Whereabouts};
 use crate::accept;
 use crate::accept::crowd::Crowd;
 use crate::exchange::date::http_date;
-use crate::log::access::AccessLog;
+use crate::log::{AccessLog, Plan};
 use crate::metrics::counted::{EndpointMetrics, ListenerMetrics, RouteMetrics, ThreadMetrics};
 use crate::pool::Pool;
 use crate::pool::pipe::Pipes;
@@ -62,6 +62,8 @@ pub enum Order {
         compiled: Arc<Compiled>,
         /// The sockets that this thread accepts on; those that it had and are not among them are let go.
         sockets: Vec<Socket>,
+        /// What is logged, and where.
+        plan: Option<Arc<Plan>>,
         /// Every serving thread, for handing out.
         threads: Vec<UnboundedSender<Order>>,
         /// Where to acknowledge.
@@ -150,7 +152,7 @@ impl Thread {
             pool: RefCell::default(),
             pipes: Rc::default(),
             slow: Rc::default(),
-            log: AccessLog::new(shared.writer.clone()),
+            log: AccessLog::new(shared.writer.clone(), !seed),
             metrics: shared.registry.thread(index),
             index,
             whereabouts,
@@ -187,7 +189,8 @@ impl Thread {
     fn obey(self: &Rc<Self>, order: Order) {
         self.look_at_clock();
         match order {
-            Order::Serve { compiled, sockets, threads, done } => {
+            Order::Serve { compiled, sockets, plan, threads, done } => {
+                self.log.follow(plan);
                 self.threads.borrow_mut().0 = threads;
                 self.serve(compiled, sockets);
                 // The control thread may have given up waiting; then nobody listens.

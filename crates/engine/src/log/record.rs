@@ -1,0 +1,120 @@
+//! What is logged of one exchange.
+
+use tidegate_core::failure::Failure;
+use tidegate_core::head::Version;
+
+use super::fields::Field;
+
+/// What is logged of one exchange; `Field` says what each means. An empty string is nothing to say.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// Wall clock at the end of the exchange, in nanoseconds since 1970.
+    pub time_unix_ns: u64,
+    /// Who asked.
+    pub client: &'a str,
+    /// Who connected; empty for a Unix socket.
+    pub peer: &'a str,
+    /// The listener's name.
+    pub listener: &'a str,
+    /// The route's name.
+    pub route: &'a str,
+    /// The upstream's name.
+    pub upstream: &'a str,
+    /// The endpoint's address.
+    pub endpoint: &'a str,
+    /// The method as it was sent.
+    pub method: &'a [u8],
+    /// The host as it was sent.
+    pub host: &'a [u8],
+    /// The whole request target as it was sent.
+    pub path: &'a [u8],
+    /// The request's version.
+    pub version: Version,
+    /// The status that the client got; 0 where it got none.
+    pub status: u16,
+    /// Bytes received from the client.
+    pub bytes_in: u64,
+    /// Bytes sent to the client.
+    pub bytes_out: u64,
+    /// The whole exchange, in nanoseconds.
+    pub duration_ns: u64,
+    /// Until the endpoint's first byte, in nanoseconds.
+    pub upstream_ns: Option<u64>,
+    /// Endpoints and connections tried.
+    pub attempts: u8,
+    /// Whether the endpoint's connection came from the pool.
+    pub reused: bool,
+    /// The request's id.
+    pub request_id: &'a [u8],
+    /// The field `User-Agent`.
+    pub user_agent: &'a [u8],
+    /// The field `Referer`.
+    pub referer: &'a [u8],
+    /// Why it failed, if it did.
+    pub failure: Option<&'a Failure>,
+}
+
+/// What a record says of one field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Value<'a> {
+    /// There is nothing to say.
+    Nothing,
+    /// What came, or a word of ours.
+    Text(&'a [u8]),
+    /// A whole number.
+    Number(u64),
+    /// Nanoseconds, read in seconds.
+    Seconds(u64),
+    /// Nanoseconds since 1970, as RFC 3339 has them.
+    Time(u64),
+    /// Nanoseconds since 1970, as the common log format has them.
+    TimeCommon(u64),
+    /// Yes or no.
+    Flag(bool),
+}
+
+impl<'a> Record<'a> {
+    /// What it says of `field`.
+    pub(super) fn value(&self, field: Field) -> Value<'a> {
+        match field {
+            Field::Time => Value::Time(self.time_unix_ns),
+            Field::TimeUnix => Value::Seconds(self.time_unix_ns),
+            Field::TimeCommon => Value::TimeCommon(self.time_unix_ns),
+            Field::RequestId => known(self.request_id),
+            Field::Client => Value::Text(self.client.as_bytes()),
+            Field::Peer => known(self.peer.as_bytes()),
+            Field::Listener => Value::Text(self.listener.as_bytes()),
+            Field::Route => known(self.route.as_bytes()),
+            Field::Upstream => known(self.upstream.as_bytes()),
+            Field::Endpoint => known(self.endpoint.as_bytes()),
+            Field::Method => Value::Text(self.method),
+            Field::Host => known(self.host),
+            Field::Path => Value::Text(self.path),
+            Field::Version => match self.version {
+                Version::Http10 => Value::Text(b"1.0"),
+                Version::Http11 => Value::Text(b"1.1"),
+            },
+            Field::Status => Value::Number(self.status.into()),
+            Field::BytesIn => Value::Number(self.bytes_in),
+            Field::BytesOut => Value::Number(self.bytes_out),
+            Field::Duration => Value::Seconds(self.duration_ns),
+            Field::FirstByte => self.upstream_ns.map_or(Value::Nothing, Value::Seconds),
+            Field::Attempts if self.attempts > 0 => Value::Number(self.attempts.into()),
+            Field::Reused if self.attempts > 0 => Value::Flag(self.reused),
+            Field::Attempts | Field::Reused => Value::Nothing,
+            Field::UserAgent => known(self.user_agent),
+            Field::Referer => known(self.referer),
+            Field::Failure => self.failed(|failure| failure.kind.name()),
+            Field::Stage => self.failed(|failure| failure.stage.name()),
+            Field::Reason => self.failed(|failure| &failure.reason),
+        }
+    }
+
+    fn failed(&self, says: impl FnOnce(&'a Failure) -> &'a str) -> Value<'a> {
+        self.failure.map_or(Value::Nothing, |failure| Value::Text(says(failure).as_bytes()))
+    }
+}
+
+fn known(text: &[u8]) -> Value<'_> {
+    if text.is_empty() { Value::Nothing } else { Value::Text(text) }
+}
