@@ -83,7 +83,7 @@ def _scalar(value: Any) -> str:
     if isinstance(value, Secret):
         return f"!secret {json.dumps(f'{value.kind}:{value.name}').replace('${', '$${')}"
     if isinstance(value, int | float):
-        return str(value)
+        return str(int(value) if isinstance(value, float) and value.is_integer() else value)
     text = str(value)
     if _BARE.fullmatch(text) and text.lower() not in _NOT_TEXT:
         return text
