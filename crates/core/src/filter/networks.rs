@@ -22,6 +22,8 @@ impl Networks {
         }
         networks.v4 = joined(networks.v4, |end| end.checked_add(1));
         networks.v6 = joined(networks.v6, |end| end.checked_add(1));
+        networks.v4.shrink_to_fit();
+        networks.v6.shrink_to_fit();
         Ok(networks)
     }
 
@@ -50,6 +52,11 @@ impl Networks {
                 self.v6.push((start, start | !mask));
             }
         }
+    }
+
+    /// How much memory they take.
+    pub fn bytes(&self) -> usize {
+        self.v4.capacity() * size_of::<(u32, u32)>() + self.v6.capacity() * size_of::<(u128, u128)>()
     }
 
     /// Whether there is none.

@@ -68,6 +68,7 @@ impl Node {
             document::Rule::Texts { left, is, right } => match (text(left)?, is, text(right)?) {
                 (left, Comparison::Equal, Text::Literal(right)) => Self::Is(left, right),
                 (Text::Literal(left), Comparison::Equal, right) => Self::Is(right, left),
+                (left, Comparison::Unequal, Text::Literal(right)) => Self::Not(Box::new(Self::Is(left, right))),
                 (left, is, right) => Self::Texts(left, *is, right),
             },
             document::Rule::Numbers { left, is, right } => Self::Numbers(*left, *is, *right),

@@ -72,16 +72,26 @@ impl Repeated {
                 fields.try_for_each(|field| take(Cow::Borrowed(field.value.of(bytes))))
             }
             Self::Header(name) => {
-                let is_it = |of: &[u8]| of.len() == name.len() && of.eq_ignore_ascii_case(name);
-                let mut fields = head.fields.iter().filter(|field| is_it(field.name.of(bytes)));
-                fields.try_for_each(|field| take(Cow::Borrowed(field.value.of(bytes))))
+                for field in &head.fields {
+                    let is_near = field.known == Known::Other && field.name.len() == name.len();
+                    if is_near && is_same(field.name.of(bytes), name) {
+                        take(Cow::Borrowed(field.value.of(bytes)))?;
+                    }
+                }
+                ControlFlow::Continue(())
             }
             Self::Cookie(name) => {
                 let mut lines = head.fields.iter().filter(|field| field.known == Known::Cookie);
                 lines.try_for_each(|line| {
-                    let pairs = line.value.of(bytes).split(|byte| *byte == b';');
-                    let mut found = pairs.filter_map(|pair| value_of(pair.trim_ascii(), name));
-                    found.try_for_each(|value| take(Cow::Borrowed(value.trim_ascii_start())))
+                    let mut rest = line.value.of(bytes);
+                    while !rest.is_empty() {
+                        let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
+                        if let Some(value) = value_of(rest.get(..end).unwrap_or_default(), name) {
+                            take(Cow::Borrowed(value))?;
+                        }
+                        rest = rest.get(end + 1..).unwrap_or_default();
+                    }
+                    ControlFlow::Continue(())
                 })
             }
             Self::Query(name) => {
@@ -95,11 +105,18 @@ impl Repeated {
     }
 }
 
+/// Whether a name, as long as `lower`, is `lower` in any case. Names of one length mostly differ in their last letter.
+#[inline]
+fn is_same(name: &[u8], lower: &[u8]) -> bool {
+    let last = name.last().map(u8::to_ascii_lowercase);
+    last.as_ref() == lower.last() && name.eq_ignore_ascii_case(lower)
+}
+
 /// The value of a cookie's pair; a name is told apart by case, as browsers do (RFC 6265, section 5.3). A pair without
 /// `=` has no name. Nothing is unquoted or decoded: a cookie is what its maker set.
 fn value_of<'a>(pair: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let at = memchr::memchr(b'=', pair)?;
-    (pair.get(..at)?.trim_ascii_end() == name).then(|| pair.get(at + 1..)).flatten()
+    let behind = pair.trim_ascii_start().strip_prefix(name)?.trim_ascii_start();
+    behind.strip_prefix(b"=").map(<[u8]>::trim_ascii)
 }
 
 /// A term's name and value; a term without `=` is a name with an empty value.

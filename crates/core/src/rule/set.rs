@@ -90,6 +90,14 @@ impl Set {
         }
     }
 
+    /// How much memory it takes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Networks(networks) => networks.bytes(),
+            Self::Texts(texts) => texts.bytes(),
+        }
+    }
+
     /// Whether it has a network with this address.
     pub fn has_address(&self, address: IpAddr) -> bool {
         match self {

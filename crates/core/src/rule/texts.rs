@@ -51,6 +51,11 @@ impl Texts {
         self.count
     }
 
+    /// How much memory they take.
+    pub fn bytes(&self) -> usize {
+        self.lines.len() + self.places.len() * size_of::<u32>()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.count == 0
