@@ -2,9 +2,10 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tidegate.config.expression.vocabulary import FAMILIES, METHODS, WORDS
 from tidegate.config.schema import schema
 
 HOUSE = Path(__file__).parent.parent
@@ -15,7 +16,43 @@ def make_schema() -> str:
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-GENERATED: dict[str, Callable[[], str]] = {"docs/tidegate.schema.json": make_schema}
+def make_expressions() -> str:
+    """The page about expressions: written by hand but for its tables, which are made of the vocabulary."""
+    tables = {
+        "words": table(
+            ("word", "gives", "means", "as"),
+            [
+                (f"`{name}`", word.kind.value, word.means + (OF_ANSWER if word.of_answer else ""), f"`{word.example}`")
+                for name, word in WORDS.items()
+            ],
+        ),
+        "families": table(("word", "means"), [(f"`{family.example}`", family.means) for family in FAMILIES.values()]),
+        "methods": table(
+            ("method", "means"),
+            [(f"`.{name}({'' if name == 'lower' else '…'})`", means) for name, means in METHODS.items()],
+        ),
+    }
+    text = (HOUSE / "docs/expressions.md").read_text()
+    for name, made in tables.items():
+        begin = f"<!-- {name}: made by tools/documents.py -->\n"
+        before, rest = text.split(begin)
+        text = f"{before}{begin}{made}<!-- end -->{rest.split('<!-- end -->', 1)[1]}"
+    return text
+
+
+OF_ANSWER = " Only in the access log."
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "docs/tidegate.schema.json": make_schema,
+    "docs/expressions.md": make_expressions,
+}
 """Each generated file, and what makes its text."""
 
 

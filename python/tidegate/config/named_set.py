@@ -82,5 +82,7 @@ class NamedSet(Model):
     def _of_values(values: tuple[str, ...]) -> str:
         for index, value in enumerate(values):
             if not value or value != value.strip() or "\n" in value or "\r" in value:
-                raise refused("must be a text without line ends, and without blanks around it", at=("values", index))
+                raise refused(
+                    "an entry is a text without line ends, and without blanks around it", at=("values", index)
+                )
         return "\n".join(values)

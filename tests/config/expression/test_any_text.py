@@ -1,0 +1,56 @@
+"""Whatever is written as an expression becomes one that the core takes, or a flaw with a place inside the text."""
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic_core import PydanticCustomError
+
+from tidegate._engine import fill_template, rule_holds
+from tidegate.config.expression import ExchangeExpression, ExchangeTemplate
+
+HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+SOUP = """
+request. client. response. headers cookies query method path ip port status listener failure sets ["a"] [1] .all
+.lower() .matches("^a") .startswith( ( ) [ ] , == != < in not_in not and or + - "a" 'b' 1 0.5 True None {{ }} { }
+lambda: # \\ f"{x}" é *a **b := if else @ ~
+"""
+tokens = st.sampled_from([*SOUP.split(), "\n"])
+texts = st.text(max_size=40) | st.lists(tokens, max_size=12).map(
+    lambda each: " ".join(each).replace("not_in", "not in").replace(". ", ".").replace(" [", "[")
+)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(texts)
+def test_any_text_is_an_expression_or_a_flaw(text: str) -> None:
+    try:
+        written = ExchangeExpression.read(text)
+    except PydanticCustomError as error:
+        told_inside(error, text)
+    else:
+        rule = json.dumps(written.compiled)
+        networks = {use.name: "10.0.0.0/8" for use in written.uses if use.for_address}
+        others = {use.name: "x" for use in written.uses if not use.for_address}
+        if not networks.keys() & others.keys():
+            assert rule_holds(rule, HEAD, "10.1.2.3:5", networks | others) in (True, False)
+
+
+@settings(max_examples=500, deadline=None)
+@given(texts)
+def test_any_text_is_a_template_or_a_flaw(text: str) -> None:
+    try:
+        written = ExchangeTemplate.read(text)
+    except PydanticCustomError as error:
+        told_inside(error, text)
+    else:
+        assert isinstance(fill_template(json.dumps(written.compiled), "text", HEAD, "10.1.2.3:5"), bytes)
+
+
+def told_inside(error: PydanticCustomError, text: str) -> None:
+    """Hold a flaw to a place in the text, or just behind it."""
+    context = error.context
+    assert context is not None and context["says"]
+    start, width = context["span"]
+    assert 0 <= start <= len(text) and width >= 0 and start + width <= len(text) + 1
