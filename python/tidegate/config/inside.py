@@ -78,9 +78,9 @@ def _pass_blanks(lines: Sequence[str], at: Place) -> Place:
 
 def _covered(lines: Sequence[str], places: Sequence[Place], start: int, width: int) -> tuple[int, int, int]:
     first = places[min(start, len(places) - 1)]
-    if start < len(places) - 1:  # a blank that stands for a folded line lies before the next letter
+    if start < len(places) - 2:  # a blank that stands for a folded line lies before the next letter
         line, column = first
-        if column >= len(lines[line]) and start + 1 < len(places) and places[start + 1][0] != line:
+        if column >= len(lines[line]) and places[start + 1][0] != line:
             first = places[start + 1]
     last = places[max(0, min(start + width - 1, len(places) - 1))]
     behind = last[1] + 1 if last[0] == first[0] else len(lines[first[0]].rstrip())
