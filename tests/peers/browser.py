@@ -39,6 +39,7 @@ class Browser:
     def __init__(self, folder: Path, *, width: int = 1200, height: int = 900) -> None:
         root = ["--no-sandbox"] if os.geteuid() == 0 else []  # as root it has none
         size = f"--window-size={width},{height}"
+        self.url = "about:blank"
         self.complaints: list[str] = []
         self._numbers = itertools.count(1)
         self._session = ""
@@ -80,6 +81,7 @@ class Browser:
 
     def open(self, url: str) -> None:
         """Go to a page."""
+        self.url = url
         assert "errorText" not in self.call("Page.navigate", url=url)
         self.wait_for("document.readyState === 'complete'")
 

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,10 @@ def test_a_backend_is_stopped_and_started_and_no_request_fails(browser: Browser,
     browser.wait_for(f"{share('gull')} === 0 && {state('gull')} === 'stopped, passed over'")
     browser.wait_for(f"{share('tern')} > 40 && {share('heron')} > 40")
     assert "You stopped gull" in browser.ask(LINES)
-    assert "tidegate passes gull over for 10 s: it could not be connected to." in browser.ask(LINES)
+    assert (
+        "tidegate passes gull over for 10 s: it could not be connected to. Its requests go to the others."
+        in browser.ask(LINES)
+    )
     assert browser.ask(FAILED) == "0"
     picture = browser.picture(width=1100, height=960)
     (tmp_path / "page.png").write_bytes(picture)
@@ -108,9 +112,10 @@ def test_what_fails_is_told_with_the_reason_that_the_proxy_gives(browser: Browse
     all_share(browser)
     for name in NAMES:
         browser.click(f"[data-backend={name}] button")
-        browser.wait_for(f"{state(name)}.startsWith('stopped')")
+        browser.wait_for(f"{state(name)} === 'stopped, passed over'")
     browser.wait_for(f"{FAILED} !== '0'")
     browser.wait_for(f"{LINES}.includes('502 Bad Gateway, Proxy-Status: tidegate; error=')")
+    assert browser.ask(LINES).count("go to the others") == len(NAMES) - 1
     assert browser.complaints == []
 
 
@@ -151,6 +156,31 @@ def test_every_text_can_be_read_in_light_and_dark(browser: Browser) -> None:
         brightness[scheme] = sum(map(int, re.findall(r"\d+", colour)))
         assert browser.ask(FAINT % LEAST_CONTRAST) == []
     assert brightness["dark"] < 200 < 600 < brightness["light"]
+
+
+def test_figures_that_stand_still_are_not_called_live(browser: Browser) -> None:
+    live = "document.querySelector('#live').textContent"
+    browser.wait_for(f"{live} === 'live'")
+    visitors = one_that_runs("tidegate.demo.visitors", browser.url.split("/")[2])
+    os.kill(visitors, signal.SIGSTOP)
+    browser.wait_for(f"{live} === 'no news: the figures are old'")
+    os.kill(visitors, signal.SIGCONT)
+    browser.wait_for(f"{live} === 'live'")
+
+
+def one_that_runs(*words: str) -> int:
+    """The process whose command line has all these words."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            if set(words) <= set(path.read_text().split("\0")):
+                return int(path.parent.name)
+    raise AssertionError(f"nobody runs {words}")
+
+
+def test_it_fits_a_narrow_screen(browser: Browser) -> None:
+    browser.picture(width=390, height=800)
+    browser.wait_for("innerWidth === 390")
+    assert browser.ask("document.documentElement.scrollWidth") == 390
 
 
 def test_the_page_says_that_the_demo_has_ended(browser: Browser, demo: Process) -> None:

@@ -47,7 +47,9 @@ class Watcher:
         if self.standings[name] != "in":
             if name not in self._passed_over:
                 self._passed_over.add(name)
-                self._say(f"tidegate passes {name} over for 10 s: {reason}. Its requests went to another.", "saw")
+                others = any(each.pid is not None for other, each in self._backends.items() if other != name)
+                went = " Its requests go to the others." if others else ""
+                self._say(f"tidegate passes {name} over for 10 s: {reason}.{went}", "saw")
         elif name in self._passed_over and self._backends[name].pid is not None:
             self._passed_over.discard(name)
             self._say(f"tidegate chooses {name} again.", "saw")
