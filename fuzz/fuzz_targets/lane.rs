@@ -43,6 +43,19 @@ const SETTINGS: &[&str] = &[
     "route host b",
 ];
 
+/// Chosen by the last byte.
+const FILTERS: &[&str] = &[
+    r#"route request_headers {"set": [["X-A", "{request.path}"]], "append": [["via", "1.1 b"], ["accept", "c"]]}"#,
+    r#"route response_headers {"set": [["X-A", "{request.uri}"]], "remove": ["via", "date", "content-type", "link"]}"#,
+    r#"route rewrite {"regex": {"pattern": "(.)", "with": "/.$1"}, "host": "b", "query": "{request.query}"}"#,
+    r#"route rewrite {"path": "/{request.path}/{client.ip}"}"#,
+    r#"route error_pages [{"statuses": [[400, 599]], "kinds": [], "endpoints": true, "content_type": "text/html",
+        "body": "<p>{failure}", "send": null}]"#,
+    "route body_limit 7",
+    r#"route deny ["192.0.2.1"]"#,
+    r#"route request_id {"field": "X-Id"}"#,
+];
+
 const REQUESTS: &[&str] = &[
     "GET / HTTP/1.1\r\nhost: a\r\n\r\n",
     "HEAD / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n",
@@ -65,6 +78,7 @@ const ANSWERS: &[&str] = &[
     "HTTP/1.1 200 OK\r\n\r\nhello",
     "HTTP/1.0 200 OK\r\nconnection: keep-alive\r\ncontent-length: 0\r\n\r\n",
     "HTTP/1.1 204 No Content\r\n\r\n",
+    "HTTP/1.1 404 Not Found\r\ncontent-length: 5\r\n\r\nhello",
     "HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\nconnection: close\r\n\r\n",
     "HTTP/1.1 100 Continue\r\n\r\n",
     "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n",
@@ -88,11 +102,17 @@ fuzz_target!(|input: &[u8]| {
 
 /// A script that the bytes stand for; each takes one byte for what happens, and what that needs.
 fn guess(input: &[u8]) -> Option<(Script, &[u8])> {
-    let (&first, mut rest) = input.split_first()?;
+    let (&first, rest) = input.split_first()?;
+    let (&last, mut rest) = rest.split_last().unwrap_or((&0, rest));
     let mut script = Script::read("").ok()?;
     script.is_guessed = true;
     for (at, line) in SETTINGS.iter().enumerate() {
         if first >> at & 1 == 1 {
+            script.setting.take(line).ok()?;
+        }
+    }
+    for (at, line) in FILTERS.iter().enumerate() {
+        if last >> at & 1 == 1 {
             script.setting.take(line).ok()?;
         }
     }

@@ -5,8 +5,11 @@ from pathlib import Path
 
 from tidegate.config.filters.fields import FIXED
 from tidegate.config.filters.filter import SEVERAL, Filter
+from tidegate.config.load import load_text
 
-CORE = Path(__file__).parents[2] / "crates/core/src/filter"
+HOUSE = Path(__file__).parents[2]
+CORE = HOUSE / "crates/core/src/filter"
+PAGE = HOUSE / "docs/filters.md"
 
 
 def listed(file: str, name: str) -> list[str]:
@@ -23,3 +26,18 @@ def test_filters_stand_in_the_order_in_which_the_core_runs_them() -> None:
 
 def test_both_languages_refuse_to_write_the_same_fields() -> None:
     assert list(FIXED) == listed("headers.rs", "FIXED")
+
+
+def test_the_page_tells_the_order_and_its_example_is_right(tmp_path: Path) -> None:
+    page = PAGE.read_text()
+    rows = re.findall(r"^\| [0-9]+ \| (.*?) \|", page, re.MULTILINE)
+    assert [name for row in rows for name in re.findall("`(.*?)`", row)] == list(Filter.model_fields)
+    example = re.search(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    assert example is not None
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages/broken.html").write_text("<p>")
+    rest = 'listeners: {web: {bind: ":80"}}\nupstreams: {api: {endpoints: ["127.0.0.1:1"]}}\n'
+    loaded = load_text(example[1] + rest, folder=tmp_path)
+    assert loaded.problems == ()
+    assert loaded.config is not None
+    assert len(loaded.config.routes[0].filters) == 6

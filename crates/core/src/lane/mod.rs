@@ -26,6 +26,8 @@ mod step; // the machine itself: events in, acts out
 
 #[cfg(test)]
 mod tests; // what a lane costs that waits
+#[cfg(test)]
+mod edit_tests; // what filters can not do to a message
 
 pub use exchange::Exchange;
 pub use serving::{Chosen, Serving};

@@ -39,7 +39,7 @@ fn a_lane_that_waits_owns_neither_a_buffer_nor_an_exchange() {
     assert_eq!(lane.input.capacity(), 0);
 }
 
-fn turn<'a>(dice: &'a mut Dice, shelf: &'a mut Shelf, serving: &'a Rc<Serving>) -> Turn<'a> {
+pub(super) fn turn<'a>(dice: &'a mut Dice, shelf: &'a mut Shelf, serving: &'a Rc<Serving>) -> Turn<'a> {
     Turn {
         now: Moment::default(),
         date: b"Sun, 06 Nov 1994 08:49:37 GMT",
@@ -54,9 +54,13 @@ fn turn<'a>(dice: &'a mut Dice, shelf: &'a mut Shelf, serving: &'a Rc<Serving>) 
     }
 }
 
-/// One listener, and one route that answers without an endpoint.
 fn compiled() -> Compiled {
-    let document = json!({
+    Compiled::build(serde_json::from_value(document()).unwrap(), None).unwrap()
+}
+
+/// One listener, and one route that answers without an endpoint.
+pub(super) fn document() -> serde_json::Value {
+    json!({
         "format": 1, "number": 1, "source": "test", "since": 0.0, "threads": 1, "connections": 0,
         "access_log": null, "log": {"level": "info", "format": "text"},
         "listeners": [{
@@ -75,6 +79,5 @@ fn compiled() -> Compiled {
             "to": {"respond": {"status": 200, "body": ""}},
         }],
         "upstreams": [],
-    });
-    Compiled::build(serde_json::from_value(document).unwrap(), None).unwrap()
+    })
 }

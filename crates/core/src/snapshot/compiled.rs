@@ -167,27 +167,29 @@ impl Compiled {
         }
         let sets = gather_sets(&document, previous, fresh, &mut problems);
         let listeners = compile_listeners(&document, &mut problems);
+        let same = previous
+            .filter(|old| old.document.routes == document.routes && old.document.sets == document.sets)
+            .filter(|old| old.listeners.len() == listeners.len());
         let mut routes = Vec::with_capacity(document.routes.len());
-        for route in &document.routes {
+        for (at, route) in document.routes.iter().enumerate() {
             if let document::Target::Upstream(index) = route.to
                 && index >= document.upstreams.len()
             {
                 problems.push(format!("route {}: there is no upstream number {index}", route.name));
+            }
+            // A new address of an endpoint comes often, and must not compile a thousand regexes anew.
+            if let Some(same) = same.and_then(|old| old.routes.get(at)) {
+                routes.push(Arc::clone(same));
+                continue;
             }
             match Filters::build(&route.filters) {
                 Ok(filters) => routes.push(Arc::new(Route::new(route, filters))),
                 Err(says) => problems.push(format!("{}: route {}: {says}", route.place, route.name)),
             }
         }
-        let table = match previous {
-            Some(old)
-                if old.document.routes == document.routes
-                    && old.document.sets == document.sets
-                    && old.listeners.len() == listeners.len() =>
-            {
-                Some(Arc::clone(&old.table))
-            }
-            _ => match Table::build(&document.routes, document.listeners.len()) {
+        let table = match same {
+            Some(old) => Some(Arc::clone(&old.table)),
+            None => match Table::build(&document.routes, document.listeners.len()) {
                 Ok(table) => Some(Arc::new(table)),
                 Err(says) => {
                     problems.extend(says);
