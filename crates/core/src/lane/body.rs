@@ -269,6 +269,24 @@ impl Body {
         Ok(())
     }
 
+    /// Takes those trailers out of `out` whose names `drops` holds for; called when the body has just become whole, and
+    /// nothing of its end is written.
+    pub fn drop_trailers(&self, out: &mut Out, drops: impl Fn(&[u8]) -> bool) {
+        let (Coming::Chunked(reader), Framing::Chunked) = (&self.coming, self.framing) else { return };
+        let trailers = reader.trailers();
+        let Some(start) = out.bytes.len().checked_sub(trailers.len() + b"\r\n".len()) else { return };
+        if trailers.is_empty() || out.bytes.get(start..start + trailers.len()) != Some(trailers) {
+            return;
+        }
+        out.bytes.truncate(start);
+        for line in trailers.split_inclusive(|byte| *byte == b'\n') {
+            if !drops(line.split(|byte| *byte == b':').next().unwrap_or_default()) {
+                out.bytes.extend_from_slice(line);
+            }
+        }
+        out.bytes.extend_from_slice(b"\r\n");
+    }
+
     /// The connection it came on has ended: says whether that is this body's end.
     pub fn close(&mut self, out: &mut Out) -> bool {
         if self.ends_with_connection() && !self.done {

@@ -214,6 +214,30 @@ impl Exchange {
         self.serving.as_ref()?.compiled.route(self.route?)?.filters.as_deref()
     }
 
+    /// The request's body is whole: a field that a filter replaces does not come behind it either.
+    pub(super) fn edit_trailers(&mut self) {
+        if self.filters().is_none() {
+            return;
+        }
+        let mut up = mem::take(&mut self.up);
+        if let Some(filters) = self.filters() {
+            self.upload.drop_trailers(&mut up, |name| filters.replace(name));
+        }
+        self.up = up;
+    }
+
+    /// The same for the answer.
+    pub(super) fn edit_answer_trailers(&mut self) {
+        if self.filters().is_none() {
+            return;
+        }
+        let mut down = mem::take(&mut self.down);
+        if let Some(edits) = self.filters().and_then(|filters| filters.response_headers.as_ref()) {
+            self.download.drop_trailers(&mut down, |name| edits.replaces(name));
+        }
+        self.down = down;
+    }
+
     /// The request as expressions see it.
     pub(super) fn subject<'a>(&'a self, peer: &'a Peer) -> Option<Subject<'a>> {
         let listener = self.serving.as_ref()?.compiled.listeners.get(self.listener)?;

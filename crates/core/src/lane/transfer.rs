@@ -76,6 +76,7 @@ impl Lane {
         if exchange.answering == Answering::Whole {
             return Ok(());
         }
+        let was_done = exchange.upload.is_done();
         match exchange.link {
             Link::Gathering => {
                 let most = exchange.buffered.map_or(GATHERED, |_| usize::MAX);
@@ -89,6 +90,9 @@ impl Lane {
                 exchange.upload.advance(&mut self.input, &mut exchange.up, &listener.chunks, Appetite::STREAM)?;
             }
             Link::Open | Link::None | Link::Wanted | Link::Leasing | Link::Ended => {}
+        }
+        if exchange.upload.is_done() && !was_done {
+            exchange.edit_trailers();
         }
         let taken = exchange.upload.taken();
         let of_listener = Some(listener.body_bytes).filter(|most| *most > 0);
@@ -117,6 +121,7 @@ impl Lane {
                 exchange.download.close(&mut exchange.down);
             }
             if exchange.download.is_done() {
+                exchange.edit_answer_trailers();
                 exchange.answering = Answering::Whole;
                 return Ok(None);
             }
