@@ -17,7 +17,7 @@ const LIMITS: HeadLimits = HeadLimits { bytes: 65_536, fields: 128, line: 16_384
 const STANDS: [Stand; 7] =
     [Stand::HeaderValue, Stand::Path, Stand::Query, Stand::Uri, Stand::Text, Stand::Html, Stand::Json];
 
-/// The first line is the expression, a rule or a template; what follows is the request.
+// The first line is the expression, a rule or a template; what follows is the request.
 fuzz_target!(|input: &[u8]| {
     let at = memchr::memchr(b'\n', input).unwrap_or(input.len());
     let (written, request) = (input.get(..at).unwrap_or_default(), input.get(at + 1..).unwrap_or_default());

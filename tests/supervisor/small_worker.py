@@ -26,6 +26,7 @@ class SmallWorker:
         self.generation = 0
         self.deltas: list[dict[str, Any]] = []
         self.secrets: list[str] = []
+        self.sets: list[str] = []
 
     def serve(self) -> None:
         """Serve supervisors, one after the other."""
@@ -69,6 +70,8 @@ class SmallWorker:
                 send(sock, {"kind": "sockets", "sockets": named}, [each.fileno() for _, each in self.sockets.values()])
             case "secrets":
                 self.secrets = sorted(asked["secrets"])
+            case "sets":
+                self.sets += asked["sets"].values()
             case "snapshot":
                 document = asked["snapshot"]
                 if any(route["name"] == "refused" for route in document["routes"]):
@@ -86,8 +89,8 @@ class SmallWorker:
             case "endpoints":
                 self.deltas.append({key: asked[key] for key in ("upstream", "entry", "addresses")})
             case "status":
-                status = {"connections": 0, "deltas": self.deltas, "secrets": self.secrets, "document": self.snapshot}
-                return {"status": status}
+                told = {"deltas": self.deltas, "secrets": self.secrets, "sets": self.sets}
+                return {"status": {"connections": 0, "document": self.snapshot, **told}}
             case "drain":
                 if asked["timeout_ms"] < 25_000:
                     send(sock, {"kind": "answer", "id": asked["id"], "ok": True})

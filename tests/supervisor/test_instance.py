@@ -286,3 +286,26 @@ def test_a_socket_of_the_service_manager_is_served(small: Make, name: str) -> No
     instance.addresses = {"web": f"127.0.0.1:{port}"}
     assert f"web=127.0.0.1:{port} " in line
     assert instance.get() == instance.worker
+
+
+def test_a_set_goes_to_the_worker_once_and_again_to_the_next_one(small: Make) -> None:
+    instance = small()
+    lists = instance.folder / "office.txt"
+    lists.write_text("# Berlin\n10.0.0.0/8\n")
+    sets = {"office": {"file": str(lists)}, "same": {"values": ["10.0.0.0/8"]}}
+    instance.write(sets=sets).start()
+    assert instance.status()["sets"] == ["10.0.0.0/8"]
+    instance.write(sets=sets, threads=2)
+    assert instance.call("reload").returncode == 0
+    assert instance.status()["sets"] == ["10.0.0.0/8"]  # it has that one
+    lists.write_text("192.0.2.0/24\n")
+    assert instance.call("reload").returncode == 0
+    assert instance.status()["sets"] == ["10.0.0.0/8", "192.0.2.0/24"]
+    lists.unlink()  # what is served does not need it
+    killed = instance.worker
+    os.kill(killed, signal.SIGKILL)
+    instance.wait_for(rf"the worker with pid (?!{killed})\d+ serves snapshot 3")
+    assert instance.status()["sets"] == ["192.0.2.0/24", "10.0.0.0/8"]
+    assert "192.0.2.0" not in (instance.state / "snapshot.json").read_text()
+    assert instance.call("reload").returncode == 1
+    assert instance.status()["snapshot"]["number"] == 3

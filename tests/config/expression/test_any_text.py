@@ -48,6 +48,21 @@ def test_any_text_is_a_template_or_a_flaw(text: str) -> None:
         assert isinstance(fill_template(json.dumps(written.compiled), "text", HEAD, "10.1.2.3:5"), bytes)
 
 
+def test_the_deepest_expression_is_taken_by_the_decoder_of_snapshots() -> None:
+    text = "True"
+    for level in range(30):
+        text = f"({text} and True)" if level % 2 else f"({text} or False)"
+    compiled = ExchangeExpression.read(text).compiled
+    assert rule_holds(json.dumps(compiled), HEAD, "10.1.2.3:5", {})
+    assert max_depth(compiled) < 90  # the decoder takes 127, and a frame puts it some ten levels deep
+
+
+def max_depth(data: object) -> int:
+    """Count how deep lists and objects stand inside each other."""
+    inner = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    return 1 + max((max_depth(each) for each in inner), default=0) if isinstance(data, dict | list) else 0
+
+
 def told_inside(error: PydanticCustomError, text: str) -> None:
     """Hold a flaw to a place in the text, or just behind it."""
     context = error.context

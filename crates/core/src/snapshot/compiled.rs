@@ -372,3 +372,7 @@ fn compile_upstream(upstream: &document::Upstream, old: Option<&Arc<Upstream>>, 
         proxy_protocol: upstream.proxy_protocol,
     })
 }
+
+#[cfg(test)]
+#[path = "compiled_tests.rs"]
+mod tests; // what a new snapshot takes over

@@ -1,7 +1,9 @@
 """The types of fields that hold an expression: what a person wrote, and what the core reads."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -14,6 +16,8 @@ from tidegate.config.expression.condition import condition
 from tidegate.config.expression.flaw import Flaw
 from tidegate.config.expression.value import Reader, SetUse
 from tidegate.config.scalar import show
+
+Compile = Callable[[str], tuple[Any, list[SetUse]]]
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,11 @@ class Written:
         if not isinstance(given, str):
             hint = "quote it" if isinstance(given, bool | int | float) else ""
             raise refused(f"must be {cls.noun}, as `{cls.example}`, not {show(given)}", hint)
-        try:
-            compiled, uses = cls.compile(given)
-        except Flaw as flaw:
-            raise refused(flaw.says, flaw.hint, span=(flaw.start, flaw.width)) from None
-        return cls(str(given), compiled, tuple(uses))
+        found = _compiled(cls.compile, str(given))
+        if isinstance(found, Flaw):
+            raise refused(found.says, found.hint, span=(found.start, found.width))
+        compiled, uses = found
+        return cls(str(given), compiled, uses)
 
     def __str__(self) -> str:
         return self.text
@@ -66,6 +70,16 @@ class Written:
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"type": "string", "examples": [cls.example]}
+
+
+@lru_cache(4_096)
+def _compiled(compiler: Compile, text: str) -> tuple[Any, tuple[SetUse, ...]] | Flaw:
+    """Compile once what stands in many routes. What comes of it is never changed."""
+    try:
+        compiled, uses = compiler(text)
+    except Flaw as flaw:
+        return flaw
+    return compiled, tuple(uses)
 
 
 class Expression(Written):

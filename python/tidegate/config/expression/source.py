@@ -2,6 +2,7 @@
 
 import ast
 import io
+import re
 import tokenize
 import warnings
 
@@ -12,6 +13,7 @@ MOST_LETTERS = 4_096
 MOST_LEVELS = 32
 """Brackets, operators and calls inside each other. The core allows 64, and the decoder of snapshots 128 of its own."""
 
+_SIGN = re.compile(r"[^\w\"']")
 _INSTEAD = {"&&": "`and`", "||": "`or`", "!": "`not`, or `!=`", "=": "`==`"}
 """What other languages write, and what is meant here."""
 
@@ -88,6 +90,8 @@ def _of_syntax(error: SyntaxError, line: str, begin: int) -> Flaw:
 
 
 def _check_depth(tree: ast.expr, bare: str, begin: int) -> None:
+    if len(_SIGN.findall(bare)) < MOST_LEVELS:
+        return  # each level takes a sign or a blank
     level: list[ast.AST] = [tree]
     for _ in range(MOST_LEVELS):
         level = [child for node in level for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]

@@ -7,6 +7,9 @@ from tidegate.config.expression.flaw import Flaw
 
 def parts(text: str) -> Iterator[tuple[int, str, bool]]:
     """Give each part with where it starts, and whether it is a hole. Raises `Flaw`."""
+    if "{" not in text and "}" not in text:
+        yield from [(0, text, False)] if text else []
+        return
     literal: list[str] = []
     at = 0
     while at < len(text):

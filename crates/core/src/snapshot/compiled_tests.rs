@@ -1,0 +1,35 @@
+//! What a new snapshot takes over from the one before.
+
+use serde_json::json;
+
+use super::*;
+
+fn document(sets: &[(&str, &str)]) -> Document {
+    let sets: Vec<_> = sets.iter().map(|(name, digest)| json!({"name": name, "digest": digest})).collect();
+    let document = json!({
+        "format": document::FORMAT, "number": 1, "source": "x.yaml", "since": 0.0, "threads": 1, "connections": 0,
+        "access_log": null, "log": {"level": "info", "format": "text"},
+        "listeners": [], "routes": [], "upstreams": [], "sets": sets,
+    });
+    serde_json::from_value(document).unwrap()
+}
+
+fn fresh(digest: &str, lines: &str) -> HashMap<String, Arc<Set>> {
+    HashMap::from([(digest.to_owned(), Arc::new(Set::compile(lines).unwrap()))])
+}
+
+#[test]
+fn a_set_that_has_not_changed_is_shared_with_the_snapshot_before() {
+    let first = Compiled::build_with(document(&[("office", "d1")]), None, &fresh("d1", "10.0.0.0/8")).unwrap();
+    let renamed = Compiled::build(document(&[("home", "d1"), ("same", "d1")]), Some(&first)).unwrap();
+    let (before, after) = (first.sets.get("office").unwrap(), renamed.sets.get("home").unwrap());
+    assert!(Arc::ptr_eq(&before, &after) && Arc::ptr_eq(&after, &renamed.sets.get("same").unwrap()));
+    let changed = Compiled::build_with(document(&[("home", "d2")]), Some(&renamed), &fresh("d2", "::1")).unwrap();
+    assert!(!Arc::ptr_eq(&after, &changed.sets.get("home").unwrap()));
+}
+
+#[test]
+fn a_set_whose_entries_were_not_sent_is_told() {
+    let problems = Compiled::build(document(&[("office", "d1")]), None).unwrap_err();
+    assert_eq!(problems, ["set office: what it holds was not sent"]);
+}
