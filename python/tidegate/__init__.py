@@ -1,31 +1,81 @@
 """Tidegate: a reverse proxy that Python configures and operates, and whose bytes a Rust engine moves.
 
-What stands here for other programs is loaded when it is first asked for, so that commands start quickly.
-Imports: config. Imported by: nobody.
+A configuration that is a Python file imports the models from here. What stands here is loaded when it is first asked
+for, so that commands start quickly. Imports: config. Imported by: nobody.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tidegate.config.access_log import AccessLog
+    from tidegate.config.admin import Admin
     from tidegate.config.config import Config
+    from tidegate.config.filters.filter import Filter
+    from tidegate.config.listener import Bind, Forwarded, Listener, ListenerLimits, ListenerTimeouts
     from tidegate.config.load import Loaded, load, load_text
+    from tidegate.config.match import Match, PathMatch
+    from tidegate.config.named_set import NamedSet
     from tidegate.config.problem import Problem
+    from tidegate.config.program_log import ProgramLog
+    from tidegate.config.route import Respond, Route, RouteTimeouts
+    from tidegate.config.secret import Secret
+    from tidegate.config.settings import Drain, Limits
+    from tidegate.config.upstream import Endpoint, Pool, Upstream
 
 __version__ = "0.1.0"
-__all__ = ["Config", "Loaded", "Problem", "__version__", "load", "load_text"]
+__all__ = [
+    "AccessLog",
+    "Admin",
+    "Bind",
+    "Config",
+    "Drain",
+    "Endpoint",
+    "Filter",
+    "Forwarded",
+    "Limits",
+    "Listener",
+    "ListenerLimits",
+    "ListenerTimeouts",
+    "Loaded",
+    "Match",
+    "NamedSet",
+    "PathMatch",
+    "Pool",
+    "Problem",
+    "ProgramLog",
+    "Respond",
+    "Route",
+    "RouteTimeouts",
+    "Secret",
+    "Upstream",
+    "__version__",
+    "load",
+    "load_text",
+]
 
 _HOMES = {
-    "Config": "tidegate.config.config",
-    "Loaded": "tidegate.config.load",
-    "Problem": "tidegate.config.problem",
-    "load": "tidegate.config.load",
-    "load_text": "tidegate.config.load",
+    "access_log": ("AccessLog",),
+    "admin": ("Admin",),
+    "config": ("Config",),
+    "filters.filter": ("Filter",),
+    "listener": ("Bind", "Forwarded", "Listener", "ListenerLimits", "ListenerTimeouts"),
+    "load": ("Loaded", "load", "load_text"),
+    "match": ("Match", "PathMatch"),
+    "named_set": ("NamedSet",),
+    "problem": ("Problem",),
+    "program_log": ("ProgramLog",),
+    "route": ("Respond", "Route", "RouteTimeouts"),
+    "secret": ("Secret",),
+    "settings": ("Drain", "Limits"),
+    "upstream": ("Endpoint", "Pool", "Upstream"),
 }
+"""Each file of the room `config`, with what it has for other programs."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'tidegate' has no attribute {name!r}")
-    from importlib import import_module
+    for home, names in _HOMES.items():
+        if name in names:
+            from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+            return getattr(import_module(f"tidegate.config.{home}"), name)
+    raise AttributeError(f"module 'tidegate' has no attribute {name!r}")

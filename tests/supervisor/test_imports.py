@@ -3,11 +3,14 @@
 Each test does one kind of thing to an instance whose launcher tells of every import after `ready`, and then ends it.
 """
 
+import json
 import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -121,7 +124,8 @@ def test_another_supervisor_takes_over(instance: Small, protocol: int) -> None:
     instance.start()
     reload(instance, 0)
     if protocol == 0:
-        os.kill(old, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it may have drained by now
+            os.kill(old, signal.SIGKILL)
         instance.wait_for(f"the worker with pid {old} ended")
     os.kill(instance.worker, signal.SIGKILL)
     instance.wait_for(r"the worker with pid \d+ serves")
@@ -217,3 +221,21 @@ def talk(path: Path, says: bytes) -> None:
         stranger.shutdown(socket.SHUT_WR)
         while stranger.recv(65_536):
             pass
+
+
+def test_a_configuration_in_python(instance: Small) -> None:
+    with TemporaryDirectory() as name:  # everybody may enter it, since root leaves the file to `nobody`
+        folder, keys = Path(name), json.loads(instance.path.read_text())
+        folder.chmod(0o755)
+        instance.path, module = folder / "gate.py", folder / "keys.py"
+        text = "import keys, tidegate\nprint('read')\nconfig = tidegate.Config.model_validate(keys.KEYS)\n"
+        instance.path.write_text(text)
+        module.write_text(f"KEYS = {keys!r}")
+        instance.start("--watch")
+        module.write_text(f"KEYS = {keys | {'threads': 2}!r}")
+        instance.wait_for(r"reload \(--watch\)")
+        for wrong in ("1 / 0", "import no_such_module", "tidegate.Config(routes=[{'to': 'nobody'}])", "("):
+            instance.path.write_text(f"{text}{wrong}\n")
+            reload(instance, 1)
+        instance.path.write_text(text)
+        reload(instance, 0)

@@ -22,7 +22,7 @@ def check(
     Parameters
     ----------
     config
-        The configuration file.
+        The configuration file: YAML, or Python where it ends in .py.
     effective
         Print the configuration with every default written out; included files become part of it.
     timings
@@ -31,6 +31,7 @@ def check(
     from tidegate.config.load import load
 
     loaded = load(config)
+    sys.stderr.write(loaded.printed)
     for problem in loaded.problems:
         print(problem, file=sys.stderr)
     if timings:

@@ -27,7 +27,7 @@ def run(
     Parameters
     ----------
     config
-        The configuration file; default: tidegate.yaml, else /etc/tidegate/tidegate.yaml.
+        The configuration file, YAML or Python (.py); default: tidegate.yaml, else /etc/tidegate/tidegate.yaml.
     watch
         Reload when one of the configuration's files changes.
     socket
@@ -40,6 +40,7 @@ def run(
     from tidegate.config.load import load
 
     loaded = load(path)
+    sys.stderr.write(loaded.printed)
     if loaded.config is None:
         for problem in loaded.problems:
             print(problem, file=sys.stderr)

@@ -1,5 +1,6 @@
 """What a validator says when it refuses a value; `words.py` puts the key's name before it and a hint after it."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic_core import PydanticCustomError
@@ -21,6 +22,12 @@ def refused(
 def later(what: str) -> PydanticCustomError:
     """Refuse what the contract names and this version cannot do yet."""
     return _complaint("later", f"{what} is not built yet", "")
+
+
+def disagree(parts: Sequence[tuple[tuple[str | int, ...], str, str]]) -> PydanticCustomError:
+    """Refuse parts that cannot stand together: the path, the sentence and the way out of each."""
+    says = "; ".join(each for _, each, _ in parts)
+    return PydanticCustomError("refused", "{says}", {"says": says, "hint": "", "parts": list(parts)})
 
 
 def _complaint(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pydantic import ValidationInfo, model_validator
 
 from tidegate.config.agreement import AGREED, disagreements
+from tidegate.config.complaint import disagree
 from tidegate.config.listener import Listener
 from tidegate.config.model import Name
 from tidegate.config.route import Route
@@ -29,5 +30,5 @@ class Config(Settings):
             return self
         found = list(disagreements(self, self.listeners, self.routes, self.upstreams))
         if found:
-            raise ValueError("; ".join(each.says for each in found))
+            raise disagree([(each.path, each.says, each.hint) for each in found])
         return self

@@ -24,14 +24,21 @@ def effective(config: Config, *, defaults: Mapping[Path, tuple[Any, str]] | None
     return "\n".join(_mapping(_fields(config, ()), 0, (), defaults or {})) + "\n"
 
 
+def written_fields(model: Model) -> Iterator[tuple[str, Any]]:
+    """Give each key with its value, less those that were not given and have their default."""
+    return (pair for name, pair in _pairs(model) if name in model.model_fields_set)
+
+
 def _fields(model: Model, path: Path) -> Iterator[tuple[str, Any]]:
+    return (pair for name, pair in _pairs(model) if path != () or name != "include")
+
+
+def _pairs(model: Model) -> Iterator[tuple[str, tuple[str, Any]]]:
     for name, field in type(model).model_fields.items():
-        if path == () and name == "include":
-            continue
         value = getattr(model, name)
         if isinstance(model, Bind) and name == "mode" and value is not None:
             value = f"{value:04o}"
-        yield field.alias or name, value
+        yield name, (field.alias or name, value)
 
 
 def _mapping(

@@ -22,6 +22,7 @@ from tidegate.config.listener import Listener
 from tidegate.config.model import NAME, Model
 from tidegate.config.place import Place
 from tidegate.config.problem import Problem
+from tidegate.config.python_file import PythonSource, read_python
 from tidegate.config.route import Route
 from tidegate.config.scalar import EMPTY, show
 from tidegate.config.secret import Secret
@@ -53,6 +54,8 @@ class Loaded:
     """Every file that was read, the included ones too."""
     took_s: Mapping[str, float] = field(default_factory=dict)
     """Seconds by stage: `parse`, `validate`."""
+    printed: str = ""
+    """What a Python file printed while it was read."""
 
 
 def load(path: str | Path, *, environment: Mapping[str, str] | None = None) -> Loaded:
@@ -77,7 +80,7 @@ def _load(path: str, text: str | None, environment: Mapping[str, str], name: str
         config = reading.validate(main, included)
         took_s = {"parse": parsed - began, "validate": time.perf_counter() - parsed}
     problems = _in_order(reading)
-    return Loaded(path, None if problems else config, problems, tuple(reading.files), took_s)
+    return Loaded(path, None if problems else config, problems, tuple(reading.files), took_s, reading.printed)
 
 
 @contextmanager
@@ -95,10 +98,12 @@ def _without_collections() -> Iterator[None]:
 def _in_order(reading: "_Reading") -> tuple[Problem, ...]:
     """Put problems in the order of the files, and keep one of several at the same place."""
     order = {source.name: index for index, source in enumerate(reading.sources)}
-    found: dict[tuple[int, int, int], Problem] = {}
+    found: dict[tuple[int, int, int, str], Problem] = {}
     for source in reading.sources:
         for problem in source.problems:
-            found.setdefault((order[source.name], problem.at.line, problem.at.column), problem)
+            # All values of a Python file stand at one place, and the words tell them apart.
+            words = problem.says if isinstance(source, PythonSource) else ""
+            found.setdefault((order[source.name], problem.at.line, problem.at.column, words), problem)
     return tuple(found[at] for at in sorted(found))
 
 
@@ -137,11 +142,14 @@ class _Reading:
         self.environment = environment
         self.sources: list[Source] = []
         self.files: list[Path] = []
+        self.printed = ""
 
     # Files
 
     def read(self, path: Path, name: str, text: str | None = None) -> Source:
         """Read one file into its tree."""
+        if text is None and path.suffix == ".py":
+            return self._read_python(path, name)
         source = Source(name, path.parent.absolute(), text or "", secret_keys())
         self.sources.append(source)
         if text is None:
@@ -172,6 +180,13 @@ class _Reading:
             source.root = None
         return source
 
+    def _read_python(self, path: Path, name: str) -> Source:
+        source = PythonSource(name, path.parent.absolute(), "", secret_keys())
+        self.sources.append(source)
+        modules, self.printed = read_python(source, path, self.environment)
+        self.files += [path, *modules]
+        return source
+
     def include(self, main: Source) -> list[Source]:
         """Read the files that the main one includes; what is wrong with the names is told at their place."""
         node = next((node for key, node in entries(main.root) if key[0] == "include"), None)
@@ -191,6 +206,10 @@ class _Reading:
                 if path in taken or path.is_dir():
                     continue
                 taken.add(path)
+                if path.suffix == ".py":
+                    hint = "a Python file is the main one, or is imported by it"
+                    self.tell(Spot(main, None, item, True), f"`{pattern}` names a Python file", hint)
+                    continue
                 shown = (
                     Path(main.name).parent / path.relative_to(main.folder) if path.is_relative_to(main.folder) else path
                 )

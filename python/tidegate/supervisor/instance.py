@@ -366,7 +366,9 @@ class Instance:
                 return {"ok": False, "error": "the instance is ending"}
             notify.reloading()
             try:
-                loaded = load(self.source)
+                loaded = await asyncio.to_thread(load, self.source)  # a Python file may take its time
+                if loaded.printed:
+                    self.log.info(f"{self.source} printed:\n{loaded.printed.rstrip()}")
                 self.watched = loaded.files or self.watched
                 if loaded.config is None:
                     raise NotReloaded("\n".join(map(str, loaded.problems)))

@@ -8,8 +8,11 @@ import encodings.latin_1
 import encodings.utf_8  # noqa: F401
 import json.decoder
 import linecache
+import pwd  # noqa: F401
+import selectors  # noqa: F401
 import signal  # noqa: F401
 import stringprep  # noqa: F401
+import subprocess  # noqa: F401
 import traceback
 
 from tidegate.config.load import load_text
