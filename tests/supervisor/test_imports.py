@@ -239,3 +239,16 @@ def test_a_configuration_in_python(instance: Small) -> None:
             reload(instance, 1)
         instance.path.write_text(text)
         reload(instance, 0)
+
+
+def test_reading_expressions_imports_nothing(instance: Small) -> None:
+    def edits(**values: str) -> list[dict[str, object]]:
+        return [{"name": "all", "to": "api", "filters": [{"request_headers": {"set": values}}]}]
+
+    sets = {"office": {"values": ["10.0.0.0/8"]}}
+    instance.write(sets=sets).start()
+    wrong = {"a": "{request.hots}", "b": "{request.host #}", "c": "{(", "d": "{1.5e300}", "e": '{"\\d" + "\u00e9" + 1}'}
+    instance.write(routes=edits(**wrong), sets=sets)
+    reload(instance, 1)
+    instance.write(routes=edits(a='{request.host.lower() + "\\d"}', b="{client.ip} {0.5}"), sets=sets)
+    reload(instance, 0)
