@@ -194,6 +194,7 @@ class _Reading:
             return []
         names = node[1] if node[0] == "list" else [node]
         found: list[Source] = []
+        own = main.folder / Path(main.name).name
         taken: set[Path] = set()
         for item in names:
             pattern = plain(item, self.environment, [])
@@ -203,7 +204,16 @@ class _Reading:
             if not paths and not has_magic(pattern):
                 self.tell(Spot(main, None, item, True), f"no file is named `{pattern}`", f"looked in {main.folder}")
             for path in map(Path, paths):
-                if path in taken or path.is_dir():
+                if path in taken:
+                    continue
+                if path.is_dir():
+                    if not has_magic(pattern):
+                        spot = Spot(main, None, item, True)
+                        self.tell(spot, f"{show(pattern)} is a folder, not a file", f"`{pattern or '.'}/*.yaml`")
+                    continue
+                if path == own:
+                    if not has_magic(pattern):
+                        self.tell(Spot(main, None, item, True), "a file cannot include itself")
                     continue
                 taken.add(path)
                 if path.suffix == ".py":
