@@ -43,7 +43,7 @@ lint: setup  ## formats, lints, types, stubs, import rules, licences, generated 
 	PYO3_BUILD_EXTENSION_MODULE=1 $(CARGO) clippy --workspace --all-targets --locked --quiet -- -D warnings
 	$(PYTHON) tools/imports.py
 	$(PYTHON) tools/licences.py
-	$(PYTHON) tools/documents.py --check
+	$(PYTHON) -m tools.documents --check
 
 fmt:  ## formats everything
 	$(PYTHON) -m ruff format --quiet
@@ -54,7 +54,7 @@ bench: setup  ## CPU a request beside nginx and HAProxy, into bench/RESULTS.md; 
 	$(PYTHON) -m bench.run --strace --save $(ARGS)
 
 docs: setup  ## makes the generated files anew
-	$(PYTHON) tools/documents.py
+	$(PYTHON) -m tools.documents
 	$(CARGO) run --quiet --locked --package tidegate-engine --example tell_docs
 
 fuzz:  ## each fuzz target for SECONDS

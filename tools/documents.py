@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tidegate.config.expression.vocabulary import FAMILIES, METHODS, WORDS
 from tidegate.config.schema import schema
+from tools.reference import make_reference
 
 HOUSE = Path(__file__).parent.parent
 
@@ -52,6 +53,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 GENERATED: dict[str, Callable[[], str]] = {
     "docs/tidegate.schema.json": make_schema,
     "docs/expressions.md": make_expressions,
+    "docs/reference.md": make_reference,
 }
 """Each generated file, and what makes its text."""
 

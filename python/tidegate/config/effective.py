@@ -54,7 +54,7 @@ def _mapping(
         if value is None:
             continue
         shown = _scalar(key)
-        inline = _inline(value)
+        inline = in_one_line(value)
         if inline is not None:
             yield f"{space}{shown}: {inline}" + (f"  # {note}" if note else "")
         else:
@@ -69,13 +69,13 @@ def _block(value: Any, indent: int, path: Path, defaults: Mapping[Path, tuple[An
         yield from _mapping(iter(value.items()), indent, path, defaults)
     else:
         for item in value:
-            inline = _inline(item)
+            inline = in_one_line(item)
             lines = [inline] if inline is not None else list(_block(item, 0, path, defaults))
             for number, line in enumerate(lines):
                 yield " " * indent + ("- " if number == 0 else "  ") + line
 
 
-def _inline(value: Any) -> str | None:
+def in_one_line(value: Any) -> str | None:
     """Write what fits on one line; none for blocks."""
     if isinstance(value, Model):
         return None if any(shown is not None for _, shown in _fields(value, ("…",))) else "{}"
