@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::deadline::GATHER;
 use super::exchange::Link;
-use super::{Act, Close, Interest, Lane, Phase, Turn};
+use super::{Act, Close, Exposition, Interest, Lane, Phase, Turn};
 use super::{buffer, own, request};
 use crate::failure::{Failure, Kind, Stage};
 use crate::filter::forwarded::Peer;
@@ -123,7 +123,9 @@ impl Lane {
                 own::answer(exchange, 200, &[], text, b"ok\n", peer, turn)
             }
             Target::Builtin(Builtin::Readyz) => own::answer(exchange, 503, &[], text, b"draining\n", peer, turn),
-            Target::Builtin(Builtin::Metrics) => exchange.wants_metrics = true,
+            Target::Builtin(Builtin::Metrics) => {
+                exchange.wants_metrics = Some(Exposition::wanted(&exchange.head, &exchange.bytes));
+            }
             Target::Upstream(_) => {
                 let buffered = route.filters.as_deref().and_then(|filters| filters.buffer_request);
                 self.gather_or_ask(buffered, turn);
@@ -134,7 +136,8 @@ impl Lane {
     /// Metrics were asked for (see [`Act::Metrics`]): this is their text.
     pub fn supply(&mut self, text: &[u8], turn: &Turn<'_>) {
         if let Some(exchange) = self.exchange.as_deref_mut() {
-            own::answer(exchange, 200, &[], "text/plain; version=0.0.4; charset=utf-8", text, &self.peer, turn);
+            let kind = exchange.wants_metrics.unwrap_or_default().content_type();
+            own::answer(exchange, 200, &[("vary", "accept")], kind, text, &self.peer, turn);
         }
     }
 

@@ -131,7 +131,7 @@ pub struct Exchange {
     pub(super) buffered: Option<u64>,
     /// Most bytes of the request's body that the route's filter allows.
     pub(super) body_limit: Option<u64>,
-    pub(super) wants_metrics: bool,
+    pub(super) wants_metrics: Option<super::Exposition>,
     tunnel: Option<Box<Tunnel>>,
 }
 

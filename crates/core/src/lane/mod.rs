@@ -18,6 +18,7 @@ pub mod exchange; // one request and all that answers it
 mod request; // from a request's head to what the endpoint is sent
 mod answer; // from an answer's head to what the client is sent
 mod own; // answers that we make ourselves
+mod exposition; // in which form the metrics are asked for
 mod deadline; // what is waited for, and until when
 mod begin; // the heads, and what they lead to
 mod lease; // which endpoint is asked, and whether its connection serves on
@@ -30,6 +31,7 @@ mod tests; // what a lane costs that waits
 mod edit_tests; // what filters can not do to a message
 
 pub use exchange::Exchange;
+pub use exposition::Exposition;
 pub use serving::{Chosen, Serving};
 
 use std::rc::Rc;
@@ -98,8 +100,8 @@ pub enum Act {
     Shut(Side),
     /// It is known now who the client is, by the PROXY protocol header: count the connection for it.
     Meet,
-    /// The metrics are asked for: hand their text to [`Lane::supply`].
-    Metrics,
+    /// The metrics are asked for, in this form: hand their text to [`Lane::supply`].
+    Metrics(Exposition),
     /// The exchange is over: log and count it.
     Report,
     /// The connection is over.

@@ -22,8 +22,8 @@ impl Lane {
     /// One step of an exchange; `None`: another one follows at once.
     pub(super) fn exchange_step(&mut self, turn: &mut Turn<'_>) -> Option<Act> {
         let exchange = self.exchange.as_deref_mut()?;
-        if exchange.wants_metrics && exchange.answering == Answering::Waiting {
-            return Some(Act::Metrics);
+        if let (Some(form), Answering::Waiting) = (exchange.wants_metrics, exchange.answering) {
+            return Some(Act::Metrics(form));
         }
         if exchange.is_tunnel() {
             return Some(self.tunnel_step(turn));

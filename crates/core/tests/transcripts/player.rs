@@ -9,7 +9,7 @@ use std::time::Duration;
 use tidegate_core::dice::Dice;
 use tidegate_core::filter::forwarded::Peer;
 use tidegate_core::lane::buffer::Shelf;
-use tidegate_core::lane::{Act, Close, Event, Fresh, Interest, Lane, Lease, Serving, Side, Turn};
+use tidegate_core::lane::{Act, Close, Event, Exposition, Fresh, Interest, Lane, Lease, Serving, Side, Turn};
 use tidegate_core::moment::Moment;
 
 use crate::fault::Fault;
@@ -218,9 +218,12 @@ impl<'a> Player<'a> {
                     let client = String::from_utf8_lossy(self.lane.peer().ip_text()).into_owned();
                     Some(self.did(format!("meet {client}")))
                 }
-                Act::Metrics => {
+                Act::Metrics(form) => {
                     self.supply(b"up 1\n");
-                    Some(self.did("metrics"))
+                    Some(self.did(match form {
+                        Exposition::Text => "metrics as text",
+                        Exposition::OpenMetrics => "metrics as OpenMetrics",
+                    }))
                 }
                 Act::Report => {
                     let report = self.lane.exchange().map_or_else(String::new, told::report);

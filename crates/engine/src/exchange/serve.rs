@@ -66,8 +66,8 @@ async fn obey(sides: &mut Sides, lane: &mut Lane, open: &mut Open) -> Close {
                 open.meet(lane.peer().ip());
                 Event::Done
             }
-            Act::Metrics => {
-                let text = open.thread.render_metrics().await;
+            Act::Metrics(form) => {
+                let text = open.thread.render_metrics(form).await;
                 open.turn(|turn| lane.supply(&text, turn));
                 Event::Done
             }

@@ -75,7 +75,7 @@ metrics! {
     Refused "tidegate_connections_refused_total" Counter ["listener"] "Client connections closed at once because a limit was reached.";
     Open "tidegate_connections_open" Gauge ["listener"] "Client connections open now.";
     // Where it went.
-    EndpointRequests "tidegate_endpoint_requests_total" Counter ["upstream", "endpoint"] "Requests sent to the endpoint, repeats included.";
+    EndpointRequests "tidegate_endpoint_requests_total" Counter ["upstream", "endpoint"] "Times that the endpoint was chosen for a request, repeats included.";
     EndpointFailures "tidegate_endpoint_failures_total" Counter ["upstream", "endpoint"] "Requests to the endpoint that failed after a connection was there.";
     EndpointConnectFailures "tidegate_endpoint_connect_failures_total" Counter ["upstream", "endpoint"] "Connections to the endpoint that were refused, timed out or failed otherwise.";
     EndpointConnects "tidegate_endpoint_connections_total" Counter ["upstream", "endpoint"] "Connections to the endpoint that were made.";
@@ -110,8 +110,13 @@ pub fn page() -> String {
         writeln!(page, "| `{name}` | {kind} | {} | {help} |", labels.join(", ")).expect("a string takes all");
     }
     let bounds: Vec<&str> = BOUNDS.iter().map(|(seconds, _)| *seconds).collect();
-    writeln!(page, "\n## Buckets\n\nUpper bounds of both histograms, in seconds: {}, +Inf.", bounds.join(", "))
-        .expect("a string takes all");
+    writeln!(
+        page,
+        "\n## Buckets\n\nUpper bounds of both histograms, in seconds: {}, +Inf. OpenMetrics writes \
+                    whole ones with a point, as `1.0`.",
+        bounds.join(", ")
+    )
+    .expect("a string takes all");
     page
 }
 
@@ -120,11 +125,13 @@ const HEAD: &str = "\
 
 This page is built from the table in `crates/engine/src/metrics/table.rs` (`make docs`).
 
-`/metrics` on the admin listener answers in the text format of Prometheus, version 0.0.4. Each number is the sum over
-all serving threads; they are read one after another, so a scrape under load may see a request in one metric and not
-yet in another. Counters begin at 0 with each worker process and go on through reloads, keyed by the names in the
-configuration. What a new snapshot no longer names is shown for five more minutes, so that a last scrape sees all of it,
-and then forgotten; if the name comes back after that, its counters begin at 0.
+`/metrics` on the admin listener answers in the text format of Prometheus, version 0.0.4, or as OpenMetrics 1.0.0 where
+`Accept` weighs `application/openmetrics-text` no less than `text/plain`; whoever asks for neither gets the text.
+
+Each number is the sum over all serving threads; they are read one after another, so a scrape under load may see a
+request in one metric and not yet in another. Counters begin at 0 with each worker process and go on through reloads,
+keyed by the names in the configuration. What a new snapshot no longer names is shown for five more minutes, so that a
+last scrape sees all of it, and then forgotten; if the name comes back after that, its counters begin at 0.
 
 Labels hold names from the configuration and words of ours, never anything that a client sent. Kinds and stages of
 failures are listed in [log.md](log.md).

@@ -16,7 +16,7 @@ use slab::Slab;
 use tidegate_core::dice::Dice;
 use tidegate_core::failure::Stage;
 use tidegate_core::lane::buffer::Shelf;
-use tidegate_core::lane::{Serving, Turn};
+use tidegate_core::lane::{Exposition, Serving, Turn};
 use tidegate_core::moment::Moment;
 use tidegate_core::route::RouteId;
 use tidegate_core::snapshot::compiled::Compiled;
@@ -95,6 +95,11 @@ impl ListenerState {
     pub fn is_admin(&self) -> bool {
         let serving = self.serving.borrow();
         serving.compiled.listeners.get(self.index.get()).is_some_and(|listener| listener.kind == ListenerKind::Admin)
+    }
+
+    /// What is served there now.
+    pub fn serving(&self) -> Rc<Serving> {
+        Rc::clone(&self.serving.borrow())
     }
 
     /// Whether its connections begin with a PROXY protocol header.
@@ -403,12 +408,12 @@ impl Thread {
     }
 
     /// The text of `/metrics`, made on a thread of its own: with thousands of routes it takes long.
-    pub async fn render_metrics(&self) -> Vec<u8> {
+    pub async fn render_metrics(&self, form: Exposition) -> Vec<u8> {
         let registry = Arc::clone(&self.shared.registry);
         let (sender, made) = oneshot::channel();
         let render = move || {
             let mut text = Vec::new();
-            registry.render(&mut text);
+            registry.render(&mut text, form);
             // Whoever asked may have gone.
             let _ = sender.send(text);
         };
