@@ -47,6 +47,43 @@ def test_a_format_string_has_braces_of_its_own(tidegate: Tidegate, backend: Back
     assert path.read_text() == "{200} all -\n"
 
 
+def test_words_of_the_request_and_its_answer_stand_in_both_forms(
+    tidegate: Tidegate, backend: Backends, tmp_path: Path
+) -> None:
+    path = tmp_path / "access.log"
+    fields = ["status", {"beta": 'request.headers["x-beta"]'}, {"none": 'request.headers["x-none"]'}]
+    config = logged(backend().address, path, fields=fields)
+    running = tidegate.run(config)
+    assert ask(running, "/a/%22?q=1", 'X-Beta: a"b') == 200
+    until(lambda: lines(path))
+    assert path.read_text() == '{"status":200,"beta":"a\\"b"}\n'
+    form = '"{request.headers["x-beta"]}" {request.path} {request.query["q"].lower()} {request.headers["x-none"]}'
+    running.reload({**config, "access_log": {"to": str(path), "format": form}})
+    assert ask(running, "/a/%22?q=A", 'X-Beta: a"b') == 200
+    until(lambda: path.read_bytes().count(b"\n") == 2)
+    assert path.read_text().splitlines()[1] == r'"a\x22b" /a/\x22 a -'
+
+
+def test_only_those_are_told_for_which_the_condition_holds(
+    tidegate: Tidegate, backend: Backends, tmp_path: Path
+) -> None:
+    path = tmp_path / "access.log"
+    config = logged(backend().address, path, when='response.status >= 400 or request.path.startswith("/told")')
+    config["upstreams"]["gone"] = {"endpoints": [closed_port()]}
+    config["routes"].append({"name": "gone", "match": {"path": "/gone"}, "to": "gone"})
+    running = tidegate.run(config)
+    for asked in ("/a", "/told/1", "/gone", "/b", "/told/2"):
+        ask(running, asked)
+    until(lambda: len(lines(path)) == 3)
+    assert [line["path"] for line in lines(path)] == ["/told/1", "/gone", "/told/2"]
+    when = 'failure == "connect_refused" and client.ip in ["127.0.0.0/8"] and response.duration < 60'
+    running.reload({**config, "access_log": {"to": str(path), "when": when, "sample": 0}})
+    for asked in ("/told/3", "/gone"):
+        ask(running, asked)
+    until(lambda: len(lines(path)) == 4)
+    assert lines(path)[-1]["path"] == "/gone"
+
+
 def test_of_a_share_every_failure_is_told(tidegate: Tidegate, backend: Backends, tmp_path: Path) -> None:
     path = tmp_path / "access.log"
     config = logged(backend().address, path, sample=0)

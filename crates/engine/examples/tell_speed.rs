@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use tidegate_core::failure::{Kind, Stage};
 use tidegate_core::head::Version;
-use tidegate_core::snapshot::document::{self, LogLine, LogPiece, LogTarget};
+use tidegate_core::lane::Exposition;
+use tidegate_core::snapshot::document::{self, LogLine, LogMember, LogPiece, LogTarget};
 use tidegate_engine::log::fields::Field;
 use tidegate_engine::log::{AccessLog, Layout, LogWriter, Plan, Record, Target};
 use tidegate_engine::metrics::Registry;
@@ -21,7 +22,7 @@ fn main() -> std::io::Result<()> {
     let outlet = writer.open(Target::File("/dev/null".into()))?;
     let log = AccessLog::new(writer, 1);
     for (name, layout) in layouts() {
-        log.follow(Some(Arc::new(Plan::new(layout, outlet, 1.0))));
+        log.follow(Some(Arc::new(Plan::new(layout, outlet, 1.0, None))));
         let record = record();
         let line = nanoseconds_each(|round| {
             if log.wants(true) {
@@ -53,15 +54,15 @@ fn main() -> std::io::Result<()> {
     }
     let began = Instant::now();
     let mut text = Vec::new();
-    registry.render(&mut text);
+    registry.render(&mut text, Exposition::Text);
     println!("a scrape of 1,001 routes: {:.1} ms, {} KiB", began.elapsed().as_secs_f64() * 1e3, text.len() / 1024);
     Ok(())
 }
 
 fn layouts() -> [(&'static str, Layout); 4] {
     let few = ["time", "client", "method", "path", "status", "bytes_out", "duration"];
-    let few = few.map(str::to_owned).to_vec();
-    let all_but_one = Field::usual().skip(1).map(|field| field.about().name.to_owned()).collect();
+    let few = few.map(|name| LogMember::Field(name.to_owned())).to_vec();
+    let all_but_one = Field::usual().skip(1).map(|field| LogMember::Field(field.about().name.to_owned())).collect();
     let field = |name: &str| LogPiece::Field(name.to_owned());
     let literal = |text: &str| LogPiece::Literal(text.to_owned());
     let combined = vec![
@@ -85,7 +86,7 @@ fn layouts() -> [(&'static str, Layout); 4] {
         literal("\""),
     ];
     let compiled = |line| {
-        let document = document::AccessLog { to: LogTarget::Stdout, line, syslog: None, sample: 1.0 };
+        let document = document::AccessLog { to: LogTarget::Stdout, line, syslog: None, when: None, sample: 1.0 };
         Layout::compile(&document).expect("fields that there are")
     };
     [
@@ -130,5 +131,6 @@ fn record() -> Record<'static> {
         user_agent: b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
         referer: b"https://example.com/",
         failure: None,
+        subject: None,
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tidegate_core::failure::{Kind, Stage};
 use tidegate_core::head::Version;
+use tidegate_core::lane::Exposition;
 use tidegate_engine::log::{AccessLog, Layout, LogWriter, Plan, Record, Target};
 use tidegate_engine::metrics::counted::Answered;
 use tidegate_engine::metrics::registry::REMEMBERED;
@@ -52,7 +53,7 @@ fn parse(text: &str) -> BTreeMap<String, f64> {
 
 fn scrape(registry: &Registry) -> BTreeMap<String, f64> {
     let mut out = Vec::new();
-    registry.render(&mut out);
+    registry.render(&mut out, Exposition::Text);
     parse(std::str::from_utf8(&out).expect("UTF-8"))
 }
 
@@ -155,6 +156,7 @@ fn record(path: &[u8]) -> Record<'_> {
         user_agent: b"",
         referer: b"",
         failure: None,
+        subject: None,
     }
 }
 
@@ -168,7 +170,7 @@ fn start(registry: &Registry, path: &std::path::Path) -> (LogWriter, AccessLog) 
 /// What a reload does: opens, lets the threads follow, and leaves what was there.
 fn log_to(writer: &LogWriter, log: &AccessLog, target: Target) -> std::io::Result<()> {
     let outlet = writer.open(target)?;
-    log.follow(Some(Arc::new(Plan::new(Layout::usual(), outlet, 1.0))));
+    log.follow(Some(Arc::new(Plan::new(Layout::usual(), outlet, 1.0, None))));
     writer.settle(Some(outlet))
 }
 

@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 from tidegate.compile.resolved import Resolved
 from tidegate.config.access_log import AccessLog, Facility, Severity, Syslog
+from tidegate.config.expression import ExchangeKey
 from tidegate.config.log_format import FIELDS
 
 
@@ -15,6 +16,7 @@ def compile_access_log(log: AccessLog, resolved: Mapping[str, Resolved]) -> dict
         "to": _target(log, syslog, resolved),
         "line": _line(log),
         "syslog": None if syslog is None else _syslog(syslog),
+        "when": None if log.when is None else log.when.compiled,
         "sample": float(log.sample),
     }
 
@@ -37,8 +39,16 @@ def _target(log: AccessLog, syslog: Syslog | None, resolved: Mapping[str, Resolv
 
 def _line(log: AccessLog) -> dict[str, Any]:
     if not log.format.pieces:
-        return {"json": list(log.fields or (name for name, is_usual in FIELDS.items() if is_usual))}
+        usual = (name for name, is_usual in FIELDS.items() if is_usual)
+        return {"json": [_member(each) for each in log.fields or usual]}
     return {"words": [{kind: text} for kind, text in log.format.pieces]}
+
+
+def _member(member: str | Mapping[str, ExchangeKey]) -> str | dict[str, Any]:
+    if isinstance(member, str):
+        return member
+    ((key, written),) = member.items()
+    return {"key": key, "text": written.compiled}
 
 
 def _syslog(syslog: Syslog) -> dict[str, Any]:

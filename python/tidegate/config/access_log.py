@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from tidegate.config.complaint import refused
+from tidegate.config.expression import ExchangeExpression
 from tidegate.config.log_destination import Destination
-from tidegate.config.log_format import FieldName, Format
+from tidegate.config.log_format import Format, Member
 from tidegate.config.model import Model
 
 Facility = Literal[
@@ -39,11 +40,16 @@ class AccessLog(Model):
     of a stream. A name is looked up at each start and reload."""
     format: Format = Format()
     """`json`: one object a line; `common` or `combined`, as other servers write them; or a format string, as
-    `'{client} "{method} {path}" {status}'`, over the fields of docs/log.md; `{{` and `}}` are braces."""
-    fields: Annotated[tuple[FieldName, ...], Field(min_length=1)] | None = None
-    """The fields of a line of JSON, in their order. Default: all that docs/log.md has in every line or where known."""
+    `'{client} "{method} {path}" {status}'`, over the fields of docs/log.md and the words of expressions, as
+    `{request.headers["x-beta"]}`; `{{` and `}}` are braces."""
+    fields: Annotated[tuple[Member, ...], Field(min_length=1)] | None = None
+    """The fields of a line of JSON, in their order: names, and expressions under keys of their own, as
+    `[time, status, {beta: 'request.headers["x-beta"]'}]`. Default: all that docs/log.md has in a usual line."""
+    when: ExchangeExpression | None = None
+    """Which exchanges are logged, as `response.status >= 400 or response.duration > 1`. Default: all."""
     sample: Annotated[float, Field(ge=0, le=1)] = 1
-    """The share of exchanges that are logged, 0 to 1. Failures and statuses of 500 and more are always logged."""
+    """The share of exchanges that are logged, of those that `when` lets through, 0 to 1. Failures and statuses of 500
+    and more are all logged."""
     syslog: Syslog | None = None
     """How messages of syslog are sent. Default: as its defaults have it to `syslog:HOST:PORT`; to `unix:PATH` lines are
     sent as they are, unless this is given."""
@@ -53,9 +59,9 @@ class AccessLog(Model):
         """Refuse what would have no effect."""
         if self.fields is not None and self.format.pieces:
             raise refused("`fields` are those of `format: json`; a format string names its own", at=("fields",))
-        if self.fields is not None and len(set(self.fields)) < len(self.fields):
-            twice = next(index for index, name in enumerate(self.fields) if name in self.fields[:index])
-            raise refused(f"`{self.fields[twice]}` is named twice", at=("fields", twice))
+        names = [each if isinstance(each, str) else next(iter(each)) for each in self.fields or ()]
+        if twice := next((index for index, name in enumerate(names) if name in names[:index]), None):
+            raise refused(f"`{names[twice]}` is named twice", at=("fields", twice))
         if self.syslog is not None and self.to.kind not in ("syslog", "unix"):
             raise refused("`syslog` is for `to: syslog:HOST:PORT` and `to: unix:PATH`", at=("syslog",))
         if self.syslog is not None and self.to.kind == "unix" and "transport" in self.syslog.model_fields_set:

@@ -29,6 +29,23 @@ def written_fields(model: Model) -> Iterator[tuple[str, Any]]:
     return (pair for name, pair in _pairs(model) if name in model.model_fields_set)
 
 
+def plain_data(value: Any, path: Path = ()) -> Any:
+    """Give a configuration, or a part of it, as plain data with every default; a secret is the place where it is."""
+    match value:
+        case Secret():
+            return f"!secret {value.kind}:{value.name}"
+        case Model():
+            return {name: plain_data(each, (*path, name)) for name, each in _fields(value, path)}
+        case Mapping():
+            return {str(name): plain_data(each, (*path, str(name))) for name, each in value.items()}
+        case tuple() | list() | frozenset():
+            return [plain_data(each, (*path, "…")) for each in value]
+        case None | bool() | int() | float():
+            return value
+        case _:
+            return str(value)
+
+
 def _fields(model: Model, path: Path) -> Iterator[tuple[str, Any]]:
     return (pair for name, pair in _pairs(model) if path != () or name != "include")
 

@@ -17,8 +17,8 @@ from tidegate.compile import machine
 from tidegate.config.config import Config
 from tidegate.config.load import Loaded, load
 from tidegate.discovery.resolver import LoopClock, SystemResolver
-from tidegate.supervisor import commands, control_socket, notify, streams
-from tidegate.supervisor.api import serve_api
+from tidegate.supervisor import commands, control_socket, notify, resources, streams
+from tidegate.supervisor.api import Resources, serve_api
 from tidegate.supervisor.frames import Gone
 from tidegate.supervisor.log import Log
 from tidegate.supervisor.names import Names
@@ -144,7 +144,7 @@ class Instance:
             print(f"tidegate: {error}", file=sys.stderr)
             return INPUT_IS_WRONG
         self._spawn(commands.serve_commands(listening, self.command))
-        self._spawn(serve_api(api, self.status))
+        self._spawn(serve_api(api, self.resources()))
         self._spawn(self._keep_worker())
         if watch:
             self._spawn(self._watch())
@@ -415,18 +415,24 @@ class Instance:
                 told = answer if isinstance(answer, dict) else {}
         served = self.snapshots
         return {
+            "threads": served.threads,
+            **resources.standing_of(told),
             "version": tidegate.__version__,
             "supervisor": {"pid": os.getpid(), "since": self.since},
             "worker": {"pid": worker.pid, "since": worker.since} if worker is not None and told else None,
             "snapshot": {"number": served.number, "source": self.source, "since": served.since},
-            "listeners": told.get("listeners", []),
-            "connections": told.get("connections", 0),
-            "upstreams": told.get("upstreams", []),
-            "threads": told.get("threads", served.threads),
             "limits": {"connections": served.connections, "files": self.files},
             "state": str(self.state.folder),
             "generation": self.generation,
-            **{key: value for key, value in told.items() if key not in ("listeners", "connections", "upstreams")},
+        }
+
+    def resources(self) -> Resources:
+        """What the API tells, by name."""
+        return {
+            "status": self.status,
+            "config": lambda: resources.configuration(self.snapshots.config),
+            "upstreams": lambda: resources.upstreams(self.worker),
+            "routes": lambda: resources.routes(self.snapshots.config, self.worker),
         }
 
     async def _endpoints_changed(self, entry: str) -> None:

@@ -21,6 +21,18 @@ pub enum Asked {
     Removed,
 }
 
+impl Asked {
+    /// The word in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+            Self::Drained => "drained",
+            Self::Removed => "removed",
+        }
+    }
+}
+
 /// What changes what is asked of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AskedEvent {
@@ -57,6 +69,17 @@ pub enum Checked {
     Down,
 }
 
+impl Checked {
+    /// The word in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
 /// What changes what checks say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CheckedEvent {
@@ -85,6 +108,16 @@ pub enum Outlier {
     In,
     /// Passed over until its time is over.
     Out,
+}
+
+impl Outlier {
+    /// The word in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+        }
+    }
 }
 
 /// What makes it one, or ends it.

@@ -60,6 +60,8 @@ pub struct AccessLog {
     pub line: LogLine,
     /// Each is a message of syslog (RFC 5424) with this header; none: a line alone.
     pub syslog: Option<LogSyslog>,
+    /// Which exchanges are told; none: all.
+    pub when: Option<Rule>,
     /// The share of exchanges that are told of those that went well, 0 to 1.
     pub sample: f64,
 }
@@ -95,9 +97,24 @@ pub struct LogPeer {
 #[serde(rename_all = "snake_case")]
 pub enum LogLine {
     /// One JSON object with these fields, in this order.
-    Json(Vec<String>),
+    Json(Vec<LogMember>),
     /// These pieces, one after another.
     Words(Vec<LogPiece>),
+}
+
+/// A member of a line of JSON.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(untagged)]
+pub enum LogMember {
+    /// A field of the access log, under its name.
+    Field(String),
+    /// A text of the request or its answer, under this key.
+    Text {
+        /// The key.
+        key: String,
+        /// What it says.
+        text: Text,
+    },
 }
 
 /// A piece of a line of words.
@@ -108,6 +125,8 @@ pub enum LogPiece {
     Literal(String),
     /// The value of a field of the access log.
     Field(String),
+    /// A text of the request or its answer.
+    Text(Text),
 }
 
 /// The header of a syslog message.

@@ -136,6 +136,8 @@ impl Desk {
                     .map_err(|came| format!("stdout and stderr are 2 descriptors, {} came", came.len()))?;
                 machine.take_streams(stdout, stderr)?;
             }
+            Request::Upstreams(first) => return page(machine.upstreams(first)).map(Some),
+            Request::Routes(first) => return page(machine.routes(first)).map(Some),
             Request::Status => return Ok(Some(Map::from_iter([("status".to_owned(), machine.status())]))),
         }
         Ok(None)
@@ -202,6 +204,11 @@ impl Sitting {
 /// The answer to a request that was not done.
 pub(super) fn refusal(id: Option<u64>, says: &str) -> Value {
     json!({"kind": "answer", "id": id, "ok": false, "error": says})
+}
+
+fn page(page: Value) -> Result<Map<String, Value>, String> {
+    let Value::Object(page) = page else { return Err("the engine made no page".to_owned()) };
+    Ok(page)
 }
 
 fn pair_up(named: Vec<Named>, descriptors: Vec<OwnedFd>) -> Result<Vec<(u32, String, OwnedFd)>, String> {

@@ -39,6 +39,12 @@ pub trait Machine: Send + Sync + 'static {
     /// Connections, threads, listeners and upstreams, as `tidegate status --json` shows them.
     fn status(&self) -> serde_json::Value;
 
+    /// A page of the upstreams, from the one at this place, as the API shows them: `items`, and where the next page begins.
+    fn upstreams(&self, first: usize) -> serde_json::Value;
+
+    /// A page of the routes and what was counted of them, in the same way.
+    fn routes(&self, first: usize) -> serde_json::Value;
+
     /// The number of the snapshot that is served.
     fn snapshot_number(&self) -> Option<u64>;
 

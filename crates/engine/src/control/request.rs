@@ -45,6 +45,10 @@ pub(super) enum Request {
     Streams,
     /// Say how things stand.
     Status,
+    /// Tell of the upstreams from this place on.
+    Upstreams(usize),
+    /// Tell of the routes from this place on.
+    Routes(usize),
 }
 
 /// A socket's id and the address that it is bound to.
@@ -99,6 +103,8 @@ pub(super) fn decode(body: &[u8]) -> Result<(u64, Request), NotUnderstood> {
         "reopen" => part(body).map(|Bare { .. }| Request::Reopen),
         "streams" => part(body).map(|Bare { .. }| Request::Streams),
         "status" => part(body).map(|Bare { .. }| Request::Status),
+        "upstreams" => part(body).map(|Page { first, .. }| Request::Upstreams(first)),
+        "routes" => part(body).map(|Page { first, .. }| Request::Routes(first)),
         _ => Err("unknown kind".to_owned()),
     };
     match request {
@@ -131,6 +137,7 @@ macro_rules! fields {
 
 fields!(Hello { protocol: u32, generation: u64 });
 fields!(Bare {});
+fields!(Page { first: usize });
 fields!(Sockets { sockets: Vec<Named> });
 fields!(Secrets { secrets: HashMap<String, String> });
 fields!(Held { sets: HashMap<String, String> });
@@ -153,6 +160,7 @@ mod tests {
             ("{\"kind\":\"status\",\"id\":-1}", None, false, "invalid value: integer `-1`"),
             ("{\"kind\":\"status\",\"id\":\"7\"}", None, false, "invalid type: string"),
             ("{\"kind\":\"status\",\"id\":7,\"more\":1}", Some(7), false, "unknown field `more`"),
+            ("{\"kind\":\"routes\",\"id\":7,\"first\":-1}", Some(7), false, "invalid value: integer `-1`"),
             ("{\"kind\":\"dance\",\"id\":7}", Some(7), false, "\"dance\": unknown kind"),
             ("{\"kind\":\"drain\",\"id\":7,\"delay_ms\":0}", Some(7), false, "missing field `timeout_ms`"),
             ("{\"kind\":\"snapshot\",\"id\":7,\"snapshot\":{}}", Some(7), false, "missing field `format`"),

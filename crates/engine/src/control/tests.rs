@@ -80,6 +80,14 @@ impl Machine for Tiny {
         json!({"connections": 0})
     }
 
+    fn upstreams(&self, first: usize) -> Value {
+        json!({"items": [{"name": "api"}], "next": first + 1})
+    }
+
+    fn routes(&self, first: usize) -> Value {
+        json!({"items": [], "next": null, "first": first})
+    }
+
     fn snapshot_number(&self) -> Option<u64> {
         *self.number.lock().expect("number")
     }
@@ -179,6 +187,15 @@ fn snapshot(number: u64) -> Value {
         "format": 1, "number": number, "source": "test", "since": 0.0, "threads": 1, "connections": 0,
         "access_log": null, "log": {"level": "info", "format": "text"}, "listeners": [], "routes": [], "upstreams": []
     }})
+}
+
+#[test]
+fn pages_of_upstreams_and_routes_are_answers() {
+    let peer = Worker::new().connect();
+    peer.ask(&hello(1));
+    let answer = peer.ask(&json!({"kind": "upstreams", "id": 7, "first": 3}));
+    assert_eq!((&answer["ok"], &answer["next"], &answer["items"][0]["name"]), (&json!(true), &json!(4), &json!("api")));
+    assert_eq!(peer.ask(&json!({"kind": "routes", "id": 8, "first": 0}))["items"], json!([]));
 }
 
 #[test]

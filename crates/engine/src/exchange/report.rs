@@ -1,10 +1,11 @@
 //! What is logged and counted of an exchange, once it is over.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tidegate_core::failure::{Failure, Kind, Stage};
 use tidegate_core::head::Known;
-use tidegate_core::lane::{Exchange, Lane};
+use tidegate_core::lane::{Exchange, Lane, Serving};
+use tidegate_core::rule::{Answer, Subject};
 
 use crate::log::Record;
 use crate::log::program::Level;
@@ -45,6 +46,8 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
     if listener.is_admin() || !thread.log.wants(went_well) {
         return;
     }
+    let serving = thread.log.reads_words().then(|| exchange.serving.clone().unwrap_or_else(|| listener.serving()));
+    let subject = serving.as_deref().and_then(|serving| subject(lane, exchange, serving, duration_ns));
     let bytes = &exchange.bytes;
     let field = |known: Known| {
         exchange.head.fields.iter().find(|field| field.known == known).map_or(&[][..], |field| field.value.of(bytes))
@@ -75,7 +78,18 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
         user_agent: field(Known::UserAgent),
         referer: field(Known::Referer),
         failure: exchange.failure.as_ref(),
+        subject,
     });
+}
+
+/// The exchange as expressions see it. A tunnel has let its snapshot go: the listener of now stands for the one that it
+/// began with, if it is still there.
+fn subject<'a>(lane: &'a Lane, exchange: &'a Exchange, serving: &'a Serving, duration_ns: u64) -> Option<Subject<'a>> {
+    let listener = serving.compiled.listeners.get(exchange.listener)?;
+    let failure = exchange.failure.as_ref().map(|failure| failure.kind);
+    let answer = Answer { status: exchange.status, duration: Duration::from_nanos(duration_ns), failure };
+    let Exchange { told, bytes, head, facts, .. } = exchange;
+    Some(Subject { answer: Some(answer), ..Subject::of(listener, lane.peer(), told, bytes, head, facts) })
 }
 
 fn count_endpoint(exchange: &Exchange, first_byte_ns: Option<u64>, thread: &Thread) {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tidegate_core::dice::Dice;
+use tidegate_core::rule::Rule;
 
 use super::clock::Clock;
 use super::layout::Layout;
@@ -24,13 +25,17 @@ pub struct Plan {
     pub outlet: OutletId,
     /// Which share of what went well is told, of the greatest number.
     share: u64,
+    /// Which exchanges are told; none: all.
+    when: Option<Rule>,
+    reads_words: bool,
 }
 
 impl Plan {
-    /// `sample` is the share of what went well that is told, 0 to 1.
-    pub fn new(layout: Layout, outlet: OutletId, sample: f64) -> Self {
+    /// `sample` is the share of what went well that is told, 0 to 1; `when` tells of which exchanges.
+    pub fn new(layout: Layout, outlet: OutletId, sample: f64, when: Option<Rule>) -> Self {
+        let reads_words = when.is_some() || layout.reads_words();
         let share = (sample.clamp(0.0, 1.0) * u64::MAX as f64) as u64; // exact enough: 53 bits of 64
-        Self { layout, outlet, share }
+        Self { layout, outlet, share, when, reads_words }
     }
 }
 
@@ -73,10 +78,20 @@ impl AccessLog {
         plan.share == u64::MAX || !went_well || dice.roll() < plan.share
     }
 
-    /// Appends the line for `record`. Never blocks.
+    /// Whether the record of an exchange is to have its `subject`.
+    pub fn reads_words(&self) -> bool {
+        self.0.state.borrow().plan.as_ref().is_some_and(|plan| plan.reads_words)
+    }
+
+    /// Appends the line for `record`, if the configuration wants it told. Never blocks.
     pub fn write(&self, record: &Record<'_>) {
         let mut state = self.0.state.borrow_mut();
         let State { plan: Some(plan), lines, clock, .. } = &mut *state else { return };
+        if let (Some(when), Some(subject)) = (&plan.when, &record.subject)
+            && !when.holds(subject)
+        {
+            return;
+        }
         plan.layout.append(&mut lines.bytes, clock, record);
         lines.count += 1;
         if lines.bytes.len() >= FULL {

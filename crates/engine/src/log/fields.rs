@@ -153,15 +153,18 @@ and connects with the rights of `user`. A host name is looked up at each start a
 there: lines wait for it as above. Of a UDP server that is away the kernel tells only after a datagram is lost, so one
 line a second is. A line longer than 65,000 bytes is cut where it goes as a datagram.
 
-`sample: 0.1` logs a tenth of the exchanges, by chance; failures and statuses of 500 and more are always logged.
+`when: 'response.status >= 400 or response.duration > 1'` logs those for which the expression holds
+([expressions.md](expressions.md)). Of these, `sample: 0.1` logs a tenth, by chance; failures and statuses of 500 and
+more are all logged.
 
 ## What a line looks like
 
 `format: json`, the default: one JSON object a line. Strings hold what came, with controls escaped; a byte that is no
-UTF-8 is written as `\\u00XX` of its value. `fields: [time, status, path]` chooses fields and their order. A field is left
-out where there is nothing to say.
+UTF-8 is written as `\\u00XX` of its value. `fields: [time, status, {beta: 'request.headers[\"x-beta\"]'}]` chooses fields and
+their order, and puts texts of the request under keys of their own. What there is nothing to say of is left out.
 
-Any other `format` is a line of words with the values of fields in braces: `'{client} \"{method} {path}\" {status}'`.
+Any other `format` is a line of words with values in braces, those of fields and of expressions:
+`'{client} \"{method} {path}\" {status} \"{request.headers[\"x-beta\"]}\"'`.
 `{{` and `}}` are braces, `-` stands where there is nothing to say, and `common` and `combined` are the formats of that
 name that other servers write (their last number there is the length of the body; here the head counts too). In values,
 controls, `\"`, `\\` and bytes that are no UTF-8 are written as `\\xXX`, so no client ends a line or a quote: put what may

@@ -1,6 +1,7 @@
 //! How a line of the access log looks: compiled once from the snapshot, then followed for each exchange.
 
-use tidegate_core::snapshot::document::{AccessLog, LogLine, LogPiece, LogSyslog};
+use tidegate_core::rule::Text;
+use tidegate_core::snapshot::document::{AccessLog, LogLine, LogMember, LogPiece, LogSyslog};
 
 use super::append::{escaped, number, plain, seconds};
 use super::clock::{Clock, common};
@@ -28,14 +29,21 @@ enum Body {
 #[derive(Debug)]
 struct Member {
     key: Box<[u8]>,
-    field: Field,
+    source: Source,
     is_text: bool,
+}
+
+/// Where a value comes from.
+#[derive(Debug)]
+enum Source {
+    Field(Field),
+    Text(Text),
 }
 
 #[derive(Debug)]
 enum Piece {
     Literal(Box<[u8]>),
-    Field(Field),
+    Value(Source),
 }
 
 /// What stands before and after the time in the header of a message (RFC 5424, section 6.2).
@@ -49,8 +57,8 @@ impl Layout {
     /// Compiles what the snapshot says. Fails with a sentence.
     pub fn compile(document: &AccessLog) -> Result<Self, String> {
         let body = match &document.line {
-            LogLine::Json(names) if names.iter().eq(Field::usual().map(|field| field.about().name)) => Body::Usual,
-            LogLine::Json(names) => Body::Json(names.iter().map(|name| member(name)).collect::<Result<_, _>>()?),
+            LogLine::Json(members) if is_usual(members) => Body::Usual,
+            LogLine::Json(members) => Body::Json(members.iter().map(member).collect::<Result<_, _>>()?),
             LogLine::Words(pieces) => Body::Words(pieces.iter().map(piece).collect::<Result<_, _>>()?),
         };
         Ok(Self { header: document.syslog.as_ref().map(header), body })
@@ -59,6 +67,16 @@ impl Layout {
     /// One JSON object a line, with the usual fields.
     pub fn usual() -> Self {
         Self { header: None, body: Body::Usual }
+    }
+
+    /// Whether it has words of expressions.
+    pub(super) fn reads_words(&self) -> bool {
+        let is_text = |source: &Source| matches!(source, Source::Text(_));
+        match &self.body {
+            Body::Usual => false,
+            Body::Json(members) => members.iter().any(|member| is_text(&member.source)),
+            Body::Words(pieces) => pieces.iter().any(|piece| matches!(piece, Piece::Value(source) if is_text(source))),
+        }
     }
 
     /// Appends the line for `record`, with its end.
@@ -77,21 +95,38 @@ impl Layout {
     }
 }
 
-fn member(name: &str) -> Result<Member, String> {
-    named(name).map(member_of)
+fn is_usual(members: &[LogMember]) -> bool {
+    let names = members.iter().map(|member| match member {
+        LogMember::Field(name) => Some(name.as_str()),
+        LogMember::Text { .. } => None,
+    });
+    names.eq(Field::usual().map(|field| Some(field.about().name)))
+}
+
+fn member(written: &LogMember) -> Result<Member, String> {
+    match written {
+        LogMember::Field(name) => named(name).map(member_of),
+        LogMember::Text { key, text } => {
+            let mut start = b",\"".to_vec();
+            escaped(&mut start, key.as_bytes());
+            start.extend_from_slice(b"\":\"");
+            Ok(Member { key: start.into(), source: Source::Text(Text::compile(text)?), is_text: true })
+        }
+    }
 }
 
 fn member_of(field: Field) -> Member {
     let about = field.about();
     let is_text = about.kind == "string";
     let quote = if is_text { "\"" } else { "" };
-    Member { key: format!(",\"{}\":{quote}", about.name).into_bytes().into(), field, is_text }
+    Member { key: format!(",\"{}\":{quote}", about.name).into_bytes().into(), source: Source::Field(field), is_text }
 }
 
 fn piece(written: &LogPiece) -> Result<Piece, String> {
     Ok(match written {
         LogPiece::Literal(text) => Piece::Literal(text.as_bytes().into()),
-        LogPiece::Field(name) => Piece::Field(named(name)?),
+        LogPiece::Field(name) => Piece::Value(Source::Field(named(name)?)),
+        LogPiece::Text(text) => Piece::Value(Source::Text(Text::compile(text)?)),
     })
 }
 
@@ -113,7 +148,18 @@ fn header(syslog: &LogSyslog) -> Header {
 fn json(out: &mut Vec<u8>, clock: &mut Clock, members: &[Member], record: &Record<'_>) {
     let start = out.len();
     for member in members {
-        let value = record.value(member.field);
+        let value = match &member.source {
+            Source::Field(field) => record.value(*field),
+            Source::Text(text) => {
+                let says = record.subject.as_ref().map(|subject| text.read(subject)).unwrap_or_default();
+                if !says.is_empty() {
+                    out.extend_from_slice(&member.key);
+                    escaped(out, &says);
+                    out.push(b'"');
+                }
+                continue;
+            }
+        };
         if value == Value::Nothing {
             continue;
         }
@@ -143,7 +189,11 @@ fn words(out: &mut Vec<u8>, clock: &mut Clock, pieces: &[Piece], record: &Record
     for piece in pieces {
         match piece {
             Piece::Literal(text) => out.extend_from_slice(text),
-            Piece::Field(field) => match record.value(*field) {
+            Piece::Value(Source::Text(text)) => {
+                let says = record.subject.as_ref().map(|subject| text.read(subject)).unwrap_or_default();
+                plain(out, if says.is_empty() { b"-" } else { &says });
+            }
+            Piece::Value(Source::Field(field)) => match record.value(*field) {
                 Value::Nothing | Value::Text(b"") => out.push(b'-'),
                 Value::Text(text) => plain(out, text),
                 Value::Number(n) => number(out, n),

@@ -2,8 +2,12 @@
 
 use serde_json::{Map, Value as Json};
 use tidegate_core::failure::{Failure, Kind, Stage};
-use tidegate_core::head::Version;
-use tidegate_core::snapshot::document::LogTarget;
+use tidegate_core::filter::forwarded::{Peer, Told, Trust};
+use tidegate_core::framing::RequestFacts;
+use tidegate_core::head::{Known, RequestHead, Span, Version};
+use tidegate_core::route::DotSegments;
+use tidegate_core::rule::Subject;
+use tidegate_core::snapshot::document::{self, LogTarget};
 
 use super::super::fields::When;
 use super::*;
@@ -32,6 +36,7 @@ fn full(failure: &Failure) -> Record<'_> {
         user_agent: b"curl/8",
         referer: b"https://example.com/",
         failure: Some(failure),
+        subject: None,
     }
 }
 
@@ -59,11 +64,12 @@ fn timeout() -> Failure {
 }
 
 fn compiled(line: LogLine, syslog: Option<LogSyslog>) -> Result<Layout, String> {
-    Layout::compile(&AccessLog { to: LogTarget::Stdout, line, syslog, sample: 1.0 })
+    Layout::compile(&AccessLog { to: LogTarget::Stdout, line, syslog, when: None, sample: 1.0 })
 }
 
 fn of_json(names: &[&str]) -> Layout {
-    compiled(LogLine::Json(names.iter().map(|name| (*name).to_owned()).collect()), None).expect("fields")
+    compiled(LogLine::Json(names.iter().map(|name| LogMember::Field((*name).to_owned())).collect()), None)
+        .expect("fields")
 }
 
 /// `literal`, or `{field}`.
@@ -137,7 +143,7 @@ fn fields_come_in_the_order_that_the_configuration_has() {
     );
     assert_eq!(text(&of_json(&["referer", "failure"]), &nothing(&failure)), "{}\n");
     assert_eq!(text(&of_json(&["referer", "status"]), &nothing(&failure)), "{\"status\":504}\n");
-    assert!(compiled(LogLine::Json(vec!["colour".to_owned()]), None).is_err());
+    assert!(compiled(LogLine::Json(vec![LogMember::Field("colour".to_owned())]), None).is_err());
 }
 
 #[test]
@@ -175,6 +181,46 @@ fn words_come_as_the_format_has_them_and_a_dash_is_nothing() {
 }
 
 #[test]
+fn words_of_the_request_are_escaped_like_all_else() {
+    let failure = timeout();
+    let (bytes, head, facts) = (b"x-betaa\"b\n", head_with_beta(), RequestFacts::default());
+    let nobody = document::Forwarded { from: Vec::new(), field: document::ForwardedField::XForwardedFor };
+    let trust = Trust::build(&nobody).expect("no networks");
+    let (peer, told) = (Peer::new(None, None), Told::default());
+    let subject = Subject {
+        listener: "web",
+        trust: &trust,
+        dots: DotSegments::Refuse,
+        peer: &peer,
+        told: &told,
+        bytes,
+        head: &head,
+        facts: &facts,
+        path: None,
+        answer: None,
+    };
+    let record = Record { subject: Some(subject), ..full(&failure) };
+    let beta = |name: &str| document::Text::Joined(document::Repeated::Header(name.to_owned()));
+    let members = vec![
+        LogMember::Text { key: "none".to_owned(), text: beta("x-none") },
+        LogMember::Text { key: "beta".to_owned(), text: beta("x-beta") },
+    ];
+    let json = compiled(LogLine::Json(members), None).expect("texts");
+    assert!(json.reads_words());
+    assert_eq!(text(&json, &record), "{\"beta\":\"a\\\"b\\n\"}\n");
+    let pieces = vec![LogPiece::Text(beta("x-beta")), LogPiece::Literal(" ".to_owned()), LogPiece::Text(beta("x"))];
+    let words = compiled(LogLine::Words(pieces), None).expect("texts");
+    assert_eq!(text(&words, &record), "a\\x22b\\x0a -\n");
+    assert!(!Layout::usual().reads_words());
+}
+
+fn head_with_beta() -> RequestHead {
+    let span = |start, end| Span { start, end };
+    let beta = tidegate_core::head::Field { name: span(0, 6), value: span(6, 10), known: Known::of(b"x-beta") };
+    RequestHead { fields: vec![beta], ..RequestHead::default() }
+}
+
+#[test]
 fn no_byte_of_a_client_forges_a_line_or_closes_a_quote() {
     let failure = timeout();
     let (json, words) = (of_json(&["user_agent", "status"]), of_words(&["\"", "{user_agent}", "\" ", "{status}"]));
@@ -195,7 +241,7 @@ fn no_byte_of_a_client_forges_a_line_or_closes_a_quote() {
 fn a_message_of_syslog_has_its_header_and_one_line() {
     let failure = timeout();
     let syslog = LogSyslog { priority: 190, app: "tidegate".to_owned() };
-    let layout = compiled(LogLine::Json(vec!["status".to_owned()]), Some(syslog)).expect("fields");
+    let layout = compiled(LogLine::Json(vec![LogMember::Field("status".to_owned())]), Some(syslog)).expect("fields");
     let line = text(&layout, &full(&failure));
     let parts: Vec<&str> = line.splitn(8, ' ').collect();
     let pid = std::process::id().to_string();

@@ -2,6 +2,7 @@
 
 use tidegate_core::failure::Failure;
 use tidegate_core::head::Version;
+use tidegate_core::rule::Subject;
 
 use super::fields::Field;
 
@@ -52,6 +53,8 @@ pub struct Record<'a> {
     pub referer: &'a [u8],
     /// Why it failed, if it did.
     pub failure: Option<&'a Failure>,
+    /// All of it, for the words of expressions; none where the plan looks at none (see `AccessLog::reads_words`).
+    pub subject: Option<Subject<'a>>,
 }
 
 /// What a record says of one field.

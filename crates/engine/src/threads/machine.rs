@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use tidegate_core::rule::Set;
+use tidegate_core::rule::{Rule, Set};
 use tidegate_core::snapshot::compiled::Compiled;
 use tidegate_core::snapshot::document::{self, Document, EndpointDelta};
 use tokio::runtime::LocalOptions;
@@ -18,6 +18,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use super::drain::Drain;
 use super::shared::{Shared, Whereabouts};
 use super::thread::{Order, Socket, Thread};
+use super::told;
 use crate::control::{Beat, Machine};
 use crate::log::{Format, Layout, Level, LogWriter, Plan, Target};
 use crate::metrics::registry::{Named, Registry};
@@ -109,8 +110,9 @@ impl Engine {
         let Some(document) = &compiled.document.access_log else { return Ok(None) };
         let layout = Layout::compile(document)?;
         let target = Target::of(&document.to)?;
+        let when = document.when.as_ref().map(|when| Rule::compile(when, &compiled.sets)).transpose()?;
         let outlet = self.shared.writer.open(target).map_err(|error| format!("access_log: {error}"))?;
-        Ok(Some(Arc::new(Plan::new(layout, outlet, document.sample))))
+        Ok(Some(Arc::new(Plan::new(layout, outlet, document.sample, when))))
     }
 
     fn start_thread(&self, index: usize) -> io::Result<Handle> {
@@ -247,51 +249,17 @@ impl Machine for Engine {
 
     fn status(&self) -> Value {
         let inner = self.inner();
-        let Some(compiled) = &inner.compiled else { return json!({}) };
-        let registry = &self.shared.registry;
-        let now = self.shared.now();
-        let listeners: Vec<Value> = compiled
-            .document
-            .listeners
-            .iter()
-            .map(|listener| {
-                let binds: Vec<&str> = listener.binds.iter().map(|bind| bind.address.as_str()).collect();
-                json!({
-                    "name": listener.name,
-                    "binds": binds,
-                    "connections": registry.open_connections(&listener.name),
-                })
-            })
-            .collect();
-        let upstreams: Vec<Value> = compiled
-            .upstreams
-            .iter()
-            .map(|upstream| {
-                let endpoints: Vec<Value> = upstream
-                    .endpoints
-                    .iter()
-                    .zip(&upstream.document.endpoints)
-                    .map(|(endpoint, document)| {
-                        let is_out = endpoint.standing.passed_over_until() > now;
-                        json!({
-                            "address": endpoint.address,
-                            "entry": document.entry,
-                            "weight": endpoint.weight,
-                            "standing": if is_out { "out" } else { "in" },
-                            "reason": if is_out { "it could not be connected to" } else { "" },
-                            "exchanges": registry.exchanges(&upstream.name, &endpoint.address),
-                        })
-                    })
-                    .collect();
-                json!({"name": upstream.name, "endpoints": endpoints})
-            })
-            .collect();
-        json!({
-            "connections": self.shared.seats.taken(),
-            "threads": compiled.document.threads,
-            "listeners": listeners,
-            "upstreams": upstreams,
-        })
+        inner.compiled.as_ref().map_or_else(|| json!({}), |compiled| told::status(compiled, &self.shared))
+    }
+
+    fn upstreams(&self, first: usize) -> Value {
+        let compiled = self.inner().compiled.clone();
+        compiled.map_or_else(told::nothing, |compiled| told::upstreams(&compiled, &self.shared, first))
+    }
+
+    fn routes(&self, first: usize) -> Value {
+        let compiled = self.inner().compiled.clone();
+        compiled.map_or_else(told::nothing, |compiled| told::routes(&compiled, &self.shared, first))
     }
 
     fn snapshot_number(&self) -> Option<u64> {

@@ -6,4 +6,5 @@ pub mod shared; // what the threads share
 pub mod thread; // one serving thread
 pub mod open; // a connection that is open, counted
 mod drain; // the end: what is under way may end, until its time is over
+mod told; // how things stand, as status and API show it
 pub mod machine; // all of them, as the control thread sees them

@@ -1,0 +1,115 @@
+"""What a worker tells of itself, as the API shows it: bounded, and of the types that the docs have.
+
+The worker reads what strangers send, so its word is a stranger's: a field of another type than it should have makes
+the whole answer one that was not given.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+Count = Annotated[int, Field(ge=0, lt=2**64)]
+Text = Annotated[str, Field(max_length=10_000)]
+Name = Annotated[str, Field(max_length=300)]
+MOST = 1_000_000
+"""Most items that are taken from a worker in one answer of the API."""
+
+
+class Said(BaseModel):
+    """Frozen and strict; what is not known here is left out."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+
+class Listener(Said):
+    """A listener and who is connected to it."""
+
+    name: Name
+    binds: list[Name]
+    connections: Count
+
+
+class Endpoint(Said):
+    """An endpoint: its standing on three axes, and what was counted since the worker began."""
+
+    address: Name
+    entry: Name
+    weight: Count
+    eligible: bool
+    asked: Literal["ready", "draining", "drained", "removed"]
+    checked: Literal["unknown", "up", "down"]
+    outlier: Literal["in", "out"]
+    reason: Text
+    until: float | None
+    exchanges: Count
+    idle: Count
+    requests: Count
+    failures: Count
+    connect_failures: Count
+    connections: Count
+    reused: Count
+    passed_over: Count
+
+
+class Unresolved(Said):
+    """A name without an address."""
+
+    entry: Name
+    says: Text
+
+
+class Upstream(Said):
+    """An upstream and its endpoints."""
+
+    name: Name
+    balance: Name
+    endpoints: list[Endpoint]
+    unresolved: list[Unresolved]
+
+
+class Route(Said):
+    """What was counted of a route since the worker began."""
+
+    name: Name
+    requests: dict[Literal["none", "1xx", "2xx", "3xx", "4xx", "5xx"], Count]
+    bytes_in: Count
+    bytes_out: Count
+
+
+class Brief(Said):
+    """An endpoint in `tidegate status`."""
+
+    address: Name
+    entry: Name
+    weight: Count
+    standing: Name
+    reason: Text
+    exchanges: Count
+
+
+class BriefUpstream(Said):
+    """An upstream in `tidegate status`."""
+
+    name: Name
+    endpoints: list[Brief]
+
+
+Kind = TypeVar("Kind", bound=Said)
+LISTENERS = TypeAdapter(list[Listener])
+BRIEF = TypeAdapter(list[BriefUpstream])
+
+
+def read(kind: type[Kind], told: Any) -> list[Kind]:
+    """Read a page of items; raises `ValueError` where it is something else."""
+    if not isinstance(told, Sequence) or isinstance(told, str):
+        raise ValueError("no list")
+    return [kind.model_validate(each) for each in told]
+
+
+def plain(adapter: TypeAdapter[Any], told: Any) -> Any:
+    """Give what was told as plain data; an empty list where it is not of its type."""
+    try:
+        return adapter.dump_python(adapter.validate_python(told))
+    except ValidationError:
+        return []

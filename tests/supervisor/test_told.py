@@ -1,0 +1,79 @@
+"""A worker's word is a stranger's: what is of another type, or leads nowhere, is not told on."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from tidegate.supervisor import resources, told
+from tidegate.supervisor.resources import NotTold
+from tidegate.supervisor.worker import Worker
+
+ROUTE = {
+    "name": "all",
+    "requests": dict.fromkeys(("none", "1xx", "2xx", "3xx", "4xx", "5xx"), 0),
+    "bytes_in": 1,
+    "bytes_out": 2,
+}
+
+
+class Liar:
+    """A worker that answers as it is told to, page after page."""
+
+    def __init__(self, *pages: dict[str, Any]) -> None:
+        self.is_connected = True
+        self.pages = list(pages)
+
+    async def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """Give the next page; the last one for ever."""
+        return self.pages.pop(0) if len(self.pages) > 1 else self.pages[0]
+
+
+def ask(*pages: dict[str, Any]) -> list[told.Route]:
+    """All routes that a liar tells."""
+    return asyncio.run(resources.ask_pages(cast(Worker, Liar(*pages)), "routes", told.Route))
+
+
+def test_pages_that_follow_each_other_are_one_list() -> None:
+    found = ask({"items": [ROUTE, ROUTE], "next": 2}, {"items": [{**ROUTE, "name": "b", "more": [1]}], "next": None})
+    assert [each.name for each in found] == ["all", "all", "b"]
+    assert "more" not in found[2].model_dump()
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {},
+        {"items": "all", "next": None},
+        {"items": [5], "next": None},
+        {"items": [{**ROUTE, "name": "x" * 301}], "next": None},
+        {"items": [{**ROUTE, "bytes_in": -1}], "next": None},
+        {"items": [{**ROUTE, "bytes_in": "1"}], "next": None},
+        {"items": [{**ROUTE, "bytes_in": 2**64}], "next": None},
+        {"items": [{**ROUTE, "requests": {"6xx": 1}}], "next": None},
+        {"items": [ROUTE], "next": 0},
+        {"items": [ROUTE], "next": 7},
+        {"items": [], "next": 0},
+        {"items": [ROUTE], "next": "1"},
+    ],
+    ids=lambda page: str(page)[:40],
+)
+def test_a_page_that_is_none_is_not_told(page: dict[str, Any]) -> None:
+    with pytest.raises(NotTold, match="an answer that is none"):
+        ask(page)
+
+
+def test_a_list_without_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless(Liar):
+        async def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
+            return {"items": [ROUTE] * 100, "next": fields["first"] + 100}
+
+    monkeypatch.setattr(told, "MOST", 1000)
+    with pytest.raises(NotTold):
+        asyncio.run(resources.ask_pages(cast(Worker, Endless()), "routes", told.Route))
+
+
+@pytest.mark.parametrize("status", [None, [], {"listeners": 5, "upstreams": [{"name": 1}], "connections": -1}])
+def test_a_status_of_the_wrong_shape_is_an_empty_one(status: Any) -> None:
+    found = resources.standing_of(status)
+    assert (found["listeners"], found["upstreams"], found["connections"]) == ([], [], 0)
