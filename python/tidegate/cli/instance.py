@@ -2,6 +2,7 @@
 
 import json as json_module
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,7 +71,9 @@ def status(
     if json:
         print(json_module.dumps(told, indent=2))
     else:
-        print("\n".join(describe(told)))
+        from tidegate.cli.status_text import describe
+
+        print("\n".join(describe(told, time.time())))
     return DONE
 
 
@@ -91,25 +94,3 @@ def ask(command: str, config: Path | None, socket: Path | None) -> dict[str, Any
         print(answer.get("error", "the instance refused and gave no reason"), file=sys.stderr)
         return INPUT_IS_WRONG
     return answer
-
-
-def describe(told: dict[str, Any]) -> list[str]:
-    """Put a status in lines for people: who, what is served, and each listener and upstream."""
-    supervisor, worker = told.get("supervisor") or {}, told.get("worker") or {}
-    snapshot = told.get("snapshot") or {}
-    lines = [
-        f"tidegate {told.get('version')}, supervisor {supervisor.get('pid')}, worker {worker.get('pid', 'none')}",
-        f"snapshot {snapshot.get('number')} of {snapshot.get('source')}, {told.get('connections', 0)} connections",
-    ]
-    for listener in told.get("listeners") or ():
-        binds = " ".join(map(str, listener.get("binds") or ()))
-        lines.append(f"listener {listener.get('name')}  {binds}  {listener.get('connections', 0)} connections")
-    for upstream in told.get("upstreams") or ():
-        lines.append(f"upstream {upstream.get('name')}")
-        for endpoint in upstream.get("endpoints") or ():
-            reason = f"  ({endpoint['reason']})" if endpoint.get("reason") else ""
-            lines.append(
-                f"  {endpoint.get('address')}  weight {endpoint.get('weight')}  {endpoint.get('standing')}"
-                f"  {endpoint.get('exchanges', 0)} exchanges{reason}"
-            )
-    return lines

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::*;
+use crate::failure::Failure;
 use crate::snapshot::compiled::Compiled;
 
 /// Most bytes of a lane that waits; 160 of them are the two addresses and their texts.
@@ -37,6 +38,29 @@ fn a_lane_that_waits_owns_neither_a_buffer_nor_an_exchange() {
     assert_eq!(lane.phase, Phase::Idle);
     assert!(lane.exchange.is_none());
     assert_eq!(lane.input.capacity(), 0);
+}
+
+#[test]
+fn every_failure_that_is_answered_has_its_kind_and_no_reason() {
+    let (mut dice, mut shelf) = (Dice::seeded(1), Shelf::new());
+    let serving = Rc::new(Serving::new(Arc::new(compiled()), None, &mut dice));
+    let turn = turn(&mut dice, &mut shelf, &serving);
+    let peer = Peer::new(None, None);
+    for kind in Kind::ALL.iter().copied().filter(|kind| kind.status() != 0) {
+        let mut exchange = Exchange::default();
+        let failure = Failure::new(kind, Stage::Exchange, "10.1.2.3:80 of upstream secret-name");
+        own::answer_failure(&mut exchange, failure, &peer, &turn);
+        let answer = String::from_utf8(exchange.down.bytes.clone()).expect("text");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert!(head.starts_with(&format!("HTTP/1.1 {} ", kind.status())), "{head}");
+        assert!(!head.starts_with(&format!("HTTP/1.1 {} \r\n", kind.status())), "{} has a phrase", kind.status());
+        let (error, name) = (kind.proxy_status(), kind.name());
+        let field = format!("\r\nproxy-status: tidegate; error={error}; details=\"{name}\"\r\n");
+        assert!(head.contains(&field), "{head}");
+        assert!(body.starts_with(&format!("{name}: ")), "{body}");
+        assert!(!answer.contains("10.1.2.3") && !answer.contains("secret-name"), "{answer}");
+        assert_eq!(exchange.failure.map(|failure| failure.kind), Some(kind));
+    }
 }
 
 pub(super) fn turn<'a>(dice: &'a mut Dice, shelf: &'a mut Shelf, serving: &'a Rc<Serving>) -> Turn<'a> {
