@@ -52,5 +52,11 @@ def read_set(text: str, comments: bool) -> tuple[str, int, tuple[int, str] | Non
 def access_log_fields() -> list[tuple[str, bool]]:
     """List the fields of the access log, in the order of a line, and whether a line has each where none are chosen."""
 
+def decode_snapshot(document: str, sets: dict[str, str]) -> tuple[float, float]:
+    """Decode a snapshot as a worker does, and swap a thread's table for it; gives the seconds of both.
+
+    `sets` has what named sets hold, by digest. Raises `ValueError`, with a line for each thing no worker would serve.
+    """
+
 def work(fd: int) -> None:
     """Serve supervisors on the listening Unix socket `fd`, which it owns, until a drain has ended. Raises `OSError`."""

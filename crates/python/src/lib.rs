@@ -8,6 +8,7 @@ mod kinds; // the kinds of failures
 mod pattern; // whether a pattern is one of the engine's dialect
 mod rule; // expressions, and the files of named sets
 mod log; // the fields of the access log
+mod decode; // a snapshot, without a worker
 mod work; // the worker's whole life
 
 use pyo3::prelude::*;
@@ -19,6 +20,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The engine of Tidegate, for Python.
 #[pymodule]
 mod _engine {
+    #[pymodule_export]
+    use crate::decode::decode_snapshot;
     #[pymodule_export]
     use crate::framing::{read_request, read_response};
     #[pymodule_export]

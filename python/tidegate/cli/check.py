@@ -1,6 +1,7 @@
 """`tidegate check`: would this configuration run?"""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +27,7 @@ def check(
     effective
         Print the configuration with every default written out; included files become part of it.
     timings
-        Print on stderr how long each stage took.
+        Print on stderr how long each stage took: parse, validate, compile, decode, swap.
     """
     from tidegate.config.load import load
 
@@ -34,10 +35,16 @@ def check(
     sys.stderr.write(loaded.printed)
     for problem in loaded.problems:
         print(problem, file=sys.stderr)
-    if timings:
-        for stage, took_s in loaded.took_s.items():
-            print(f"{stage}: {took_s:.3f} s", file=sys.stderr)
     if loaded.config is None:
+        tell_timings(loaded.took_s if timings else {})
+        return INPUT_IS_WRONG
+    from tidegate.compile.offline import compile_offline
+
+    made = compile_offline(loaded.config, loaded.source)
+    for says in made.problems:
+        print(f"{loaded.source}: error: {says}", file=sys.stderr)
+    tell_timings({**loaded.took_s, **made.took_s} if timings else {})
+    if made.problems:
         return INPUT_IS_WRONG
     if effective:
         from tidegate.compile import machine
@@ -50,3 +57,9 @@ def check(
         }
         print(write_out(loaded.config, defaults=defaults), end="")
     return DONE
+
+
+def tell_timings(took_s: Mapping[str, float]) -> None:
+    """Print how long each stage took."""
+    for stage, seconds in took_s.items():
+        print(f"{stage}: {seconds:.3f} s", file=sys.stderr)

@@ -1,6 +1,7 @@
 //! What a thread serves: the snapshot, and for each upstream the balancer that this thread keeps.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -39,12 +40,17 @@ pub struct Serving {
 impl Serving {
     /// A thread's view of `compiled`. Balancers of upstreams that are as they were in `previous` go on.
     pub fn new(compiled: Arc<Compiled>, previous: Option<&Self>, dice: &mut Dice) -> Self {
+        let old: HashMap<*const Upstream, &Rc<Choosing>> = previous
+            .iter()
+            .flat_map(|old| &old.upstreams)
+            .map(|choosing| (Arc::as_ptr(&choosing.upstream), choosing))
+            .collect();
         let upstreams = compiled
             .upstreams
             .iter()
-            .map(|upstream| {
-                let same = previous.and_then(|old| old.upstreams.iter().find(|c| Arc::ptr_eq(&c.upstream, upstream)));
-                same.map_or_else(|| Rc::new(Choosing::new(upstream, dice)), Rc::clone)
+            .map(|upstream| match old.get(&Arc::as_ptr(upstream)) {
+                Some(same) => Rc::clone(same),
+                None => Rc::new(Choosing::new(upstream, dice)),
             })
             .collect();
         Self { compiled, upstreams }
