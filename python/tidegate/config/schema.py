@@ -29,7 +29,7 @@ def _mend(shape: Any) -> Any:
         elif name in ("items", "additionalProperties"):
             mended[name] = _mend(value)
         else:
-            mended[KEYWORDS.get(name, name)] = value
+            mended[KEYWORDS.get(str(name), str(name))] = value
     if "anyOf" in mended and (least := mended.pop("minLength", None)) is not None:
         for each in mended["anyOf"]:
             if each.get("type") == "array":
