@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from tidegate.config.named_set import NamedSet
     from tidegate.config.problem import Problem
     from tidegate.config.program_log import ProgramLog
-    from tidegate.config.route import Respond, Route, RouteTimeouts
+    from tidegate.config.route import Route, RouteTimeouts
     from tidegate.config.secret import Secret
     from tidegate.config.settings import Drain, Limits
+    from tidegate.config.target import Redirect, Respond, Share, Target
     from tidegate.config.upstream import Endpoint, Pool, Upstream
 
 __version__ = "0.1.0"
@@ -43,10 +44,13 @@ __all__ = [
     "Pool",
     "Problem",
     "ProgramLog",
+    "Redirect",
     "Respond",
     "Route",
     "RouteTimeouts",
     "Secret",
+    "Share",
+    "Target",
     "Upstream",
     "__version__",
     "load",
@@ -64,9 +68,10 @@ _HOMES = {
     "named_set": ("NamedSet",),
     "problem": ("Problem",),
     "program_log": ("ProgramLog",),
-    "route": ("Respond", "Route", "RouteTimeouts"),
+    "route": ("Route", "RouteTimeouts"),
     "secret": ("Secret",),
     "settings": ("Drain", "Limits"),
+    "target": ("Redirect", "Respond", "Share", "Target"),
     "upstream": ("Endpoint", "Pool", "Upstream"),
 }
 """Each file of the room `config`, with what it has for other programs."""

@@ -58,5 +58,12 @@ def decode_snapshot(document: str, sets: dict[str, str]) -> tuple[float, float]:
     `sets` has what named sets hold, by digest. Raises `ValueError`, with a line for each thing no worker would serve.
     """
 
+def explain(document: str, sets: dict[str, str], listener: int, client: str | None, head: bytes) -> str:
+    """Say as JSON what becomes of a request with this head on the listener at this index of a snapshot document.
+
+    `sets` has what each set holds, by digest; `client` is an address, or none for a Unix socket. Raises `ValueError`
+    where the core refuses the snapshot.
+    """
+
 def work(fd: int) -> None:
     """Serve supervisors on the listening Unix socket `fd`, which it owns, until a drain has ended. Raises `OSError`."""

@@ -9,66 +9,19 @@ use tidegate_core::dice::Dice;
 use tidegate_core::filter::forwarded::{Peer, Trust, listen_to, passes, write_fields};
 use tidegate_core::head::{Field, Known, RequestHead, Span};
 use tidegate_core::moment::Moment;
-use tidegate_core::route::{DotSegments, Table, read_path};
-use tidegate_core::snapshot::document::{Forwarded, ForwardedField, PathMatch, Route, RouteTimeouts, Target};
+use tidegate_core::route::{DotSegments, read_path};
+use tidegate_core::snapshot::document::{Forwarded, ForwardedField};
 
 fn main() {
     let mut dice = Dice::seeded(1);
     measure("path: plain", |_| read_path(black_box(b"/v1/items/42/details"), DotSegments::Refuse).is_ok());
     measure("path: escaped", |_| read_path(black_box(b"/v1/items/a%20b%2Fc"), DotSegments::Refuse).is_ok());
-    for hosts in [1, 10_000, 100_000] {
-        let routes: Vec<Route> =
-            (0..hosts).map(|n| route(Some(format!("host{n}.example.com")), prefix("/v1/"))).collect();
-        table(&format!("table: {hosts} hosts"), &routes, hosts, b"/v1/items/42");
-    }
-    let paths: Vec<Route> = (0..1000).map(|n| route(None, prefix(&format!("/service{n}/v1")))).collect();
-    table("table: 1000 prefixes, one host", &paths, 1, b"/service500/v1/x");
-    for count in [1, 10, 1000] {
-        let regex = |n| route(None, Some(PathMatch::Regex(format!("^/service{n}/[a-z]+/v[0-9]+$"))));
-        table(
-            &format!("table: {count} regexes, one host"),
-            &(0..count).map(regex).collect::<Vec<_>>(),
-            1,
-            b"/service0/ab/v3",
-        );
-    }
     forwarded(&mut dice);
     for count in [3u32, 1000] {
         balance(&format!("balance: {count} endpoints, equal weights"), &mut dice, (0..count).map(|_| 1).collect());
         balance(&format!("balance: {count} endpoints, 7 weights"), &mut dice, (0..count).map(|n| 1 + n % 7).collect());
         balance(&format!("balance: {count} endpoints, all differ"), &mut dice, (1..=count).collect());
     }
-}
-
-fn prefix(path: &str) -> Option<PathMatch> {
-    Some(PathMatch::Prefix(path.to_owned()))
-}
-
-fn route(host: Option<String>, path: Option<PathMatch>) -> Route {
-    Route {
-        name: "r".into(),
-        place: "x.yaml:1:1".into(),
-        listeners: vec![0, 1],
-        host,
-        path,
-        priority: 0,
-        timeouts: RouteTimeouts { response_ms: 0, idle_ms: 0 },
-        filters: Vec::new(),
-        to: Target::Upstream(0),
-    }
-}
-
-fn table(what: &str, routes: &[Route], hosts: usize, path: &[u8]) {
-    let began = Instant::now();
-    let table = Table::build(routes, 2).expect("these routes are right");
-    let built = began.elapsed();
-    // The hosts that are asked for are few: 64 of all, so that it is the table that is measured.
-    let names: Vec<String> = (0..64).map(|n| format!("host{}.example.com", n * 7919 % hosts)).collect();
-    let forms = read_path(path, DotSegments::Refuse).expect("this path is right");
-    measure(&format!("{what} (built in {built:?})"), |n| {
-        let host = names.get(n % names.len()).map(|name| name.as_bytes());
-        table.choose(0, black_box(host), &forms)
-    });
 }
 
 fn forwarded(dice: &mut Dice) {

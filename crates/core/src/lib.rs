@@ -19,3 +19,4 @@ pub mod rule; // expressions: conditions and texts over one request
 pub mod balance; // which endpoint takes it
 pub mod failure; // why an exchange failed, and what the client is told
 pub mod lane; // one HTTP/1 connection as a state machine: events in, acts out
+pub mod explain; // what becomes of one request, and why, told by the road itself

@@ -9,6 +9,7 @@ mod pattern; // whether a pattern is one of the engine's dialect
 mod rule; // expressions, and the files of named sets
 mod log; // the fields of the access log
 mod decode; // a snapshot, without a worker
+mod explain; // what becomes of one request
 mod work; // the worker's whole life
 
 use pyo3::prelude::*;
@@ -22,6 +23,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod _engine {
     #[pymodule_export]
     use crate::decode::decode_snapshot;
+    #[pymodule_export]
+    use crate::explain::explain;
     #[pymodule_export]
     use crate::framing::{read_request, read_response};
     #[pymodule_export]

@@ -13,6 +13,7 @@ COMMANDS = {
     "run": ("tidegate.cli.run:run", "Run in the foreground."),
     "proxy": ("tidegate.cli.proxy:proxy", "Run without a file: where to listen, and where to send."),
     "check": ("tidegate.cli.check:check", "Say whether CONFIG would run, and every problem of it."),
+    "explain": ("tidegate.cli.explain:explain", "Say where a request would go under CONFIG, and why."),
     "reload": ("tidegate.cli.instance:reload", "Make the running instance read its configuration anew."),
     "status": ("tidegate.cli.instance:status", "Show what the running instance does."),
     "stop": ("tidegate.cli.instance:stop", "Drain the running instance, then end it."),
@@ -22,7 +23,7 @@ COMMANDS = {
 }
 """Each command, in the order of `--help`: where it is, and what it does in a line, as its docstring begins."""
 
-LATER = ("explain", "endpoints", "upgrade", "rollout", "certificates", "trust", "cache", "test")
+LATER = ("endpoints", "upgrade", "rollout", "certificates", "trust", "cache", "test")
 """Commands that have a name, and are not built yet."""
 
 SERVING = ("run", "proxy", "demo")

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidegate.compile.filters import compile_filter
-from tidegate.config.match import PathMatch
+from tidegate.config.match import Match, PathMatch
 from tidegate.config.route import Route
+from tidegate.config.target import Respond, Target
 
 
 def compile_route(
@@ -13,12 +14,14 @@ def compile_route(
 ) -> dict[str, Any]:
     """Write a route; listeners and upstreams are named by index."""
     names = listeners if route.listeners is None else dict.fromkeys(route.listeners)
+    only = compile_conditions(route.match)
     return {
         "name": route.name or f"routes[{index}]",
         "place": str(route.place or f"routes[{index}]"),
         "listeners": [listeners[name] for name in names],
         "host": route.match.host,
         "path": compile_path(route.match.path),
+        **({"only": only} if only else {}),
         "priority": route.priority,
         "timeouts": {
             "response_ms": route.timeouts.response.milliseconds,
@@ -42,10 +45,38 @@ def compile_path(path: PathMatch | None) -> dict[str, Any] | None:
             return {"prefix": prefix}
 
 
+def compile_conditions(match: Match) -> dict[str, Any]:
+    """Write what a route asks besides host and path, without what it does not."""
+    asked = {
+        "methods": list(match.methods or ()),
+        "headers": [[name, text] for name, text in match.headers.items()],
+        "query": [[name, text] for name, text in match.query.items()],
+        "from": [str(network) for network in match.from_ or ()],
+        "when": None if match.when is None else match.when.compiled,
+    }
+    return {key: value for key, value in asked.items() if value}
+
+
 def compile_target(route: Route, upstreams: Mapping[str, int]) -> dict[str, Any]:
     """Write where a request goes."""
     if route.respond is not None:
-        return {"respond": {"status": route.respond.status, "body": route.respond.body}}
-    if route.to is not None:
-        return {"upstream": upstreams[route.to]}
+        return {"respond": compile_respond(route.respond)}
+    if route.redirect is not None:
+        return {"redirect": {"to": route.redirect.to.compiled, "status": route.redirect.status}}
+    match route.to:
+        case Target(upstream=str(name)):
+            return {"upstream": upstreams[name]}
+        case Target(split=tuple(shares), key=key):
+            written = [{"upstream": upstreams[share.upstream], "weight": share.weight} for share in shares]
+            return {"split": {"shares": written, "key": None if key is None else key.compiled}}
     raise AssertionError("the model lets no route go nowhere")
+
+
+def compile_respond(respond: Respond) -> dict[str, Any]:
+    """Write an answer of our own, without what is as usual."""
+    written: dict[str, Any] = {"status": respond.status, "body": respond.body}
+    if "content_type" in respond.model_fields_set:
+        written["content_type"] = respond.content_type
+    if respond.headers:
+        written["headers"] = [[name, value.compiled] for name, value in respond.headers.items()]
+    return written

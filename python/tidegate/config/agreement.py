@@ -1,6 +1,5 @@
 """Whether the parts of a configuration can stand together: what no part can tell by itself."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,11 +8,11 @@ from tidegate.config.addresses import BindAddress
 from tidegate.config.expression.walk import expressions_in
 from tidegate.config.hints import did_you_mean
 from tidegate.config.listener import Bind, Listener
-from tidegate.config.match import PathMatch
 from tidegate.config.named_set import NamedSet
 from tidegate.config.route import Route
 from tidegate.config.scalar import show
 from tidegate.config.settings import Settings
+from tidegate.config.ties import ties
 from tidegate.config.upstream import Upstream
 
 AGREED: Final[dict[str, Any]] = {"parts": "agreed"}
@@ -47,7 +46,9 @@ def disagreements(
     """Tell all of them. None stands for a part that is wrong by itself: its name is known, and nothing else."""
     yield from _names(listeners, routes, upstreams)
     yield from _binds(settings, listeners)
-    yield from _ties(listeners, routes)
+    for index, first, says in ties(listeners, routes):
+        hint = "make one more specific, or give it a `priority`"
+        yield Disagreement(("routes", index), says, hint, other=("routes", first))
     if settings is not None:
         yield from _sets(settings, routes)
 
@@ -73,9 +74,10 @@ def _names(
             if name not in listeners:
                 hint = did_you_mean(name, listeners) if listeners else "there is no listener at all"
                 yield Disagreement(("routes", index, "listeners", at), f"no listener is named `{name}`", hint)
-        if route.to is not None and route.to not in upstreams:
-            hint = did_you_mean(route.to, upstreams) if upstreams else "there is no upstream at all"
-            yield Disagreement(("routes", index, "to"), f"no upstream is named `{route.to}`", hint)
+        for path, name in route.to.upstreams if route.to is not None else ():
+            if name not in upstreams:
+                hint = did_you_mean(name, upstreams) if upstreams else "there is no upstream at all"
+                yield Disagreement(("routes", index, "to", *path), f"no upstream is named `{name}`", hint)
 
 
 def _binds(settings: Settings | None, listeners: Mapping[str, Listener | None]) -> Iterator[Disagreement]:
@@ -111,28 +113,6 @@ def _binds(settings: Settings | None, listeners: Mapping[str, Listener | None]) 
         yield Disagreement(path, says, hint, other=taken[0])
 
 
-def _ties(listeners: Mapping[str, Listener | None], routes: Sequence[Route | None]) -> Iterator[Disagreement]:
-    """Two routes that are equally specific and can both match, on one listener."""
-    everywhere = frozenset(listeners)
-    ranks: dict[tuple[Any, ...], list[tuple[int, Route, frozenset[str]]]] = {}
-    for index, route in enumerate(routes):
-        if route is None:
-            continue
-        where = everywhere if route.listeners is None else frozenset(route.listeners)
-        equals = ranks.setdefault((route.match.host, _rank(route.match.path), route.priority), [])
-        for first, other, there in equals:
-            both = where & there or (where == there)
-            if both and _can_both_match(route.match.path, other.match.path):
-                named = f"`{other.name or f'routes[{first}]'}`"
-                says = f"this route and {named} match equally well, and nothing says which one wins"
-                yield Disagreement(
-                    ("routes", index), says, "make one more specific, or give it a `priority`", other=("routes", first)
-                )
-                break
-        else:
-            equals.append((index, route, where))
-
-
 def _sets(settings: Settings, routes: Sequence[Route | None]) -> Iterator[Disagreement]:
     """Expressions that look into sets that are not there, or for what a set does not hold."""
     parts: list[tuple[Path, Any]] = [((), settings)]
@@ -155,39 +135,3 @@ def _of_the_other_kind(name: str, named: NamedSet) -> str:
     line, entry = named.first_text
     where = f"line {line} of {named.file}" if named.file is not None else f"entry {line}"
     return f"`{name}` is a set of texts, since {where} is no network: {show(entry)}"
-
-
-def _rank(path: PathMatch | None) -> tuple[str, str | int]:
-    """What makes two paths equally specific: the same path, or patterns of one length."""
-    match path:
-        case None:
-            return ("none", "")
-        case PathMatch(exact=str(exact)):
-            return ("exact", exact)
-        case PathMatch(regex=str(regex)):
-            return ("regex", len(regex))
-        case PathMatch(prefix=prefix):
-            return ("prefix", (prefix or "").rstrip("/"))
-
-
-def _can_both_match(one: PathMatch | None, other: PathMatch | None) -> bool:
-    """Say whether a path could match both; patterns are told apart by the plain letters that they begin with."""
-    if one is None or other is None or one.regex is None or other.regex is None or one.regex == other.regex:
-        return True
-    first, second = _beginning(one.regex), _beginning(other.regex)
-    if first is None or second is None:
-        return True
-    shared = min(len(first), len(second))
-    return first[:shared] == second[:shared]
-
-
-def _beginning(pattern: str) -> str | None:
-    """Read the letters that every match begins with, or none where the pattern is not anchored or has alternatives."""
-    if not pattern.startswith("^") or "|" in pattern:
-        return None
-    letters = re.match(r"\^((?:[A-Za-z0-9/_~-]|\\[./-])*)", pattern)
-    text = letters[1] if letters else ""
-    rest = pattern[1 + len(text) :]
-    if rest[:1] in ("*", "?", "{") and text:  # the last letter may be missing
-        text = text[:-2] if text[-2:-1] == "\\" else text[:-1]
-    return text.replace("\\", "")

@@ -1,13 +1,17 @@
 """What a request must look like to take a route. Decided in the core, `crates/core/src/route/`."""
 
 import re
-from typing import Annotated, Any, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 
 from tidegate._engine import pattern_flaw
 from tidegate.config.addresses import LABEL, read_ip
 from tidegate.config.complaint import refused
+from tidegate.config.expression import Expression
+from tidegate.config.filters.access import Networks
+from tidegate.config.filters.fields import TOKEN
 from tidegate.config.model import Model
 from tidegate.config.scalar import show
 
@@ -100,18 +104,64 @@ class PathMatch(Model):
         return self
 
 
-class Match(Model):
-    """What a request must look like; a key that is left out holds for every request."""
+def read_method(given: Any) -> str:
+    """Read a method as clients send it: they differ in case, and none of the usual ones has small letters."""
+    if not isinstance(given, str) or TOKEN.fullmatch(given) is None:
+        raise refused(f"must be a method, as `GET`, not {show(given)}")
+    if given != given.upper():
+        raise refused(f"must be a method as it is sent, and methods differ in case, not {show(given)}", given.upper())
+    if given in ("CONNECT", "TRACE"):
+        raise refused(f"`{given}` is not served: such requests are refused with 405 before a route is chosen")
+    return given
 
-    later: ClassVar = {
-        "methods": "matching by method",
-        "headers": "matching by header",
-        "query": "matching by query",
-        "from": "matching by the client's network",
-        "when": "matching by an expression",
-    }
+
+def read_header(given: Any) -> str:
+    """Read the name of a header, in lower case."""
+    if not isinstance(given, str) or TOKEN.fullmatch(given) is None:
+        raise refused(f"must be the name of a header, as `x-beta`, not {show(given)}")
+    return given.lower()
+
+
+def check_text(text: str) -> str:
+    """Refuse a text that no request can have, and the empty one, which could mean three things."""
+    if not text:
+        raise refused("is empty, which could mean `missing` or `there, without a value`", "say it in `when`")
+    if text != text.strip(" \t") or re.search(r"[\x00-\x08\x0a-\x1f\x7f]", text):
+        raise refused("has a control character, or a blank at an end, and no header has")
+    return text
+
+
+def check_term(text: str) -> str:
+    """Refuse the empty text, as for headers; in a query all else can stand, escaped."""
+    if not text:
+        raise refused("is empty, which could mean `missing` or `there, without a value`", "say it in `when`")
+    return text
+
+
+Method = Annotated[str, BeforeValidator(read_method)]
+HeaderName = Annotated[str, BeforeValidator(read_header)]
+HeaderText = Annotated[str, AfterValidator(check_text)]
+TermName = Annotated[str, Field(min_length=1)]
+TermText = Annotated[str, AfterValidator(check_term)]
+
+
+class Match(Model):
+    """What a request must look like, in all that is given; a key that is left out holds for every request."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
     host: Host | None = None
     """`api.example.com`, or `"*.example.com"` for any depth below it; quoted, since `*` begins an alias in YAML."""
     path: PathMatch | None = None
     """`/v1/` is a prefix on segment borders; `{exact: …}` and `{regex: …}` are the other two forms."""
+    methods: Annotated[tuple[Method, ...], Field(min_length=1)] | None = None
+    """One of these: `[GET, HEAD]`. `GET` does not stand for `HEAD`."""
+    headers: Mapping[HeaderName, HeaderText] = {}
+    """Exactly these texts, all of them. Names are compared without case; a header that comes several times is joined by
+    `, `. For presence, absence and patterns there is `when`."""
+    query: Mapping[TermName, TermText] = {}
+    """Exactly these texts of query terms, all of them, with escapes decoded: `{page: "2"}`."""
+    from_: Annotated[Networks | None, Field(alias="from")] = None
+    """The client is in one of these networks. Who that is `forwarded.from` of the listener decides."""
+    when: Expression | None = None
+    """A condition over the request: `request.cookies["beta"] == "1"`."""

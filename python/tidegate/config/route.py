@@ -1,16 +1,17 @@
 """A route: what a request must look like, and where it then goes."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
-from tidegate.config.complaint import later, refused
+from tidegate.config.complaint import refused
 from tidegate.config.filters.filter import SEVERAL, Filter
 from tidegate.config.match import Match
 from tidegate.config.model import Model, Name
 from tidegate.config.place import Place
 from tidegate.config.quantities import Duration
 from tidegate.config.scalar import Whole
+from tidegate.config.target import Redirect, Respond, Target
 
 
 class RouteTimeouts(Model):
@@ -22,42 +23,15 @@ class RouteTimeouts(Model):
     """Between bytes either way, while an exchange lives."""
 
 
-def has_no_body_where_none_can_be(respond: "Respond") -> "Respond":
-    """Refuse a body with a status that has none (RFC 9110, section 15)."""
-    if respond.body and respond.status in (204, 205, 304):
-        raise refused(f"an answer with status {respond.status} has no body", "leave `body` out", at=("body",))
-    return respond
-
-
-class Respond(Model):
-    """An answer of our own, without an endpoint."""
-
-    status: Annotated[Whole, Field(ge=200, le=599)] = 200
-    """The status, 200 to 599."""
-    body: str = ""
-    """The body, sent as `text/plain; charset=utf-8`."""
-
-
-def read_target(given: Any) -> Any:
-    """Take the name of one upstream; several with weights come later."""
-    if isinstance(given, list | dict):
-        raise later("sharing a route among several upstreams")
-    return given
-
-
-Target = Annotated[Name, BeforeValidator(read_target)]
-
-
 class Route(Model):
     """What a request must look like, and where it then goes. The order of routes does not matter.
 
     Of all routes that match, the most specific takes the request: by host (exact, longest wildcard, none), then by path
-    (exact, longest regex, longest prefix, none). Two that are equal and can both match are an error, unless `priority`
-    tells.
+    (exact, longest regex, longest prefix, none), then with methods before without, more headers, more query terms, with
+    `from`, with `when`. Two that are equal and can both match are an error, unless `priority` tells.
     """
 
     later: ClassVar = {
-        "redirect": "answering with a redirect",
         "retry": "trying again after a failure",
         "cache": "the cache",
     }
@@ -75,8 +49,10 @@ class Route(Model):
     timeouts: RouteTimeouts = RouteTimeouts()
     """How long an endpoint may take."""
     to: Target | None = None
-    """The upstream that the request goes to."""
-    respond: Annotated[Respond, AfterValidator(has_no_body_where_none_can_be)] | None = None
+    """The upstream that the request goes to: its name, or a list of several with weights."""
+    redirect: Redirect | None = None
+    """Another place that the client is sent to, in place of an upstream."""
+    respond: Respond | None = None
     """An answer of our own, in place of an upstream."""
 
     _place: Place | None = PrivateAttr(default=None)
@@ -89,7 +65,7 @@ class Route(Model):
     @model_validator(mode="after")
     def has_one_target(self) -> "Route":
         """Refuse a route that goes nowhere, and one that goes two ways."""
-        if (self.to is None) == (self.respond is None):
+        if sum(each is not None for each in (self.to, self.respond, self.redirect)) != 1:
             raise refused("must have exactly one of `to`, `respond` and `redirect`: where the request goes")
         return self
 

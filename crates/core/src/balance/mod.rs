@@ -1,13 +1,15 @@
 //! Which endpoint takes the request, and why that one.
 //!
 //! A balancer sees a view that is kept as endpoints change; nothing is scanned for a request. Time and dice come in.
-//! May use: dice, moment. Must not know: routes, pools, sockets. In Rust because it runs for every request.
+//! May use: dice, moment, and rule for the key of a split. Must not know: routes, pools, sockets. In Rust because it runs for every request.
 
 pub mod standing; // whether an endpoint may be chosen: three axes, each a table of transitions
 pub mod view; // the endpoints that may be chosen now, rebuilt only when that changes
 pub mod round_robin; // smooth weighted round robin
+pub mod split; // which of several upstreams: by chance, or by a key
 
 pub use round_robin::RoundRobin;
+pub use split::Split;
 pub use standing::{EndpointStanding, Standing};
 pub use view::View;
 

@@ -117,7 +117,8 @@ impl Lane {
         let text = "text/plain; charset=utf-8";
         let peer = &self.peer;
         match &route.to {
-            Target::Respond { status, body } => own::answer(exchange, *status, &[], text, body.as_bytes(), peer, turn),
+            Target::Respond(respond) => own::respond(exchange, respond, peer, turn),
+            Target::Redirect(to, status) => own::redirect(exchange, to, *status, peer, turn),
             Target::Builtin(Builtin::Livez) => own::answer(exchange, 200, &[], text, b"ok\n", peer, turn),
             Target::Builtin(Builtin::Readyz) if turn.ready => {
                 own::answer(exchange, 200, &[], text, b"ok\n", peer, turn)
@@ -126,7 +127,12 @@ impl Lane {
             Target::Builtin(Builtin::Metrics) => {
                 exchange.wants_metrics = Some(Exposition::wanted(&exchange.head, &exchange.bytes));
             }
-            Target::Upstream(_) => {
+            Target::Upstream(_) | Target::Split(_) => {
+                exchange.leads_to = match &route.to {
+                    Target::Split(split) => split.choose(exchange.subject(peer).as_ref(), turn.dice),
+                    Target::Upstream(index) => *index,
+                    Target::Respond(_) | Target::Redirect(..) | Target::Builtin(_) => return,
+                };
                 let buffered = route.filters.as_deref().and_then(|filters| filters.buffer_request);
                 self.gather_or_ask(buffered, turn);
             }

@@ -17,7 +17,7 @@ use crate::head::{RequestHead, ResponseHead};
 use crate::moment::Moment;
 use crate::route::RouteId;
 use crate::rule::Subject;
-use crate::snapshot::compiled::{Endpoint, Route, Upstream};
+use crate::snapshot::compiled::{Compiled, Endpoint, Route, Upstream};
 
 /// A body is passed from socket to socket while so many bytes of it are left: less fits in one box and one write.
 const SPLICED: usize = 2 * buffer::LARGE;
@@ -75,6 +75,8 @@ pub struct Exchange {
     pub(super) resolved_path: Option<Vec<u8>>,
     /// What is sent in place of what came, since a filter says so.
     pub(super) rewritten: Rewritten,
+    /// The upstream that its route leads to, as an index into the snapshot.
+    pub(super) leads_to: usize,
     /// The endpoint that was asked last.
     pub chosen: Option<Chosen>,
     /// How many endpoints were asked.
@@ -240,7 +242,12 @@ impl Exchange {
 
     /// The request as expressions see it.
     pub(super) fn subject<'a>(&'a self, peer: &'a Peer) -> Option<Subject<'a>> {
-        let listener = self.serving.as_ref()?.compiled.listeners.get(self.listener)?;
+        self.subject_of(&self.serving.as_ref()?.compiled, peer)
+    }
+
+    /// The same, by another look at the snapshot: a head that was refused has none.
+    pub(crate) fn subject_of<'a>(&'a self, compiled: &'a Compiled, peer: &'a Peer) -> Option<Subject<'a>> {
+        let listener = compiled.listeners.get(self.listener)?;
         Some(Subject::of(listener, peer, &self.told, &self.bytes, &self.head, &self.facts))
     }
 

@@ -9,7 +9,7 @@ use super::{Act, Fresh, Keep, Lane, Lease, Turn};
 use super::{answer, request};
 use crate::failure::{Failure, Kind, Retryable, Stage};
 use crate::moment::Moment;
-use crate::snapshot::compiled::{Listener, Target};
+use crate::snapshot::compiled::Listener;
 use crate::snapshot::document::ProxyProtocolOut;
 
 /// How long an endpoint is passed over after it could not be reached.
@@ -23,8 +23,7 @@ impl Lane {
         turn: &mut Turn<'_>,
     ) -> Option<Act> {
         let exchange = self.exchange.as_deref_mut()?;
-        let route = exchange.route.and_then(|id| serving.compiled.route(id))?;
-        let Target::Upstream(index) = route.to else { return None };
+        let index = exchange.leads_to;
         let same = exchange.chosen.filter(|_| exchange.fresh_only);
         let same = same.or_else(|| serving.choose_bound(index, self.bound?, turn.now));
         let chosen = match same.map_or_else(|| serving.choose(index, &exchange.tried, turn.now, turn.dice), Ok) {

@@ -9,7 +9,9 @@ use crate::failure::{Failure, Kind};
 use crate::filter::error_pages::{ErrorPage, ErrorPages};
 use crate::filter::forwarded::Peer;
 use crate::head::{Field, Method, Span, Version};
-use crate::rule::{Answer, Subject};
+use crate::route::encode::push_escaped;
+use crate::rule::{Answer, Subject, Template};
+use crate::snapshot::compiled::Respond;
 
 /// Writes the answer of a failure: the client learns the kind and what it may know about it, never names or addresses.
 pub(super) fn answer_failure(exchange: &mut Exchange, failure: Failure, peer: &Peer, turn: &Turn<'_>) {
@@ -89,6 +91,43 @@ pub(super) fn stand_in(exchange: &mut Exchange, closing: bool, peer: &Peer, turn
     let sent = page.send.unwrap_or(status);
     answer(exchange, sent, &fields, &page.content_type, &written(page, exchange, sent, peer, turn), peer, turn);
     true
+}
+
+/// What a route says without an endpoint.
+pub(super) fn respond(exchange: &mut Exchange, respond: &Respond, peer: &Peer, turn: &Turn<'_>) {
+    let Respond { status, content_type, headers, body } = respond;
+    if headers.is_empty() {
+        return answer(exchange, *status, &[], content_type, body.as_bytes(), peer, turn);
+    }
+    let written: Vec<(&str, String)> =
+        headers.iter().map(|(name, value)| (name.as_str(), filled(value, exchange, peer))).collect();
+    let fields: Vec<(&str, &str)> = written.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    answer(exchange, *status, &fields, content_type, body.as_bytes(), peer, turn);
+}
+
+/// Sends the client elsewhere. What is no visible ASCII is escaped, whoever wrote it, since readers take it for this and
+/// that (RFC 9110, section 10.2.2; RFC 3986, section 2).
+pub(super) fn redirect(exchange: &mut Exchange, to: &Template, status: u16, peer: &Peer, turn: &Turn<'_>) {
+    let mut written = Vec::new();
+    if let Some(subject) = exchange.subject(peer) {
+        to.write(&subject, &mut written);
+    }
+    let mut location = Vec::with_capacity(written.len());
+    for byte in written {
+        if byte.is_ascii_graphic() && byte != b'\\' { location.push(byte) } else { push_escaped(&mut location, byte) }
+    }
+    let location = String::from_utf8_lossy(&location);
+    let body = format!("{location}\n");
+    let fields = [("location", &*location)];
+    answer(exchange, status, &fields, "text/plain; charset=utf-8", body.as_bytes(), peer, turn);
+}
+
+fn filled(template: &Template, exchange: &Exchange, peer: &Peer) -> String {
+    let mut text = Vec::new();
+    if let Some(subject) = exchange.subject(peer) {
+        template.write(&subject, &mut text);
+    }
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Writes a whole answer of ours. The connection ends with it if the request's body has not come whole.

@@ -35,7 +35,7 @@ pub(super) fn admit(exchange: &mut Exchange, peer: &Peer, turn: &mut Turn<'_>) -
     exchange.told = forwarded::listen_to(&listener.trust, peer, &exchange.bytes, &exchange.head, turn.dice);
     refuse_scheme(exchange, peer)?;
     refuse_large(exchange, listener)?;
-    choose_route(exchange, listener, turn)
+    choose_route(exchange, listener, peer, turn)
 }
 
 fn upload(body: &BodyLength) -> Body {
@@ -69,7 +69,12 @@ fn refuse_large(exchange: &Exchange, listener: &Listener) -> Result<(), Failure>
     }
 }
 
-fn choose_route(exchange: &mut Exchange, listener: &Listener, turn: &Turn<'_>) -> Result<RouteId, Failure> {
+fn choose_route(
+    exchange: &mut Exchange,
+    listener: &Listener,
+    peer: &Peer,
+    turn: &Turn<'_>,
+) -> Result<RouteId, Failure> {
     let head = &exchange.head;
     let raw: &[u8] = match head.form {
         _ if head.asks_about_the_server() => b"*",
@@ -83,15 +88,30 @@ fn choose_route(exchange: &mut Exchange, listener: &Listener, turn: &Turn<'_>) -
         refuse_pages_of_strangers(exchange)?;
     }
     let host = exchange.facts.host.as_ref().map(|host| host.name.of(&exchange.bytes));
-    let choice = turn.serving.compiled.table.choose(turn.listener, host, &path);
-    exchange.resolved_path = path.forwarded;
+    let subject = Subject::of(listener, peer, &exchange.told, &exchange.bytes, head, &exchange.facts);
+    let compiled = &turn.serving.compiled;
+    let choice = compiled.table.choose(turn.listener, host, &path, &subject);
     match choice {
-        Choice::Route(id) => Ok(id),
+        Choice::Route(id) => {
+            exchange.resolved_path = path.forwarded;
+            Ok(id)
+        }
         Choice::Ambiguous(failure) => Err(failure),
         Choice::Nothing => {
             let host = String::from_utf8_lossy(host.unwrap_or_default());
+            let others = compiled.table.of_other_methods(
+                turn.listener,
+                subject.facts.host.map(|host| host.name.of(subject.bytes)),
+                &path,
+                &subject,
+            );
+            let names: Vec<&str> = others.iter().filter_map(|id| Some(compiled.route(*id)?.name.as_str())).collect();
             let path = String::from_utf8_lossy(raw);
-            let reason = format!("no route of listener {} matches host `{host}` and path `{path}`", listener.name);
+            let mut reason = format!("no route of listener {} matches host `{host}` and path `{path}`", listener.name);
+            if !names.is_empty() {
+                let method = String::from_utf8_lossy(head.method_span.of(&exchange.bytes));
+                reason = format!("{reason} with method `{method}`; with another, {} would", names.join(", "));
+            }
             Err(Failure::new(Kind::NoRoute, Stage::Route, reason))
         }
     }

@@ -1,18 +1,22 @@
 //! The table of routes. Of all routes that match, the most specific: by host (exact, longest wildcard, none), then by
-//! path (exact, regex with the longest pattern, longest prefix, none), then by priority, then as they stand in the file.
+//! path (exact, regex with the longest pattern, longest prefix, none), then by conditions (`conditions.rs`), then by
+//! priority, then as they stand in the file.
 //!
 //! A host is found by its hash, so a request costs the same with one host and with 10,000. Where the most specific host
-//! has no route for the path, the less specific ones are asked.
+//! has no route for the path, or none whose conditions hold, the less specific ones are asked. A route without conditions
+//! is told from one with them by a bit of its entry, so it costs one comparison.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use super::conditions::{Conditions, strength};
 use super::host::{Fold, HostKey, Key};
 use super::path::PathForms;
 use super::patterns::{Patterns, flaw};
 use super::tree::{Routes, Tree, TreeBuilder};
 use crate::failure::{Failure, Kind, Stage};
+use crate::rule::{Sets, Subject};
 use crate::snapshot::document::{PathMatch, Route};
 
 /// A route, as its place in the snapshot.
@@ -30,47 +34,37 @@ pub enum Choice {
     Ambiguous(Failure),
 }
 
-/// What became of a route in one choice.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Outcome {
-    /// It was chosen.
-    Chosen,
-    /// It matches too, but the chosen one is more specific or has the higher priority.
-    LessSpecific,
-    /// Its host matches, its path does not.
-    OtherPath,
-    /// Its host does not match.
-    OtherHost,
-    /// It is not on this listener.
-    OtherListener,
-}
-
-/// A route and what became of it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Considered {
-    /// The route.
-    pub route: RouteId,
-    /// What became of it.
-    pub outcome: Outcome,
-}
-
 /// All routes, by listener.
 #[derive(Debug)]
 pub struct Table {
-    listeners: Vec<Arc<Hosts>>,
-    routes: usize,
+    pub(super) listeners: Vec<Arc<Hosts>>,
+    /// By route; empty where no route has any.
+    pub(super) conditions: Box<[Option<Box<Conditions>>]>,
+    pub(super) routes: usize,
+}
+
+/// Marks an entry whose route has conditions. The rest of the entry is the route.
+const CONDITIONAL: u32 = 1 << 31;
+
+/// The route of an entry.
+pub(super) fn route_of(entry: u32) -> u32 {
+    entry & !CONDITIONAL
+}
+
+fn index_of(entry: u32) -> usize {
+    route_of(entry) as usize
 }
 
 /// The routes of one listener, by host. Listeners with the same routes share it.
 #[derive(Debug, Default)]
-struct Hosts {
+pub(super) struct Hosts {
     exact: HashMap<Key, OfHost, Fold>,
     /// By what stands behind `*.`.
     wildcards: HashMap<Key, OfHost, Fold>,
     /// The most labels that a wildcard has behind its star.
     deepest: usize,
     any: Option<OfHost>,
-    all: Vec<u32>,
+    pub(super) all: Vec<u32>,
 }
 
 /// The routes of one host. With thousands of hosts each costs cold lines of the cache, so the usual one is in place.
@@ -91,53 +85,39 @@ struct Paths {
     all: Vec<u32>,
 }
 
-/// Sees each route that matches, the most specific first, and says whether to go on. What serves stops at the first,
-/// `explain` sees all.
-trait Recorder {
-    /// Whether it goes on behind the first.
-    const ALL: bool;
-
+/// Sees each route whose host and path match, the most specific first, and says whether to go on. What serves stops at
+/// the first whose conditions hold, `explain` sees all.
+pub(super) trait Recorder {
     fn host(&mut self, _routes: &[u32]) {}
-    fn matched(&mut self, route: u32) -> ControlFlow<()>;
+    fn matched(&mut self, entry: u32) -> ControlFlow<()>;
 }
 
-struct First(Option<u32>);
+/// Finds the first whose conditions hold.
+struct First<'a> {
+    table: &'a Table,
+    subject: &'a Subject<'a>,
+    path: &'a [u8],
+    found: Option<u32>,
+}
 
-impl Recorder for First {
-    const ALL: bool = false;
-
-    fn matched(&mut self, route: u32) -> ControlFlow<()> {
-        self.0 = Some(route);
+impl Recorder for First<'_> {
+    fn matched(&mut self, entry: u32) -> ControlFlow<()> {
+        if entry & CONDITIONAL != 0 && !self.table.holds(entry, self.subject, self.path) {
+            return ControlFlow::Continue(());
+        }
+        self.found = Some(route_of(entry));
         ControlFlow::Break(())
-    }
-}
-
-#[derive(Default)]
-struct Everything {
-    matched: Vec<u32>,
-    hosts: Vec<u32>,
-}
-
-impl Recorder for Everything {
-    const ALL: bool = true;
-
-    fn host(&mut self, routes: &[u32]) {
-        self.hosts.extend_from_slice(routes);
-    }
-
-    fn matched(&mut self, route: u32) -> ControlFlow<()> {
-        self.matched.push(route);
-        ControlFlow::Continue(())
     }
 }
 
 impl Table {
     /// Compiles the table. Fails with every problem, a sentence each.
-    pub fn build(routes: &[Route], listeners: usize) -> Result<Self, Vec<String>> {
+    pub fn build(routes: &[Route], listeners: usize, sets: &Sets) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
+        let conditions = compile_conditions(routes, sets, &mut problems);
         let mut by_listener: Vec<Vec<u32>> = vec![Vec::new(); listeners];
         let mut order: Vec<usize> = (0..routes.len()).collect();
-        order.sort_by_key(|at| routes.get(*at).map(|route| std::cmp::Reverse(route.priority)));
+        order.sort_by_cached_key(|at| routes.get(*at).map(|route| std::cmp::Reverse(strength(route))));
         for at in order {
             let Some(route) = routes.get(at) else { continue };
             if let Some(PathMatch::Regex(pattern)) = &route.path
@@ -145,10 +125,12 @@ impl Table {
             {
                 problems.push(format!("{}: route {}: the regex `{pattern}` is wrong: {says}", route.place, route.name));
             }
+            let mark = if route.only.is_some() { CONDITIONAL } else { 0 };
+            let entry = u32::try_from(at).unwrap_or(u32::MAX) | mark;
             for listener in &route.listeners {
                 match by_listener.get_mut(*listener) {
-                    Some(all) if all.last() == u32::try_from(at).ok().as_ref() => {} // named twice
-                    Some(all) => all.push(u32::try_from(at).unwrap_or(u32::MAX)),
+                    Some(all) if all.last() == Some(&entry) => {} // named twice
+                    Some(all) => all.push(entry),
                     None => {
                         let says = format!("there is no listener number {listener}");
                         problems.push(format!("{}: route {}: {says}", route.place, route.name));
@@ -169,17 +151,18 @@ impl Table {
             known.insert(all, Arc::clone(&hosts));
             tables.push(hosts);
         }
-        Ok(Self { listeners: tables, routes: routes.len() })
+        Ok(Self { listeners: tables, conditions, routes: routes.len() })
     }
 
-    /// The route of a request. `host` as it was sent: port, case and a last dot make no difference.
-    pub fn choose(&self, listener: usize, host: Option<&[u8]>, path: &PathForms<'_>) -> Choice {
+    /// The route of a request. `host` as it was sent: port, case and a last dot make no difference. Conditions are asked
+    /// of `subject` with each reading of the path, so that what they say of it is compared as well.
+    pub fn choose(&self, listener: usize, host: Option<&[u8]>, path: &PathForms<'_>, subject: &Subject<'_>) -> Choice {
         let Some(hosts) = self.listeners.get(listener) else { return Choice::Nothing };
         let key = host.and_then(HostKey::of);
         let choose = |path: &[u8]| {
-            let mut first = First(None);
+            let mut first = First { table: self, subject, path, found: None };
             let _ = hosts.visit(key.as_ref(), path, &mut first);
-            first.0
+            first.found
         };
         let chosen = choose(&path.matched);
         if path.separated.as_deref().is_some_and(|path| choose(path) != chosen) {
@@ -193,46 +176,37 @@ impl Table {
         chosen.map_or(Choice::Nothing, |route| Choice::Route(RouteId(route)))
     }
 
-    /// What became of every route: the chosen one, then the others that match, the most specific first, then the rest.
-    pub fn explain(&self, listener: usize, host: Option<&[u8]>, path: &PathForms<'_>) -> Vec<Considered> {
-        let mut seen = Everything::default();
-        let hosts = self.listeners.get(listener);
-        if let Some(hosts) = hosts {
-            let key = host.and_then(HostKey::of);
-            let _ = hosts.visit(key.as_ref(), &path.matched, &mut seen);
-        }
-        let mut outcomes = vec![Outcome::OtherListener; self.routes];
-        let on_listener = hosts.map(|hosts| hosts.all.as_slice()).unwrap_or_default();
-        for (all, outcome) in [
-            (on_listener, Outcome::OtherHost),
-            (&seen.hosts, Outcome::OtherPath),
-            (&seen.matched, Outcome::LessSpecific),
-            (seen.matched.get(..1).unwrap_or_default(), Outcome::Chosen),
-        ] {
-            for route in all {
-                if let Some(place) = outcomes.get_mut(*route as usize) {
-                    *place = outcome;
-                }
-            }
-        }
-        let matched = seen.matched.iter().copied();
-        let others = (0u32..).zip(&outcomes).filter(|(_, o)| !matches!(o, Outcome::Chosen | Outcome::LessSpecific));
-        matched
-            .chain(others.map(|(route, _)| route))
-            .filter_map(|route| {
-                let outcome = *outcomes.get(route as usize)?;
-                Some(Considered { route: RouteId(route), outcome })
-            })
-            .collect()
+    fn holds(&self, entry: u32, subject: &Subject<'_>, path: &[u8]) -> bool {
+        self.of(entry).is_none_or(|only| only.unmet(&Subject { path: Some(path), ..*subject }).is_none())
+    }
+
+    /// The conditions of a route.
+    pub(super) fn of(&self, entry: u32) -> Option<&Conditions> {
+        self.conditions.get(index_of(entry))?.as_deref()
     }
 }
 
+/// None at all where no route has any.
+fn compile_conditions(routes: &[Route], sets: &Sets, problems: &mut Vec<String>) -> Box<[Option<Box<Conditions>>]> {
+    if routes.iter().all(|route| route.only.is_none()) {
+        return Box::default();
+    }
+    let mut compile = |route: &Route| match Conditions::build(route.only.as_deref()?, sets) {
+        Ok(conditions) => Some(Box::new(conditions)),
+        Err(says) => {
+            problems.push(format!("{}: route {}: {says}", route.place, route.name));
+            None
+        }
+    };
+    routes.iter().map(&mut compile).collect()
+}
+
 impl Hosts {
-    /// `all` are the routes of the listener, those of higher priority first.
+    /// `all` are the routes of the listener, the stronger of two with one host and path first.
     fn build(routes: &[Route], all: &[u32]) -> Result<Self, String> {
         let mut by_host: HashMap<Option<&str>, Vec<u32>> = HashMap::new();
         for at in all {
-            let host = routes.get(*at as usize).and_then(|route| route.host.as_deref());
+            let host = routes.get(index_of(*at)).and_then(|route| route.host.as_deref());
             by_host.entry(host).or_default().push(*at);
         }
         let mut hosts = Self { all: all.to_vec(), ..Self::default() };
@@ -251,7 +225,7 @@ impl Hosts {
         Ok(hosts)
     }
 
-    fn visit(&self, host: Option<&HostKey>, path: &[u8], recorder: &mut impl Recorder) -> ControlFlow<()> {
+    pub(super) fn visit(&self, host: Option<&HostKey>, path: &[u8], recorder: &mut impl Recorder) -> ControlFlow<()> {
         let host = host.map(HostKey::as_bytes).unwrap_or_default();
         if !host.is_empty() {
             if let Some(paths) = self.exact.get(host) {
@@ -285,7 +259,7 @@ impl Hosts {
 impl OfHost {
     fn build(routes: &[Route], all: Vec<u32>) -> Result<Self, String> {
         match all.as_slice() {
-            [only] if routes.get(*only as usize).is_some_and(|route| route.path.is_none()) => Ok(Self::One(*only)),
+            [only] if routes.get(index_of(*only)).is_some_and(|route| route.path.is_none()) => Ok(Self::One(*only)),
             _ => Paths::build(routes, all).map(|paths| Self::Many(Box::new(paths))),
         }
     }
@@ -305,7 +279,7 @@ impl Paths {
     fn build(routes: &[Route], all: Vec<u32>) -> Result<Self, String> {
         let (mut tree, mut regexes, mut none) = (TreeBuilder::default(), Vec::new(), Vec::new());
         for at in &all {
-            match routes.get(*at as usize).map(|route| &route.path) {
+            match routes.get(index_of(*at)).map(|route| &route.path) {
                 Some(Some(PathMatch::Exact(path))) => tree.exact(path, *at),
                 Some(Some(PathMatch::Prefix(path))) => tree.prefix(path, *at),
                 Some(Some(PathMatch::Regex(pattern))) => regexes.push((pattern.as_str(), *at)),
@@ -313,45 +287,55 @@ impl Paths {
                 None => {}
             }
         }
-        regexes.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.len())); // stable: equal ones stay by priority
+        regexes.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.len())); // stable: equal ones stay by strength
         let patterns = if regexes.is_empty() {
             None
         } else {
             let texts: Vec<&str> = regexes.iter().map(|(pattern, _)| *pattern).collect();
-            Some((Patterns::build(&texts)?, regexes.iter().map(|(_, at)| *at).collect()))
+            let entries: Vec<u32> = regexes.iter().map(|(_, at)| *at).collect();
+            let mut patterns = Patterns::build(&texts)?;
+            if entries.iter().any(|entry| entry & CONDITIONAL != 0) {
+                patterns = patterns.with_others(&texts)?;
+            }
+            Some((patterns, entries))
         };
         let none = (!none.is_empty()).then(|| none.into_boxed_slice());
         Ok(Self { tree: tree.build(), patterns, none, all })
     }
 
-    fn visit<R: Recorder>(&self, path: &[u8], recorder: &mut R) -> ControlFlow<()> {
+    fn visit(&self, path: &[u8], recorder: &mut impl Recorder) -> ControlFlow<()> {
         recorder.host(&self.all);
-        let mut shorter = Vec::new(); // prefixes, the shortest first; only for those who look behind the longest
-        let passed = |routes| {
-            if R::ALL {
-                shorter.push(routes);
-            }
-        };
-        let found = self.tree.as_ref().map(|tree| tree.walk(path, passed)).unwrap_or_default();
-        for route in found.exact.into_iter().flatten() {
-            recorder.matched(*route)?;
+        let found = self.tree.as_ref().map(|tree| tree.walk(path)).unwrap_or_default();
+        for entry in found.exact.into_iter().flatten() {
+            recorder.matched(*entry)?;
         }
-        if let Some((patterns, routes)) = &self.patterns {
-            let strongest = patterns.find(path);
-            let mut all = if R::ALL { patterns.find_all(path) } else { Vec::new() };
-            all.retain(|at| strongest != Some(*at));
-            for route in strongest.into_iter().chain(all).filter_map(|at| routes.get(at)) {
-                recorder.matched(*route)?;
+        self.visit_patterns(path, recorder)?;
+        let mut prefix = found.prefix;
+        while let Some((routes, node)) = prefix {
+            for entry in routes {
+                recorder.matched(*entry)?;
             }
+            prefix = self.tree.as_ref().and_then(|tree| tree.shorter(node));
         }
-        shorter.pop();
-        for routes in found.prefix.into_iter().chain(shorter.into_iter().rev()) {
-            for route in routes {
-                recorder.matched(*route)?;
-            }
+        for entry in self.none.iter().flatten() {
+            recorder.matched(*entry)?;
         }
-        for route in self.none.iter().flatten() {
-            recorder.matched(*route)?;
+        ControlFlow::Continue(())
+    }
+
+    /// The strongest pattern first; the others only for those who look behind it.
+    fn visit_patterns(&self, path: &[u8], recorder: &mut impl Recorder) -> ControlFlow<()> {
+        let Some((patterns, entries)) = &self.patterns else { return ControlFlow::Continue(()) };
+        let Some(strongest) = patterns.find(path) else { return ControlFlow::Continue(()) };
+        if let Some(entry) = entries.get(strongest) {
+            recorder.matched(*entry)?;
+        }
+        if entries.len() == 1 {
+            return ControlFlow::Continue(());
+        }
+        for entry in patterns.find_all(path).into_iter().filter(|at| *at != strongest).filter_map(|at| entries.get(at))
+        {
+            recorder.matched(*entry)?;
         }
         ControlFlow::Continue(())
     }

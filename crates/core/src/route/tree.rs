@@ -29,7 +29,12 @@ pub(super) struct Tree {
     nodes: Vec<Node>,
     edges: Vec<Edge>,
     bytes: Vec<u8>,
+    /// For each node the nearest one above that has routes for a prefix; looked at only where the longest will not do.
+    above: Box<[u32]>,
 }
+
+/// No node.
+const NONE: u32 = u32::MAX;
 
 /// A tree while it grows.
 #[derive(Default)]
@@ -89,6 +94,7 @@ impl<'a> TreeBuilder<'a> {
             .map(|((parent, segment), child)| (parent, head(segment), segment, child))
             .collect();
         all.sort_unstable();
+        let above = above(&nodes, &all);
         let (mut edges, mut bytes) = (Vec::with_capacity(all.len()), Vec::new());
         for (parent, head, segment, child) in all {
             let end = number(edges.len() + 1);
@@ -99,8 +105,29 @@ impl<'a> TreeBuilder<'a> {
             edges.push(Edge { head, start: number(bytes.len()), len: number(segment.len()), child: number(child) });
             bytes.extend_from_slice(segment);
         }
-        Some(Tree { nodes, edges, bytes })
+        Some(Tree { nodes, edges, bytes, above })
     }
+}
+
+/// Nodes are made from the root down, so that what is above a node is known before it.
+fn above(nodes: &[Node], edges: &[(usize, u64, &[u8], usize)]) -> Box<[u32]> {
+    let mut parents = vec![None; nodes.len()];
+    for (parent, _, _, child) in edges {
+        if let Some(place) = parents.get_mut(*child) {
+            *place = Some(*parent);
+        }
+    }
+    let mut above: Vec<u32> = Vec::with_capacity(nodes.len());
+    for parent in parents {
+        let has_routes = |at: usize| nodes.get(at).is_some_and(|node| node.prefix.is_some());
+        let nearest = match parent {
+            Some(at) if has_routes(at) => u32::try_from(at).unwrap_or(NONE),
+            Some(at) => above.get(at).copied().unwrap_or(NONE),
+            None => NONE,
+        };
+        above.push(nearest);
+    }
+    above.into_boxed_slice()
 }
 
 /// The segments behind the first slash; none for an empty path, and for `*`.
@@ -122,21 +149,20 @@ fn head(segment: &[u8]) -> u64 {
 pub(super) struct Found<'a> {
     /// Routes for exactly this path.
     pub(super) exact: Option<&'a Routes>,
-    /// Routes for the longest prefix.
-    pub(super) prefix: Option<&'a Routes>,
+    /// Routes for the longest prefix, and their node.
+    pub(super) prefix: Option<(&'a Routes, u32)>,
 }
 
 impl Tree {
-    /// Walks down `path`; `passed` sees the routes of each prefix, the shortest first.
-    pub(super) fn walk<'a>(&'a self, path: &[u8], mut passed: impl FnMut(&'a Routes)) -> Found<'a> {
+    /// Walks down `path`.
+    pub(super) fn walk<'a>(&'a self, path: &[u8]) -> Found<'a> {
         let mut found = Found::default();
-        let mut node = self.nodes.first();
+        let mut node = self.nodes.first().map(|root| (root, 0));
         let mut rest = segments(path);
         loop {
-            let Some(here) = node else { return found };
+            let Some((here, at)) = node else { return found };
             if let Some(prefix) = &here.prefix {
-                passed(prefix);
-                found.prefix = Some(prefix);
+                found.prefix = Some((prefix, at));
             }
             let Some(segment) = rest.next() else {
                 found.exact = here.exact.as_ref();
@@ -146,12 +172,19 @@ impl Tree {
         }
     }
 
-    fn child(&self, node: &Node, segment: &[u8]) -> Option<&Node> {
+    /// The routes of the next shorter prefix, and their node.
+    pub(super) fn shorter(&self, node: u32) -> Option<(&Routes, u32)> {
+        let above = *self.above.get(node as usize)?;
+        Some((self.nodes.get(above as usize)?.prefix.as_ref()?, above))
+    }
+
+    fn child(&self, node: &Node, segment: &[u8]) -> Option<(&Node, u32)> {
         let edges = self.edges.get(node.edges.0 as usize..node.edges.1 as usize)?;
         let key = head(segment);
         let at =
             edges.binary_search_by(|edge| edge.head.cmp(&key).then_with(|| self.segment(edge).cmp(segment))).ok()?;
-        self.nodes.get(edges.get(at)?.child as usize)
+        let child = edges.get(at)?.child;
+        Some((self.nodes.get(child as usize)?, child))
     }
 
     fn segment(&self, edge: &Edge) -> &[u8] {
@@ -171,12 +204,16 @@ mod tests {
         builder.prefix("/", 0);
         builder.exact("/v1/a", 2);
         let tree = builder.build().unwrap();
-        let longest = |path: &str| tree.walk(path.as_bytes(), |_| {}).prefix.map(|routes| routes[0]);
+        let longest = |path: &str| tree.walk(path.as_bytes()).prefix.map(|(routes, _)| routes[0]);
         assert_eq!(longest("/v1"), Some(1));
         assert_eq!(longest("/v1/x/y"), Some(1));
         assert_eq!(longest("/v10"), Some(0));
         assert_eq!(longest("*"), Some(0));
-        assert_eq!(tree.walk(b"/v1/a", |_| {}).exact.map(|routes| routes[0]), Some(2));
-        assert!(tree.walk(b"/v1/a/", |_| {}).exact.is_none());
+        assert_eq!(tree.walk(b"/v1/a").exact.map(|routes| routes[0]), Some(2));
+        assert!(tree.walk(b"/v1/a/").exact.is_none());
+        let (_, node) = tree.walk(b"/v1/a/b").prefix.unwrap();
+        let (shorter, node) = tree.shorter(node).unwrap();
+        assert_eq!(**shorter, [0]);
+        assert!(tree.shorter(node).is_none());
     }
 }

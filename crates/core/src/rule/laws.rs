@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 
-use super::tests::ask;
+use super::asked::{Asked, ask};
 use super::*;
 use crate::snapshot::document;
 
@@ -13,7 +13,7 @@ fn query(name: &str) -> document::Text {
 }
 
 /// A request whose query term `v` has this value.
-fn with_term(value: &[u8]) -> tests::Asked {
+fn with_term(value: &[u8]) -> Asked {
     let escaped: String = value.iter().map(|byte| format!("%{byte:02x}")).collect();
     ask(&format!("GET /?v={escaped} HTTP/1.1\nHost: a\n\n"), "10.1.2.3:5000", &[])
 }

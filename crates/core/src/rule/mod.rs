@@ -41,6 +41,8 @@ pub use text::Text;
 const MOST_LEVELS: usize = 64;
 
 #[cfg(test)]
+pub(crate) mod asked;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod tests;

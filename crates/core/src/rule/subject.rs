@@ -119,7 +119,7 @@ impl<'a> Subject<'a> {
     }
 
     /// As it was sent; `/` where the target has none, `*` where it means the server.
-    fn raw_path(&self) -> &'a [u8] {
+    pub(crate) fn raw_path(&self) -> &'a [u8] {
         match self.head.path.of(self.bytes) {
             _ if self.head.asks_about_the_server() => b"*",
             [] => b"/",

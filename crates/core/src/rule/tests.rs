@@ -3,54 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::asked::{Asked, ask};
 use super::*;
-use crate::dice::Dice;
 use crate::failure::Kind;
-use crate::filter::forwarded::{Peer, Told, Trust, listen_to};
-use crate::framing::{HeadLimits, HeadReader, Progress, RequestFacts, judge_request};
-use crate::head::RequestHead;
-use crate::route::DotSegments;
-use crate::snapshot::document::{self, Forwarded, ForwardedField};
-
-/// One request, whole, with all that a subject borrows.
-pub(super) struct Asked {
-    bytes: Vec<u8>,
-    head: RequestHead,
-    facts: RequestFacts,
-    told: Told,
-    peer: Peer,
-    trust: Trust,
-}
-
-pub(super) fn ask(head: &str, from: &str, believed: &[&str]) -> Asked {
-    let bytes = head.replace('\n', "\r\n").into_bytes();
-    let mut head = RequestHead::default();
-    let limits = HeadLimits { bytes: 65_536, fields: 128, line: 16_384 };
-    assert_eq!(HeadReader::default().read_request(&bytes, &limits, &mut head).unwrap(), Progress::Complete);
-    let facts = judge_request(&bytes, &head).unwrap();
-    let from_ = believed.iter().map(|text| (*text).to_owned()).collect();
-    let trust = Trust::build(&Forwarded { from: from_, field: ForwardedField::XForwardedFor }).unwrap();
-    let peer = Peer::new(from.parse().ok(), "192.0.2.1:8080".parse().ok());
-    let told = listen_to(&trust, &peer, &bytes, &head, &mut Dice::seeded(1));
-    Asked { bytes, head, facts, told, peer, trust }
-}
+use crate::snapshot::document;
 
 impl Asked {
-    pub(super) fn subject(&self) -> Subject<'_> {
-        Subject {
-            listener: "web",
-            trust: &self.trust,
-            dots: DotSegments::Refuse,
-            peer: &self.peer,
-            told: &self.told,
-            bytes: &self.bytes,
-            head: &self.head,
-            facts: &self.facts,
-            path: None,
-            answer: None,
-        }
-    }
-
     fn text(&self, json: &str) -> String {
         let text = Text::compile(&serde_json::from_str(json).unwrap()).unwrap();
         String::from_utf8_lossy(&text.read(&self.subject())).into_owned()

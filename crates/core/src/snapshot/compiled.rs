@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::document::{self, Builtin, Document, EndpointDelta, ListenerKind, ProxyProtocolOut};
-use crate::balance::EndpointStanding;
+use crate::balance::{EndpointStanding, Split};
 use crate::filter::Filters;
 use crate::filter::error_pages::ErrorPages;
 use crate::filter::forwarded::Trust;
 use crate::framing::{ChunkLimits, HeadLimits};
 use crate::route::{DotSegments, RouteId, Table};
-use crate::rule::{Set, Sets};
+use crate::rule::{Set, Sets, Stand, Template, Text};
 
 /// The snapshot as the road reads it.
 #[derive(Debug)]
@@ -93,15 +93,27 @@ pub struct Route {
 pub enum Target {
     /// An upstream, by index.
     Upstream(usize),
+    /// Several upstreams.
+    Split(Split),
     /// An answer of ours.
-    Respond {
-        /// Status.
-        status: u16,
-        /// Body, text/plain.
-        body: String,
-    },
+    Respond(Box<Respond>),
+    /// An answer that sends the client elsewhere: where to, and the status.
+    Redirect(Template, u16),
     /// An answer that the engine itself makes.
     Builtin(Builtin),
+}
+
+/// An answer of ours.
+#[derive(Debug)]
+pub struct Respond {
+    /// Status.
+    pub status: u16,
+    /// What the body is.
+    pub content_type: String,
+    /// Further fields.
+    pub headers: Vec<(String, Template)>,
+    /// Body.
+    pub body: String,
 }
 
 /// Endpoints that do the same work.
@@ -169,27 +181,26 @@ impl Compiled {
         let listeners = compile_listeners(&document, &mut problems);
         let same = previous
             .filter(|old| old.document.routes == document.routes && old.document.sets == document.sets)
-            .filter(|old| old.listeners.len() == listeners.len());
+            .filter(|old| old.listeners.len() == listeners.len())
+            .filter(|old| {
+                old.names_of_upstreams().eq(document.upstreams.iter().map(|upstream| upstream.name.as_str()))
+            });
         let mut routes = Vec::with_capacity(document.routes.len());
         for (at, route) in document.routes.iter().enumerate() {
-            if let document::Target::Upstream(index) = route.to
-                && index >= document.upstreams.len()
-            {
-                problems.push(format!("route {}: there is no upstream number {index}", route.name));
-            }
             // A new address of an endpoint comes often, and must not compile a thousand regexes anew.
             if let Some(same) = same.and_then(|old| old.routes.get(at)) {
                 routes.push(Arc::clone(same));
                 continue;
             }
-            match Filters::build(&route.filters) {
-                Ok(filters) => routes.push(Arc::new(Route::new(route, filters))),
+            let filters = Filters::build(&route.filters);
+            match filters.and_then(|filters| Route::new(route, filters, &document.upstreams)) {
+                Ok(route) => routes.push(Arc::new(route)),
                 Err(says) => problems.push(format!("{}: route {}: {says}", route.place, route.name)),
             }
         }
         let table = match same {
             Some(old) => Some(Arc::clone(&old.table)),
-            None => match Table::build(&document.routes, document.listeners.len()) {
+            None => match Table::build(&document.routes, document.listeners.len(), &sets) {
                 Ok(table) => Some(Arc::new(table)),
                 Err(says) => {
                     problems.extend(says);
@@ -238,6 +249,10 @@ impl Compiled {
         });
         upstream.endpoints.splice(at..at, new);
         Self::build(document, Some(self)).map_err(|problems| problems.join("; "))
+    }
+
+    fn names_of_upstreams(&self) -> impl Iterator<Item = &str> {
+        self.upstreams.iter().map(|upstream| upstream.name.as_str())
     }
 
     /// The route with this id.
@@ -310,18 +325,58 @@ fn bound(limit: u64) -> u32 {
 }
 
 impl Route {
-    fn new(route: &document::Route, filters: Option<Box<Filters>>) -> Self {
-        Self {
+    fn new(
+        route: &document::Route,
+        filters: Option<Box<Filters>>,
+        upstreams: &[document::Upstream],
+    ) -> Result<Self, String> {
+        Ok(Self {
             name: route.name.clone(),
             response: Duration::from_millis(route.timeouts.response_ms),
             idle: Duration::from_millis(route.timeouts.idle_ms),
             filters,
-            to: match &route.to {
-                document::Target::Upstream(index) => Target::Upstream(*index),
-                document::Target::Respond { status, body } => Target::Respond { status: *status, body: body.clone() },
-                document::Target::Builtin(builtin) => Target::Builtin(*builtin),
-            },
-        }
+            to: Target::build(&route.to, upstreams)?,
+        })
+    }
+}
+
+impl Target {
+    fn build(written: &document::Target, upstreams: &[document::Upstream]) -> Result<Self, String> {
+        let named = |index: usize| {
+            upstreams
+                .get(index)
+                .map(|upstream| upstream.name.as_str())
+                .ok_or(format!("there is no upstream number {index}"))
+        };
+        Ok(match written {
+            document::Target::Upstream(index) => named(*index).map(|_| Self::Upstream(*index))?,
+            document::Target::Split(split) => {
+                let share = |share: &document::Share| Ok((share.upstream, named(share.upstream)?, share.weight));
+                let shares: Vec<_> = split.shares.iter().map(share).collect::<Result<_, String>>()?;
+                let key = split.key.as_ref().map(Text::compile).transpose()?;
+                Self::Split(Split::build(shares.into_iter(), key)?)
+            }
+            document::Target::Respond(respond) => Self::Respond(Box::new(Respond::build(respond)?)),
+            document::Target::Redirect(redirect) => {
+                Self::Redirect(Template::compile(&redirect.to, Stand::Uri)?, redirect.status)
+            }
+            document::Target::Builtin(builtin) => Self::Builtin(*builtin),
+        })
+    }
+}
+
+impl Respond {
+    fn build(written: &document::Respond) -> Result<Self, String> {
+        let text = || "text/plain; charset=utf-8".to_owned();
+        let field = |(name, value): &(String, document::Template)| {
+            Ok((name.clone(), Template::compile(value, Stand::HeaderValue)?))
+        };
+        Ok(Self {
+            status: written.status,
+            content_type: written.content_type.clone().unwrap_or_else(text),
+            headers: written.headers.iter().map(field).collect::<Result<_, String>>()?,
+            body: written.body.clone(),
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 pub use super::filters::{ErrorPage, Filter, HeaderEdits, Replacement, RequestIdSource, Rewrite};
+pub use super::route::{Conditions, Redirect, Respond, Share, Split};
 pub use super::rule::{Comparison, Number, Repeated, Rule, Template, Text, Word};
 
 /// The format that this core reads. A document of another format is refused.
@@ -292,6 +293,9 @@ pub struct Route {
     pub host: Option<String>,
     /// The path; none is every path.
     pub path: Option<PathMatch>,
+    /// What else must hold; none is nothing.
+    #[serde(default)]
+    pub only: Option<Box<Conditions>>,
     /// Breaks ties between equal routes; higher first.
     pub priority: i64,
     /// Deadlines.
@@ -330,13 +334,12 @@ pub struct RouteTimeouts {
 pub enum Target {
     /// An upstream, by index.
     Upstream(usize),
+    /// Several upstreams.
+    Split(Split),
     /// An answer of ours.
-    Respond {
-        /// Status, 200 to 599.
-        status: u16,
-        /// Body, text/plain.
-        body: String,
-    },
+    Respond(Respond),
+    /// An answer that sends the client elsewhere.
+    Redirect(Redirect),
     /// An answer that the engine itself makes.
     Builtin(Builtin),
 }

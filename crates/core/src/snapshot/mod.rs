@@ -5,5 +5,6 @@
 
 pub mod rule; // expressions in it
 pub mod document; // what Python writes, field by field
+pub mod route; // conditions and targets of a route, in the document
 pub mod filters; // the filters of a route, in the document
 pub mod compiled; // what the road reads

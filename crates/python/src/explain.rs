@@ -1,0 +1,35 @@
+//! What becomes of a request under a snapshot, told by the road itself.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use tidegate_core::rule::Set;
+use tidegate_core::snapshot::compiled::Compiled;
+
+/// Says as JSON what becomes of the request with this head, from an address (none: of a Unix socket), on the listener at
+/// this index. `sets` has what each set holds, by digest. Raises `ValueError` where the snapshot is refused.
+#[pyfunction]
+pub(crate) fn explain(
+    document: &str,
+    sets: HashMap<String, String>,
+    listener: usize,
+    client: Option<&str>,
+    head: &[u8],
+) -> PyResult<String> {
+    let document = serde_json::from_str(document).map_err(refused)?;
+    let compile = |(digest, lines): (String, String)| Ok((digest, Arc::new(Set::compile(&lines).map_err(refused)?)));
+    let sets = sets.into_iter().map(compile).collect::<PyResult<HashMap<_, _>>>()?;
+    let compiled = Compiled::build_with(document, None, &sets).map_err(|problems| refused(problems.join("; ")))?;
+    let from = client.map(|client| client.parse::<IpAddr>().map_err(refused)).transpose()?;
+    let from = from.map(|address| SocketAddr::new(address, 50_000));
+    let told = tidegate_core::explain::explain(compiled, listener, from, head);
+    serde_json::to_string(&told).map_err(refused)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
+fn refused(says: impl ToString) -> PyErr {
+    PyValueError::new_err(says.to_string())
+}

@@ -1,0 +1,169 @@
+"""`tidegate explain`: the sentences that it prints, and how it ends."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tidegate.cli.main import main
+
+CONFIG = """\
+listeners:
+  web: {bind: "127.0.0.1:8080"}
+  other: {bind: ":9090", forwarded: {from: ["127.0.0.1"]}}
+upstreams: {api: {endpoints: ["127.0.0.1:9001", "backend.internal:80"]}, one: {endpoints: ["backend.internal:80"]}}
+routes:
+  - {name: all, to: api}
+  - {name: wild, match: {host: "*.example.com"}, to: api}
+  - {name: api, match: {host: api.example.com}, to: api}
+  - {name: v1, match: {host: api.example.com, path: /v1/}, to: api, filters: [{rewrite: {strip_prefix: /v1}}]}
+  - {name: get, match: {host: api.example.com, path: /v1/, methods: [GET, HEAD]}, to: api}
+  - {name: beta, match: {host: api.example.com, path: /v1/, headers: {x-beta: "1"}}, to: api}
+  - {name: page, match: {host: api.example.com, path: /v1/, query: {page: "2"}}, to: api}
+  - {name: near, match: {host: api.example.com, path: /v1/, from: ["10.0.0.0/8"]}, to: api}
+  - {name: when, match: {host: api.example.com, path: /v1/, when: 'request.cookies["s"] == "1"'}, to: api}
+  - {name: exact, match: {host: api.example.com, path: {exact: /v1/x}, methods: [PUT]}, to: one}
+  - {name: low, match: {host: low.test}, priority: -1, to: api}
+  - {name: high, match: {host: low.test}, priority: 1, to: api}
+  - {name: there, listeners: [other], match: {host: there.test}, to: one}
+  - {name: slow, match: {host: slow.test}, to: one, filters: [{buffer_request: {size: 1MiB}}]}
+"""
+URL = "http://api.example.com:8080/v1/x"
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The configuration above, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    Path("c.yaml").write_text(CONFIG)
+    return "c.yaml"
+
+
+def call(*words: str) -> int:
+    """Run the command; its exit code."""
+    with pytest.raises(SystemExit) as ended:
+        main(["explain", *words])
+    return int(ended.value.code or 0)
+
+
+def told(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    """What it says as JSON."""
+    assert call("c.yaml", "--json", "--", *words) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("words", "chosen", "loser", "because"),
+    [
+        (["GET", URL], "get", "v1", "the chosen one names methods, it does not"),
+        (["GET", URL], "get", "api", "it holds for every path, the chosen one for path prefix `/v1/`"),
+        (["GET", URL], "get", "wild", "host `*.example.com` is less specific than `api.example.com`"),
+        (["GET", URL], "get", "all", "it holds for every host, the chosen one for `api.example.com`"),
+        (["GET", URL], "get", "exact", "methods are PUT, not GET"),
+        (["PUT", URL], "exact", "get", "methods are GET, HEAD, not PUT"),
+        (["PUT", URL], "exact", "v1", "path prefix `/v1/` is less specific than exact path `/v1/x`"),
+        (["GET", URL, "-H", "X-Beta: 0"], "get", "beta", "header x-beta is `0`, not `1`"),
+        (["GET", URL], "get", "beta", "header x-beta is missing or empty, not `1`"),
+        (["GET", f"{URL}?page=%33"], "get", "page", "query term page is `3`, not `2`"),
+        (["GET", URL, "--from", "192.0.2.1"], "get", "near", "the client 192.0.2.1 is not in 10.0.0.0/8"),
+        (["GET", URL], "get", "when", "its `when` is false for this request"),
+        (["POST", URL, "-H", "x-beta: 1"], "beta", "v1", "the chosen one asks for 1 header, it for 0"),
+        (["POST", f"{URL}?page=2"], "page", "v1", "the chosen one asks for 1 query term, it for 0"),
+        (["POST", URL, "--from", "10.0.0.1"], "near", "v1", "the chosen one has `from`, it has not"),
+        (["POST", URL, "-H", "cookie: s=1"], "when", "v1", "the chosen one has `when`, it has not"),
+        (["GET", "http://low.test:8080/"], "high", "low", "its priority is -1, that of the chosen one 1"),
+        (["GET", "http://low.test:8080/"], "high", "api", "host is `api.example.com`, not `low.test`"),
+        (["GET", "http://low.test:8080/"], "high", "there", "it is not on this listener"),
+        (["GET", "http://api.example.com:8080/v2"], "api", "v1", "path prefix `/v1/` does not match `/v2`"),
+        (["GET", "http://api.example.com:9090/v1/", "-H", "x-forwarded-for: 10.9.9.9"], "get", "near", "names methods"),
+        (["POST", "http://api.example.com:9090/v1/", "-H", "x-forwarded-for: 10.9.9.9"], "near", "v1", "has `from`"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_each_reason_is_a_sentence(
+    config: str, capsys: pytest.CaptureFixture[str], words: list[str], chosen: str, loser: str, because: str
+) -> None:
+    answer = told(capsys, *words)
+    assert answer["route"]["name"] == chosen
+    (lost,) = [other for other in answer["others"] if other["name"] == loser]
+    assert because in lost["because"]
+    assert lost["place"].startswith("c.yaml:")
+    assert len(answer["others"]) == CONFIG.count("- {name:") - 1
+
+
+def test_the_text_tells_the_whole_road(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(config, "POST", URL, "-H", "Accept: */*", "--from", "10.0.0.7") == 0
+    text = capsys.readouterr().out
+    for line in (
+        f"POST {URL} from 10.0.0.7",
+        "listener  web: it has the port 8080",
+        "client    10.0.0.7",
+        "path      /v1/x (as it is matched)",
+        "route     near (c.yaml:13:5)",
+        "timeouts  response 1m, idle 1m",
+        "endpoint  127.0.0.1:9001, one of 2",
+        "sends     POST /v1/x HTTP/1.1",
+        "          x-forwarded-port: 8080",
+        "  beta (c.yaml:11:5): header x-beta is missing or empty, not `1`",
+        "  4 routes are for other hosts or listeners; --all shows them",
+    ):
+        assert f"{line}\n" in text
+
+
+def test_names_are_not_looked_up(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(config, "--", "PUT", URL) == 0
+    assert "endpoint  backend.internal:80; it is a name, and names are not looked up here\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "kind"),
+    [
+        (["GET", "http://api.example.com:8080/v1/../x"], 400, "ambiguous_path"),
+        (["GET", "http://a:b:8080/"], 400, "invalid_host"),
+        (["TRACE", URL], 405, "method_refused"),
+        (["GET", URL, "-H", "Transfer-Encoding: gzip"], 400, "ambiguous_framing"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_what_would_be_refused_is_refused(
+    config: str, capsys: pytest.CaptureFixture[str], words: list[str], status: int, kind: str
+) -> None:
+    answer = told(capsys, *words)
+    assert (answer["route"], answer["answer"]["status"], answer["answer"]["failure"][0]) == (None, status, kind)
+    assert answer["others"] == []
+
+
+def test_a_body_that_is_waited_for_is_told(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(config, "--", "POST", "http://slow.test:8080/", "-H", "Content-Length: 5") == 0
+    assert "waits     for the request's body, before an endpoint is asked\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["GET"],
+        ["G T", URL],
+        ["GET", "ftp://x/"],
+        ["GET", f"{URL} x"],
+        ["GET", URL, "-H", "nothing"],
+        ["GET", URL, "-H", "a: b\r\nc: d"],
+        ["GET", URL, "--from", "ten"],
+        ["GET", URL, "--listener", "wbe"],
+        ["GET", "/path/alone"],
+        ["GET", URL, "more"],
+    ],
+    ids=str,
+)
+def test_words_that_make_no_request_are_exit_2(
+    config: str, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert call(config, "--", *words) == 2
+    assert capsys.readouterr().err.startswith("tidegate: ")
+
+
+def test_a_wrong_configuration_is_exit_1(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(config).write_text("route: []\n")
+    assert call(config, "--", "GET", URL) == 1
+    assert "c.yaml:1:1: error: unknown key `route`" in capsys.readouterr().err
