@@ -107,3 +107,23 @@ def test_headers_and_paths_are_rewritten(start: STARTED) -> None:
     assert (fields["x-api-version"], fields["x-client"], fields.get("cookie")) == ("1", "127.0.0.1", None)
     assert answer.field("strict-transport-security") == "max-age=63072000"
     assert answer.field("x-frame-options") == "DENY"
+
+
+def test_a_canary_gets_its_share_and_sessions_stay(start: STARTED) -> None:
+    with start("canary.yaml").connect() as client:
+        assert ask(client, "any.test", "/", "X-Canary: 1")["name"] == "127.0.0.1:9002"
+        went = [[ask(client, "any.test", "/", f"Cookie: session={n}")["name"] for _ in range(2)] for n in range(200)]
+    assert all(first == second for first, second in went)
+    assert 2 <= Counter(first for first, _ in went)["127.0.0.1:9002"] <= 25
+
+
+def test_redirects_lead_where_the_example_says(start: STARTED) -> None:
+    leads = {
+        ("old.example.com", "/a?b=c"): (308, "https://new.example.com/a?b=c"),
+        ("www.example.com", "/about.html"): (301, "/about/"),
+        ("www.example.com", "/x?y"): (308, "https://www.example.com/x?y"),
+    }
+    with start("redirects.yaml").connect() as client:
+        for (host, path), expected in leads.items():
+            answer = client.ask(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n")
+            assert (answer.status, answer.field("location")) == expected
