@@ -24,8 +24,10 @@ pub struct PathForms<'a> {
     pub matched: Cow<'a, [u8]>,
     /// Only where the raw path holds `%2F`: the matched form with it read as a separator.
     pub separated: Option<Vec<u8>>,
-    /// Only where decoding `%25` uncovers another escape: the path decoded until nothing is left to decode.
-    pub deep: Option<Vec<u8>>,
+    /// Only where decoding `%25` uncovers another escape: the path as it is when everything was decoded twice, three times,
+    /// and so on until nothing is left to decode. Each could be what some reader sees: in `%25%2561b` the second time gives
+    /// `%ab`, and the third one byte.
+    pub deep: Vec<Vec<u8>>,
     /// Only where dot segments were resolved: what is sent instead of the raw path.
     pub forwarded: Option<Vec<u8>>,
 }
@@ -33,10 +35,10 @@ pub struct PathForms<'a> {
 /// Reads a path without its query, or `*`. Fails with `AmbiguousPath` or `MalformedRequest`.
 pub fn read_path(raw: &[u8], dots: DotSegments) -> Result<PathForms<'_>, Failure> {
     if is_plain(raw) {
-        return Ok(PathForms { matched: Cow::Borrowed(raw), separated: None, deep: None, forwarded: None });
+        return Ok(PathForms { matched: Cow::Borrowed(raw), separated: None, deep: Vec::new(), forwarded: None });
     }
     if raw == b"*" {
-        return Ok(PathForms { matched: Cow::Borrowed(raw), separated: None, deep: None, forwarded: None });
+        return Ok(PathForms { matched: Cow::Borrowed(raw), separated: None, deep: Vec::new(), forwarded: None });
     }
     read_slowly(raw, dots)
 }
@@ -76,13 +78,15 @@ fn read_slowly(raw: &[u8], dots: DotSegments) -> Result<PathForms<'_>, Failure> 
     let path = forwarded.as_deref().unwrap_or(raw);
     let (matched, holds) = decode(path);
     let separated = holds.slash.then(|| merged(&decoded_once(path)));
-    let deep = holds.percent.then(|| decoded_fully(path));
-    for reading in [Some(matched.as_slice()), separated.as_deref(), deep.as_deref()].into_iter().flatten() {
+    let mut deep = if holds.percent { decoded_again(path)? } else { Vec::new() };
+    let readings = [Some(matched.as_slice()), separated.as_deref()].into_iter().flatten();
+    for reading in readings.chain(deep.iter().map(Vec::as_slice)) {
         check_reading(reading)?;
     }
-    let deep = deep
-        .map(|deep| merged(&deep))
-        .filter(|deep| !is_only_percent_of(separated.as_deref().unwrap_or(&matched), deep));
+    for reading in &mut deep {
+        *reading = merged(reading);
+    }
+    deep.retain(|reading| !is_only_percent_of(separated.as_deref().unwrap_or(&matched), reading));
     Ok(PathForms {
         matched: if matched == path && forwarded.is_none() { Cow::Borrowed(raw) } else { Cow::Owned(matched) },
         separated,
@@ -195,6 +199,31 @@ fn decoded(path: &[u8], is_kept: fn(u8) -> bool) -> Vec<u8> {
         }
     }
     out
+}
+
+/// How often an escape may stand inside another one: who writes more wants to be misread.
+const MOST_PASSES: usize = 8;
+
+/// The path when everything in it was decoded once, twice, and so on until nothing changes; and as those read it who look
+/// at what they have just decoded.
+fn decoded_again(path: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
+    let mut all: Vec<Vec<u8>> = Vec::new();
+    loop {
+        let last = all.last().map_or(path, Vec::as_slice);
+        let next = decoded(last, |_| false);
+        if next == last {
+            break;
+        }
+        if all.len() == MOST_PASSES {
+            return Err(ambiguous("escapes inside escapes in the path, more than 8 deep"));
+        }
+        all.push(next);
+    }
+    let greedy = decoded_fully(path);
+    if !all.contains(&greedy) {
+        all.push(greedy);
+    }
+    Ok(all)
 }
 
 /// What is left when nothing is left to decode. One pass: a byte that completes an escape is decoded where it stands.
@@ -367,8 +396,11 @@ mod tests {
             assert_eq!(read(raw).map(|forms| forms.matched.into_owned()), Ok(matched.as_bytes().to_vec()), "{raw}");
         }
         assert_eq!(read("/a%2F/b").unwrap().separated.as_deref(), Some(b"/a/b".as_slice()));
-        assert_eq!(read("/%2561").unwrap().deep.as_deref(), Some(b"/a".as_slice()));
-        assert_eq!(read("/100%25").unwrap().deep, None);
+        assert_eq!(read("/%2561").unwrap().deep, [b"/a"]);
+        assert_eq!(read("/%25%2561b").unwrap().deep, [&b"/%ab"[..], b"/\xab"]);
+        assert!(read("/100%25").unwrap().deep.is_empty());
+        assert!(read(&format!("/%{}41", "25".repeat(7))).is_ok());
+        assert!(read(&format!("/%{}41", "25".repeat(8))).is_err());
     }
 
     #[test]

@@ -169,7 +169,7 @@ impl Table {
             let reason = "reading %2F as a slash would choose another route";
             return Choice::Ambiguous(Failure::new(Kind::AmbiguousPath, Stage::Route, reason));
         }
-        if path.deep.as_deref().is_some_and(|path| choose(path) != chosen) {
+        if path.deep.iter().any(|path| choose(path) != chosen) {
             let reason = "decoding %25 once more would choose another route";
             return Choice::Ambiguous(Failure::new(Kind::AmbiguousPath, Stage::Route, reason));
         }

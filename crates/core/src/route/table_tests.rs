@@ -363,7 +363,7 @@ proptest! {
                 while read.contains("//") {
                     read = read.replace("//", "/");
                 }
-                let plain = PathForms { matched: read.into_bytes().into(), separated: None, deep: None, forwarded: None };
+                let plain = PathForms { matched: read.into_bytes().into(), separated: None, deep: Vec::new(), forwarded: None };
                 prop_assert_eq!(table.choose(0, None, &plain, &asked.subject()), chosen);
             }
         }
