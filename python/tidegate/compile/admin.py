@@ -54,6 +54,7 @@ def _route(name: str, listener: int, path: dict[str, str], to: dict[str, Any]) -
         "listeners": [listener],
         "host": None,
         "path": path,
+        "only": None,
         "priority": 0,
         "timeouts": {"response_ms": 60_000, "idle_ms": 60_000},
         "filters": [],

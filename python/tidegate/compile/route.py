@@ -14,14 +14,13 @@ def compile_route(
 ) -> dict[str, Any]:
     """Write a route; listeners and upstreams are named by index."""
     names = listeners if route.listeners is None else dict.fromkeys(route.listeners)
-    only = compile_conditions(route.match)
     return {
         "name": route.name or f"routes[{index}]",
         "place": str(route.place or f"routes[{index}]"),
         "listeners": [listeners[name] for name in names],
         "host": route.match.host,
         "path": compile_path(route.match.path),
-        **({"only": only} if only else {}),
+        "only": compile_conditions(route.match) or None,
         "priority": route.priority,
         "timeouts": {
             "response_ms": route.timeouts.response.milliseconds,

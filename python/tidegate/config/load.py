@@ -307,7 +307,8 @@ class _Reading:
                 section.source, section.key, section.node, (*error["loc"], *error.get("ctx", {}).get("at", ()))
             )
             words = tell(error, Config if model is Settings else model, name_of((*path, *error["loc"]), spot))
-            self.tell(spot, words.says, words.hint, at_key=words.at_key, span=error.get("ctx", {}).get("span"))
+            at_key = words.at_key or error["loc"][-1:] == ("[key]",)
+            self.tell(spot, words.says, words.hint, at_key=at_key, span=error.get("ctx", {}).get("span"))
         return None
 
     def named(

@@ -122,6 +122,16 @@ def read_header(given: Any) -> str:
     return given.lower()
 
 
+def names_stand_once(given: Any) -> Any:
+    """Refuse one name in two spellings: only one of the two could hold."""
+    seen: set[str] = set()
+    for name in given if isinstance(given, Mapping) else ():
+        if isinstance(name, str) and name.lower() in seen:
+            raise refused(f"the header `{name}` stands here twice", "leave one out", at=(name,))
+        seen.add(str(name).lower())
+    return given
+
+
 def check_text(text: str) -> str:
     """Refuse a text that no request can have, and the empty one, which could mean three things."""
     if not text:
@@ -156,7 +166,7 @@ class Match(Model):
     """`/v1/` is a prefix on segment borders; `{exact: …}` and `{regex: …}` are the other two forms."""
     methods: Annotated[tuple[Method, ...], Field(min_length=1)] | None = None
     """One of these: `[GET, HEAD]`. `GET` does not stand for `HEAD`."""
-    headers: Mapping[HeaderName, HeaderText] = {}
+    headers: Annotated[Mapping[HeaderName, HeaderText], BeforeValidator(names_stand_once)] = {}
     """Exactly these texts, all of them. Names are compared without case; a header that comes several times is joined by
     `, `. For presence, absence and patterns there is `when`."""
     query: Mapping[TermName, TermText] = {}

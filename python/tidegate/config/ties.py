@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from tidegate.config.addresses import Network
@@ -18,17 +18,46 @@ def ties(listeners: Iterable[str], routes: Sequence[Route | None]) -> Iterator[t
     everywhere = frozenset(listeners)
     ranks: dict[Rank, list[Standing]] = {}
     for index, route in enumerate(routes):
-        if route is None:
-            continue
-        where = everywhere if route.listeners is None else frozenset(route.listeners)
-        equals = ranks.setdefault(_rank(route), [])
-        for first, other, there in equals:
-            if (where & there or where == there) and _can_both_match(route.match, other.match):
-                named = f"`{other.name or f'routes[{first}]'}`"
-                yield index, first, f"this route and {named} match equally well, and nothing says which one wins"
-                break
-        else:
-            equals.append((index, route, where))
+        if route is not None:
+            where = everywhere if route.listeners is None else frozenset(route.listeners)
+            ranks.setdefault(_rank(route), []).append((index, route, where))
+    found = [tie for equals in ranks.values() if len(equals) > 1 for tie in _ties_among(equals)]
+    for index, first, other in sorted(found, key=lambda tie: tie[:2]):
+        named = f"`{other.name or f'routes[{first}]'}`"
+        yield index, first, f"this route and {named} match equally well, and nothing says which one wins"
+
+
+def _ties_among(equals: Sequence[Standing]) -> Iterator[tuple[int, int, Route]]:
+    for group in _told_apart(equals):
+        alone: list[Standing] = []
+        for index, route, where in group:
+            for first, other, there in alone:
+                if (where & there or where == there) and _can_both_match(route.match, other.match):
+                    yield index, first, other
+                    break
+            else:
+                alone.append((index, route, where))
+
+
+def _told_apart(equals: Sequence[Standing]) -> Iterator[Sequence[Standing]]:
+    """Split by the texts of a header or query term that all of them ask for: thousands of tenants that a header tells
+    apart are not compared in pairs."""
+    asked = [_texts(route.match) for _, route, _ in equals]
+    for name in asked[0]:
+        groups: dict[str | None, list[Standing]] = {}
+        for standing, texts in zip(equals, asked, strict=True):
+            groups.setdefault(texts.get(name), []).append(standing)
+        if None not in groups and len(groups) > 1:
+            for group in groups.values():
+                yield from _told_apart(group)
+            return
+    yield equals
+
+
+def _texts(match: Match) -> dict[tuple[str, str], str]:
+    """What each header and query term must say."""
+    headers = {("header", name): text for name, text in match.headers.items()}
+    return headers | {("query", name): text for name, text in match.query.items()}
 
 
 def _rank(route: Route) -> Rank:
@@ -55,15 +84,12 @@ def _can_both_match(one: Match, other: Match) -> bool:
     """Say whether a request could match both. What expressions say of each other nobody can tell."""
     if one.methods and other.methods and not set(one.methods) & set(other.methods):
         return False
-    if _differ(one.headers, other.headers) or _differ(one.query, other.query):
+    texts = _texts(other)
+    if any(texts.get(name, text) != text for name, text in _texts(one).items()):
         return False
     if one.from_ and other.from_ and not _overlap(one.from_, other.from_):
         return False
     return _paths_can_both_match(one.path, other.path)
-
-
-def _differ(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    return any(other.get(name, text) != text for name, text in one.items())
 
 
 def _overlap(one: Iterable[Network], other: Sequence[Network]) -> bool:

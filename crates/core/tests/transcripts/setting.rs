@@ -33,7 +33,12 @@ impl Setting {
         let value = value.trim();
         match (part, key) {
             ("client", "crowded") => self.crowded = true,
-            ("respond" | "builtin", path) => self.add_route(part, path, value),
+            ("respond" | "builtin", path) => self.add_route(path, answer(part, value)),
+            ("target", path) => self.add_route(path, serde_json::from_str(value).map_err(|says| says.to_string())?),
+            ("upstream", "another") => self.add_upstream(value)?,
+            ("route", "only") => {
+                self.document["routes"][0]["only"] = serde_json::from_str(value).map_err(|says| says.to_string())?;
+            }
             ("route", "buffer_request" | "body_limit") => {
                 let size: u64 = value.parse().map_err(|_| "no size")?;
                 self.add_filter(key, json!({"size": size}))?;
@@ -98,21 +103,34 @@ impl Setting {
         Ok(())
     }
 
-    /// A route for one path: `respond /healthz 200 ok`, or `builtin /livez livez`.
-    fn add_route(&mut self, part: &str, path: &str, value: &str) {
-        let respond =
-            |status: &str, body: &str| json!({"respond": {"status": status.parse::<u16>().unwrap_or(0), "body": body}});
-        let to = match value.split_once(' ') {
-            Some((status, body)) => respond(status, &format!("{body}\n")),
-            None if part == "respond" => respond(value, ""),
-            None => json!({ part: value }),
-        };
+    /// A route for one path.
+    fn add_route(&mut self, path: &str, to: Value) {
         let mut route = self.document["routes"][0].clone();
         route["name"] = json!(path);
         route["path"] = json!({ "exact": path });
         route["to"] = to;
         self.document["routes"].as_array_mut().expect("routes are a list").push(route);
     }
+
+    /// An upstream like the first one: `canary 10.0.0.9:80`.
+    fn add_upstream(&mut self, value: &str) -> Result<(), String> {
+        let (name, addresses) = value.split_once(' ').ok_or("no endpoints")?;
+        let mut another = self.document["upstreams"][0].clone();
+        another["name"] = json!(name);
+        another["endpoints"] = endpoints(addresses);
+        self.document["upstreams"].as_array_mut().expect("upstreams are a list").push(another);
+        Ok(())
+    }
+}
+
+/// An answer of ours, as `respond /healthz 200 ok`, or `builtin /livez livez`.
+fn answer(part: &str, value: &str) -> Value {
+    if part == "builtin" {
+        return json!({ part: value });
+    }
+    let (status, body) = value.split_once(' ').map_or((value, ""), |(status, body)| (status, body));
+    let body = if body.is_empty() { String::new() } else { format!("{body}\n") };
+    json!({"respond": {"status": status.parse::<u16>().unwrap_or(0), "body": body}})
 }
 
 /// A filter as the snapshot has it, but for templates, which are written as a user writes them.
