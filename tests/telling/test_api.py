@@ -103,7 +103,7 @@ def test_routes_are_told_with_match_target_and_counts(tidegate: Tidegate, backen
 
     until(lambda: routes()[1]["counters"]["requests"]["4xx"] == 1)
     everything, one = routes()
-    assert (everything["name"], everything["target"]) == ("all", {"to": "api"})
+    assert (everything["name"], everything["target"]) == ("all", {"to": {"upstream": "api"}})
     assert everything["counters"]["requests"]["2xx"] == 3
     assert everything["counters"]["bytes_out"] > 100
     assert (one["name"], one["match"]["host"], one["match"]["path"]["prefix"]) == ("routes[1]", "a.example", "/x")

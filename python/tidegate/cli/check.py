@@ -32,7 +32,7 @@ def check(
     from tidegate.config.load import load
 
     loaded = load(config)
-    sys.stderr.write(loaded.printed)
+    print(loaded.printed, end="", file=sys.stderr)
     for problem in loaded.problems:
         print(problem, file=sys.stderr)
     if loaded.config is None:

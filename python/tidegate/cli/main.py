@@ -63,7 +63,8 @@ def main(words: Sequence[str] | None = None) -> None:
         try:
             make_app(given[0])(given)
         finally:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # whoever started us may have closed it
+                sys.stdout.flush()
     except BrokenPipeError:
         if given[0] in SERVING:
             raise

@@ -40,7 +40,7 @@ def run(
     from tidegate.config.load import load
 
     loaded = load(path)
-    sys.stderr.write(loaded.printed)
+    print(loaded.printed, end="", file=sys.stderr)
     if loaded.config is None:
         for problem in loaded.problems:
             print(problem, file=sys.stderr)

@@ -62,9 +62,14 @@ def _route(index: int, route: Route, counted: Mapping[str, told.Route]) -> dict[
         "listeners": data.get("listeners"),
         "match": data["match"],
         "priority": route.priority,
-        "target": {key: data[key] for key in ("to", "redirect", "respond") if data.get(key) is not None},
+        "target": {key: asked_for(data[key]) for key in ("to", "redirect", "respond") if data.get(key) is not None},
         "counters": None if counts is None else counts.model_dump(exclude={"name"}),
     }
+
+
+def asked_for(target: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what was not asked for."""
+    return {key: value for key, value in target.items() if value is not None}
 
 
 async def configuration(config: Config) -> dict[str, Any]:
