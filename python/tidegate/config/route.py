@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field, PrivateAttr, model_validator
 
 from tidegate.config.complaint import refused
-from tidegate.config.filters.filter import SEVERAL, Filter
+from tidegate.config.filters.filter import FOR_ENDPOINTS, SEVERAL, Filter
 from tidegate.config.match import Match
 from tidegate.config.model import Model, Name
 from tidegate.config.place import Place
@@ -77,4 +77,13 @@ class Route(Model):
             if each.kind in seen and each.kind not in SEVERAL:
                 raise refused(f"`{each.kind}` may stand once in a route", at=("filters", index))
             seen.add(each.kind)
+        return self
+
+    @model_validator(mode="after")
+    def filters_have_an_endpoint(self) -> "Route":
+        """Refuse what changes the request for an endpoint where there is none: it would do nothing."""
+        for index, each in enumerate(self.filters):
+            if self.to is None and each.kind in FOR_ENDPOINTS:
+                says = f"`{each.kind}` changes what an endpoint is sent, and this route answers by itself"
+                raise refused(says, "leave it out, or say where requests go with `to`", at=("filters", index))
         return self

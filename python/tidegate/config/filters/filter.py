@@ -17,6 +17,9 @@ from tidegate.config.model import Model
 SEVERAL: Final = ("rewrite", "request_headers", "response_headers")
 """Filters that may stand several times in a route, and then run as written."""
 
+FOR_ENDPOINTS: Final = ("buffer_request", "rewrite", "request_headers")
+"""Filters that change what an endpoint is sent, and when."""
+
 
 class Filter(Model):
     """A step before or after the exchange: a mapping with exactly one key.
