@@ -35,19 +35,24 @@ def test_the_demo_has_no_problems(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def start(tidegate: Tidegate, backend: Callable[..., Backend], monkeypatch: pytest.MonkeyPatch) -> STARTED:
+def start(
+    tidegate: Tidegate, backend: Callable[..., Backend], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> STARTED:
     """`start("first.yaml")` runs a copy of an example; each address that it sends to is a backend of that name."""
     backends: dict[str, Backend] = {}
 
     def there(found: re.Match[str]) -> str:
-        return backends.setdefault(found[0], backend(name=found[0])).address
+        if found[0] not in backends:
+            host = f"unix:{tmp_path}/live.sock" if found[0].startswith("unix:") else "127.0.0.1"
+            backends[found[0]] = backend(name=found[0], host=host)
+        return backends[found[0]].address
 
     def start(name: str) -> Running:
         running = tidegate.prepare("")
         shutil.copytree(EXAMPLES, running.folder, dirs_exist_ok=True)
         for path in [*running.folder.rglob("*.yaml"), *running.folder.glob("*.py")]:
-            text = re.sub(r"127\.0\.0\.1:90\d\d", there, path.read_text())
-            path.write_text(re.sub(r'"(127\.0\.0\.1)?:8080"', '"127.0.0.1:0"', text))
+            text = re.sub(r"127\.0\.0\.1:(90\d\d|8001)|unix:/run/live\.sock", there, path.read_text())
+            path.write_text(re.sub(r'"(127\.0\.0\.1)?:(8080|9901)"', '"127.0.0.1:0"', text))
         running.path = running.folder / name
         monkeypatch.setenv("STATE_DIRECTORY", str(running.state))
         return running.start()
@@ -65,6 +70,10 @@ def ask(client: Client, host: str, path: str, *fields: str) -> Any:
 WHERE = {
     "one-service.yaml": {("any.test", "/any"): "127.0.0.1:9001"},
     "first.yaml": {("any.test", "/healthz"): "ok\n"},
+    "python-backends.yaml": {
+        ("any.test", "/api/items"): "127.0.0.1:8001",
+        ("any.test", "/live"): "unix:/run/live.sock",
+    },
     "host-and-path.yaml": {
         ("www.example.com", "/api/items"): "127.0.0.1:9001",
         ("www.example.com", "/api"): "127.0.0.1:9001",

@@ -1,6 +1,7 @@
 """The types of fields that hold an expression: what a person wrote, and what the core reads."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -21,7 +22,7 @@ Compile = Callable[[str], tuple[Any, list[SetUse]]]
 
 
 @dataclass(frozen=True)
-class Written:
+class Written(ABC):
     """What reads itself from text and prints itself back. Two are equal where their texts are."""
 
     text: str
@@ -37,9 +38,9 @@ class Written:
     """Whether the words of the answer are known."""
 
     @classmethod
+    @abstractmethod
     def compile(cls, text: str) -> tuple[Any, list[SetUse]]:
         """Make what the core reads. Raises `Flaw`."""
-        raise NotImplementedError
 
     @classmethod
     def read(cls, given: Any) -> Self:
