@@ -1,4 +1,4 @@
-"""The snapshot document, as `crates/core/src/snapshot/document.rs` reads it: plain data, unknown fields refused."""
+"""The snapshot document, as `crates/core/src/snapshot/document/` reads it: plain data, unknown fields refused."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -3,8 +3,5 @@
 //! May use: route, rule, balance, filter, framing, for what is made ready once. Must not know: the lane, sockets. In Rust
 //! because it is read for every request.
 
-pub mod rule; // expressions in it
 pub mod document; // what Python writes, field by field
-pub mod route; // conditions and targets of a route, in the document
-pub mod filters; // the filters of a route, in the document
 pub mod compiled; // what the road reads

@@ -1,7 +1,7 @@
 """Expressions: conditions, keys and templates in the words of one vocabulary, checked and made plain data.
 
 Fields of models have one of these types; each keeps the text that a person wrote (`str(…)`), and what the core's
-`crates/core/src/snapshot/rule.rs` reads (`.compiled`):
+`crates/core/src/snapshot/document/rule.rs` reads (`.compiled`):
 
     class Match(Model):
         when: Expression | None = None          # a condition over the request

@@ -28,7 +28,7 @@ class Written(ABC):
     text: str
     """As a person wrote it."""
     compiled: Any = field(compare=False, repr=False)
-    """As `crates/core/src/snapshot/rule.rs` reads it."""
+    """As `crates/core/src/snapshot/document/rule.rs` reads it."""
     uses: tuple[SetUse, ...] = field(default=(), compare=False, repr=False)
     """The sets that it looks into."""
 

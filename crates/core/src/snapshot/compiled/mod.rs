@@ -1,0 +1,169 @@
+//! The snapshot as the road reads it: decoded once, shared by all threads, never changed.
+//!
+//! What a new snapshot leaves unchanged is shared with the old one; an endpoint's id and standing follow its identity
+//! (upstream, address, PROXY protocol), so that pools, load and health outlive a swap.
+
+mod listener; // what a listener's connections may do
+mod route; // where the requests of a route go
+mod upstream; // endpoints that do the same work
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub use listener::Listener;
+pub use route::{Respond, Route, Target};
+pub use upstream::{Endpoint, Upstream};
+
+use super::document::{self, Document, EndpointDelta};
+use crate::filter::Filters;
+use crate::route::{RouteId, Table};
+use crate::rule::{Set, Sets};
+
+/// The snapshot as the road reads it.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The document that it was made from.
+    pub document: Document,
+    /// Listeners, in the order of the document.
+    pub listeners: Vec<Arc<Listener>>,
+    /// Routes, in the order of the document.
+    pub routes: Vec<Arc<Route>>,
+    /// Upstreams, in the order of the document.
+    pub upstreams: Vec<Arc<Upstream>>,
+    /// Which route a request takes; shared by snapshots that differ in endpoints alone.
+    pub table: Arc<Table>,
+    /// Named sets.
+    pub sets: Sets,
+    next_id: u32,
+}
+
+impl Compiled {
+    /// Compiles `document`, whose sets `previous` has already. Else as [`Self::build_with`].
+    pub fn build(document: Document, previous: Option<&Self>) -> Result<Self, Vec<String>> {
+        Self::build_with(document, previous, &HashMap::new())
+    }
+
+    /// Compiles `document`. What `previous` has in common with it goes on; new sets are in `fresh`, by digest. Fails with
+    /// every problem, a sentence each.
+    pub fn build_with(
+        document: Document,
+        previous: Option<&Self>,
+        fresh: &HashMap<String, Arc<Set>>,
+    ) -> Result<Self, Vec<String>> {
+        let mut problems = Vec::new();
+        if document.format != document::FORMAT {
+            problems.push(format!(
+                "snapshot format {} is not {}, the one read here",
+                document.format,
+                document::FORMAT
+            ));
+            return Err(problems);
+        }
+        if document.threads == 0 || document.threads > 1024 {
+            problems.push(format!("threads: {} is not between 1 and 1024", document.threads));
+        }
+        let sets = gather_sets(&document, previous, fresh, &mut problems);
+        let listeners = listener::compile(&document, &mut problems);
+        let same = previous
+            .filter(|old| old.document.routes == document.routes && old.document.sets == document.sets)
+            .filter(|old| old.listeners.len() == listeners.len())
+            .filter(|old| {
+                old.names_of_upstreams().eq(document.upstreams.iter().map(|upstream| upstream.name.as_str()))
+            });
+        let mut routes = Vec::with_capacity(document.routes.len());
+        for (at, route) in document.routes.iter().enumerate() {
+            // A new address of an endpoint comes often, and must not compile a thousand regexes anew.
+            if let Some(same) = same.and_then(|old| old.routes.get(at)) {
+                routes.push(Arc::clone(same));
+                continue;
+            }
+            let filters = Filters::build(&route.filters);
+            match filters.and_then(|filters| Route::new(route, filters, &document.upstreams)) {
+                Ok(route) => routes.push(Arc::new(route)),
+                Err(says) => problems.push(format!("{}: route {}: {says}", route.place, route.name)),
+            }
+        }
+        let table = match same {
+            Some(old) => Some(Arc::clone(&old.table)),
+            None => match Table::build(&document.routes, document.listeners.len(), &sets) {
+                Ok(table) => Some(Arc::new(table)),
+                Err(says) => {
+                    problems.extend(says);
+                    None
+                }
+            },
+        };
+        let mut next_id = previous.map_or(0, |old| old.next_id);
+        let known: HashMap<&str, &Arc<Upstream>> =
+            previous.iter().flat_map(|old| &old.upstreams).map(|upstream| (upstream.name.as_str(), upstream)).collect();
+        let upstreams = document
+            .upstreams
+            .iter()
+            .map(|upstream| upstream::compile(upstream, known.get(upstream.name.as_str()).copied(), &mut next_id))
+            .collect();
+        match table {
+            Some(table) if problems.is_empty() => {
+                Ok(Self { document, listeners, routes, upstreams, table, sets, next_id })
+            }
+            _ => Err(problems),
+        }
+    }
+
+    /// The same snapshot with the addresses of one entry changed.
+    pub fn with_endpoints(&self, delta: &EndpointDelta) -> Result<Self, String> {
+        let mut document = self.document.clone();
+        let Some(upstream) = document.upstreams.iter_mut().find(|upstream| upstream.name == delta.upstream) else {
+            return Err(format!("there is no upstream `{}`", delta.upstream));
+        };
+        let weight = match (
+            upstream.endpoints.iter().find(|endpoint| endpoint.entry == delta.entry),
+            upstream.unresolved.iter().find(|unresolved| unresolved.entry == delta.entry),
+        ) {
+            (Some(endpoint), _) => endpoint.weight,
+            (None, Some(unresolved)) => unresolved.weight,
+            (None, None) => return Err(format!("upstream `{}` has no endpoint `{}`", delta.upstream, delta.entry)),
+        };
+        let at = upstream.endpoints.iter().position(|endpoint| endpoint.entry == delta.entry);
+        upstream.endpoints.retain(|endpoint| endpoint.entry != delta.entry);
+        upstream.unresolved.retain(|unresolved| unresolved.entry != delta.entry);
+        let at = at.unwrap_or(upstream.endpoints.len()).min(upstream.endpoints.len());
+        let new = delta.addresses.iter().map(|address| document::Endpoint {
+            address: address.clone(),
+            entry: delta.entry.clone(),
+            weight,
+        });
+        upstream.endpoints.splice(at..at, new);
+        Self::build(document, Some(self)).map_err(|problems| problems.join("; "))
+    }
+
+    fn names_of_upstreams(&self) -> impl Iterator<Item = &str> {
+        self.upstreams.iter().map(|upstream| upstream.name.as_str())
+    }
+
+    /// The route with this id.
+    pub fn route(&self, id: RouteId) -> Option<&Arc<Route>> {
+        self.routes.get(id.0 as usize)
+    }
+}
+
+/// Finds what each set holds: what is known by its digest is compiled already.
+fn gather_sets(
+    document: &Document,
+    previous: Option<&Compiled>,
+    fresh: &HashMap<String, Arc<Set>>,
+    problems: &mut Vec<String>,
+) -> Sets {
+    let mut sets = Sets::default();
+    for named in &document.sets {
+        let same = |old: &&document::NamedSet| old.digest == named.digest;
+        let known = previous.and_then(|old| old.sets.get(&old.document.sets.iter().find(same)?.name).ok());
+        match known.or_else(|| fresh.get(&named.digest).cloned()) {
+            Some(set) => sets.insert(named.name.clone(), set),
+            None => problems.push(format!("set {}: what it holds was not sent", named.name)),
+        }
+    }
+    sets
+}
+
+#[cfg(test)]
+mod tests; // what a new snapshot takes over

@@ -1,0 +1,93 @@
+//! Endpoints that do the same work. What outlives a snapshot is carried over by identity.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::balance::EndpointStanding;
+use crate::snapshot::document::{self, ProxyProtocolOut};
+
+/// Endpoints that do the same work.
+#[derive(Debug)]
+pub struct Upstream {
+    /// Its name.
+    pub name: String,
+    /// The part of the document that it was made from.
+    pub document: document::Upstream,
+    /// The endpoints, in the order of the document.
+    pub endpoints: Vec<Arc<Endpoint>>,
+    /// How long a connection is kept without work; zero keeps none.
+    pub idle: Duration,
+    /// Most connections to one endpoint; 0 is no limit.
+    pub connections: u64,
+    /// Most requests that wait for a connection.
+    pub queue: u64,
+    /// Longest wait for a connection.
+    pub wait: Duration,
+    /// Longest connect.
+    pub connect: Duration,
+    /// The PROXY protocol header that is sent.
+    pub proxy_protocol: ProxyProtocolOut,
+}
+
+/// One address of an upstream.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Follows the identity (upstream, address, PROXY protocol) through all snapshots of a worker.
+    pub id: u32,
+    /// As shown to people.
+    pub address: String,
+    /// Share of the work.
+    pub weight: u32,
+    /// Whether it may be chosen; shared by all threads and snapshots.
+    pub standing: Arc<EndpointStanding>,
+}
+
+/// The upstream, or the `old` one where nothing changed. New endpoints get ids from `next_id` on.
+pub(super) fn compile(upstream: &document::Upstream, old: Option<&Arc<Upstream>>, next_id: &mut u32) -> Arc<Upstream> {
+    if let Some(old) = old
+        && old.document == *upstream
+    {
+        return Arc::clone(old);
+    }
+    let known: HashMap<&str, &Arc<Endpoint>> = old
+        .iter()
+        .filter(|old| old.proxy_protocol == upstream.proxy_protocol)
+        .flat_map(|old| &old.endpoints)
+        .map(|endpoint| (endpoint.address.as_str(), endpoint))
+        .collect();
+    let endpoints = upstream
+        .endpoints
+        .iter()
+        .map(|endpoint| match known.get(endpoint.address.as_str()) {
+            Some(same) if same.weight == endpoint.weight => Arc::clone(same),
+            Some(same) => Arc::new(Endpoint {
+                id: same.id,
+                address: same.address.clone(),
+                weight: endpoint.weight,
+                standing: Arc::clone(&same.standing),
+            }),
+            None => {
+                *next_id += 1;
+                Arc::new(Endpoint {
+                    id: *next_id,
+                    address: endpoint.address.clone(),
+                    weight: endpoint.weight,
+                    standing: Arc::default(),
+                })
+            }
+        })
+        .collect();
+    let pool = &upstream.pool;
+    Arc::new(Upstream {
+        name: upstream.name.clone(),
+        document: upstream.clone(),
+        endpoints,
+        idle: Duration::from_millis(pool.idle_ms),
+        connections: pool.connections,
+        queue: pool.queue,
+        wait: Duration::from_millis(pool.wait_ms),
+        connect: Duration::from_millis(pool.connect_ms),
+        proxy_protocol: upstream.proxy_protocol,
+    })
+}

@@ -1,0 +1,146 @@
+//! Routes: what a request must look like, and where it then goes, as Python writes them
+//! (`python/tidegate/compile/route.py`).
+
+use serde::Deserialize;
+
+use super::filters::Filter;
+use super::rule::{Rule, Template, Text};
+
+/// What a request must look like, and where it then goes.
+#[derive(Deserialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Its name, or `routes[3]` where it has none.
+    pub name: String,
+    /// `file:line:column` of its definition.
+    pub place: String,
+    /// Listeners, by index.
+    pub listeners: Vec<usize>,
+    /// Host in lower case: `api.example.com`, or `*.example.com`; none is every host.
+    pub host: Option<String>,
+    /// The path; none is every path.
+    pub path: Option<PathMatch>,
+    /// What else must hold; none is nothing.
+    #[serde(default)]
+    pub only: Option<Box<Conditions>>,
+    /// Breaks ties between equal routes; higher first.
+    pub priority: i64,
+    /// Deadlines.
+    pub timeouts: RouteTimeouts,
+    /// Filters, in the order of the file.
+    pub filters: Vec<Filter>,
+    /// Where a request goes.
+    pub to: Target,
+}
+
+/// One of the three forms of a path match, over the matched form of the path.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum PathMatch {
+    /// On segment borders: `/v1/` matches `/v1` and `/v1/x`.
+    Prefix(String),
+    /// The whole path.
+    Exact(String),
+    /// The engine's dialect (`regex` crate), searched, not anchored.
+    Regex(String),
+}
+
+/// What else must hold. What is left out holds for every request.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Conditions {
+    /// Methods, as they are sent; one of them.
+    pub methods: Vec<String>,
+    /// Names and texts of fields; all of them.
+    pub headers: Vec<(String, String)>,
+    /// Names and texts of query terms; all of them.
+    pub query: Vec<(String, String)>,
+    /// Networks of the client in CIDR form, or `unix:`; one of them.
+    pub from: Vec<String>,
+    /// A condition.
+    pub when: Option<Rule>,
+}
+
+/// A route's deadlines, in milliseconds; 0 is none.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct RouteTimeouts {
+    /// From the last request byte to the first byte of the answer.
+    pub response_ms: u64,
+    /// Between bytes either way.
+    pub idle_ms: u64,
+}
+
+/// Where a request goes.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// An upstream, by index.
+    Upstream(usize),
+    /// Several upstreams.
+    Split(Split),
+    /// An answer of ours.
+    Respond(Respond),
+    /// An answer that sends the client elsewhere.
+    Redirect(Redirect),
+    /// An answer that the engine itself makes.
+    Builtin(Builtin),
+}
+
+/// One of the upstreams that share a route.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    /// The upstream, by index.
+    pub upstream: usize,
+    /// Its share of the requests; 0 gets none.
+    pub weight: u32,
+}
+
+/// Upstreams that share a route.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Split {
+    /// The upstreams; one weight at least is not 0.
+    pub shares: Vec<Share>,
+    /// Requests with the same text go to the same upstream; none: each request by chance.
+    pub key: Option<Text>,
+}
+
+/// An answer of ours.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Respond {
+    /// Status, 200 to 599.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+    /// What the body is; none is `text/plain; charset=utf-8`.
+    #[serde(default)]
+    pub content_type: Option<String>,
+    /// Further fields.
+    #[serde(default)]
+    pub headers: Vec<(String, Template)>,
+}
+
+/// An answer that sends the client elsewhere.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Redirect {
+    /// `Location`.
+    pub to: Template,
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
+}
+
+/// Answers that the engine itself makes.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Builtin {
+    /// 200 while the worker lives.
+    Livez,
+    /// 200 while new work is welcome, 503 in a drain.
+    Readyz,
+    /// Prometheus text.
+    Metrics,
+}

@@ -1,0 +1,93 @@
+//! Upstreams and their endpoints, as Python writes them (`python/tidegate/compile/upstream.py`).
+
+use serde::Deserialize;
+
+/// A named group of endpoints that do the same work.
+#[derive(Deserialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// Its name.
+    pub name: String,
+    /// How an endpoint is chosen.
+    pub balance: Balance,
+    /// The endpoints; a DNS name has one for each address.
+    pub endpoints: Vec<Endpoint>,
+    /// Names of `endpoints` that have no address now, with the resolver's words.
+    pub unresolved: Vec<Unresolved>,
+    /// Connections kept and bounded.
+    pub pool: Pool,
+    /// The PROXY protocol header that is sent to endpoints.
+    pub proxy_protocol: ProxyProtocolOut,
+}
+
+/// How an endpoint is chosen.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    /// Smooth weighted round robin.
+    RoundRobin,
+}
+
+/// One address of an upstream.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    /// `10.0.0.1:80`, `[::1]:80` or `unix:/path`.
+    pub address: String,
+    /// The entry it stands for: the address itself, or `name:port`.
+    pub entry: String,
+    /// Share of the work; 0 takes no new work.
+    pub weight: u32,
+}
+
+/// A name without an address.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Unresolved {
+    /// `name:port` of the entry.
+    pub entry: String,
+    /// The weight that its endpoints will have.
+    pub weight: u32,
+    /// Why, in the resolver's words.
+    pub says: String,
+}
+
+/// Connections kept and bounded.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// How long a connection is kept without work, in milliseconds; 0 keeps none.
+    pub idle_ms: u64,
+    /// Most connections to one endpoint over all threads; 0 is no limit.
+    pub connections: u64,
+    /// Most requests that wait for a connection; 0: nobody waits.
+    pub queue: u64,
+    /// Longest wait, in milliseconds.
+    pub wait_ms: u64,
+    /// Longest connect, in milliseconds.
+    pub connect_ms: u64,
+}
+
+/// The PROXY protocol header that is sent to endpoints.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum ProxyProtocolOut {
+    /// None.
+    Off,
+    /// The text form.
+    V1,
+    /// The binary form.
+    V2,
+}
+
+/// A change of the addresses that one entry of an upstream stands for.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointDelta {
+    /// The upstream's name.
+    pub upstream: String,
+    /// The entry, `name:port`.
+    pub entry: String,
+    /// Every address that it stands for now; never empty (the last good answer is kept).
+    pub addresses: Vec<String>,
+}
