@@ -32,7 +32,8 @@ def compiled(config: Config, **resolved: Resolved) -> dict[str, Any]:
 
 def fields_of_the_core() -> dict[str, list[str]]:
     """Read the structs of the document as the core declares them."""
-    text = (ROOT / "crates/core/src/snapshot/document/mod.rs").read_text()
+    files = sorted((ROOT / "crates/core/src/snapshot/document").glob("*.rs"))
+    text = "\n".join(file.read_text() for file in files)
     structs = re.findall(r"^pub struct (\w+) \{(.*?)^\}", text, re.MULTILINE | re.DOTALL)
     return {name: re.findall(r"^    pub (\w+):", body, re.MULTILINE) for name, body in structs}
 
