@@ -1,7 +1,9 @@
 """Fixtures for scenarios: each starts real programs, and ends them with the test, which shows what they printed."""
 
+import os
 import resource
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in item.iter_markers("needs"):
         for program in mark.args:
             need(program)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that everybody may enter, since root leaves a configuration in Python to `nobody`."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield Path(name).resolve()
 
 
 @pytest.fixture

@@ -35,12 +35,12 @@ def make_reference() -> str:
     """Write the whole page."""
     defs = schema()["$defs"]
     pages = [HEAD]
-    for model in _models():
+    for model in models():
         pages.append("\n".join(_section(model, defs)) + "\n")
     return "\n".join(pages)
 
 
-def _models() -> Iterator[type[Model]]:
+def models() -> Iterator[type[Model]]:
     """Give each model after the one that has it as a value, level by level."""
     seen: list[type[Model]] = [Config]
     for model in seen:

@@ -7,11 +7,17 @@ for, so that commands start quickly. Imports: config. Imported by: nobody.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tidegate.config.access_log import AccessLog
+    from tidegate.config.access_log import AccessLog, Syslog
     from tidegate.config.admin import Admin
     from tidegate.config.config import Config
+    from tidegate.config.filters.body_limit import BodyLimit
+    from tidegate.config.filters.buffer_request import BufferRequest
+    from tidegate.config.filters.error_pages import ErrorPage
     from tidegate.config.filters.filter import Filter
-    from tidegate.config.listener import Bind, Forwarded, Listener, ListenerLimits, ListenerTimeouts
+    from tidegate.config.filters.headers import RequestHeaders, ResponseHeaders
+    from tidegate.config.filters.request_id import RequestId
+    from tidegate.config.filters.rewrite import PathReplacement, Rewrite
+    from tidegate.config.listener import Bind, Forwarded, Listener, ListenerLimits, ListenerTimeouts, Paths
     from tidegate.config.load import Loaded, load, load_text
     from tidegate.config.match import Match, PathMatch
     from tidegate.config.named_set import NamedSet
@@ -28,9 +34,12 @@ __all__ = [
     "AccessLog",
     "Admin",
     "Bind",
+    "BodyLimit",
+    "BufferRequest",
     "Config",
     "Drain",
     "Endpoint",
+    "ErrorPage",
     "Filter",
     "Forwarded",
     "Limits",
@@ -41,15 +50,22 @@ __all__ = [
     "Match",
     "NamedSet",
     "PathMatch",
+    "PathReplacement",
+    "Paths",
     "Pool",
     "Problem",
     "ProgramLog",
     "Redirect",
+    "RequestHeaders",
+    "RequestId",
     "Respond",
+    "ResponseHeaders",
+    "Rewrite",
     "Route",
     "RouteTimeouts",
     "Secret",
     "Share",
+    "Syslog",
     "Target",
     "Upstream",
     "__version__",
@@ -58,11 +74,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "access_log": ("AccessLog",),
+    "access_log": ("AccessLog", "Syslog"),
     "admin": ("Admin",),
     "config": ("Config",),
+    "filters.body_limit": ("BodyLimit",),
+    "filters.buffer_request": ("BufferRequest",),
+    "filters.error_pages": ("ErrorPage",),
     "filters.filter": ("Filter",),
-    "listener": ("Bind", "Forwarded", "Listener", "ListenerLimits", "ListenerTimeouts"),
+    "filters.headers": ("RequestHeaders", "ResponseHeaders"),
+    "filters.request_id": ("RequestId",),
+    "filters.rewrite": ("PathReplacement", "Rewrite"),
+    "listener": ("Bind", "Forwarded", "Listener", "ListenerLimits", "ListenerTimeouts", "Paths"),
     "load": ("Loaded", "load", "load_text"),
     "match": ("Match", "PathMatch"),
     "named_set": ("NamedSet",),

@@ -97,12 +97,15 @@ def test_the_text_tells_the_whole_road(config: str, capsys: pytest.CaptureFixtur
     text = capsys.readouterr().out
     for line in (
         f"POST {URL} from 10.0.0.7",
-        "listener  web: it has the port 8080",
+        "listener  web (c.yaml:2:3): it has the port 8080",
         "client    10.0.0.7",
         "path      /v1/x (as it is matched)",
         "route     near (c.yaml:13:5)",
         "timeouts  response 1m, idle 1m",
-        "endpoint  127.0.0.1:9001, one of 2",
+        "upstream  api (c.yaml:4:13)",
+        "endpoint  127.0.0.1:9001 (c.yaml:4:31): it is its turn",
+        "among     127.0.0.1:9001 (c.yaml:4:31): weight 1, eligible (asked ready, checked unknown, outlier in)",
+        "          backend.internal:80 (c.yaml:4:49): weight 1, eligible (asked ready, checked unknown, outlier in)",
         "sends     POST /v1/x HTTP/1.1",
         "          x-forwarded-port: 8080",
         "  beta (c.yaml:11:5): header x-beta is missing or empty, not `1`",
@@ -113,7 +116,87 @@ def test_the_text_tells_the_whole_road(config: str, capsys: pytest.CaptureFixtur
 
 def test_names_are_not_looked_up(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(config, "--", "PUT", URL) == 0
-    assert "endpoint  backend.internal:80; it is a name, and names are not looked up here\n" in capsys.readouterr().out
+    says = "no other endpoint is eligible; it is a name, and names are not looked up here"
+    assert f"endpoint  backend.internal:80 (c.yaml:4:92): {says}\n" in capsys.readouterr().out
+
+
+WHOLE = {
+    "c.yaml": """\
+listeners: {web: {bind: ":8080"}}
+upstreams:
+  api:
+    endpoints: ["127.0.0.1:1", {address: "127.0.0.1:2", weight: 0}]
+  canary: {endpoints: ["127.0.0.1:3"]}
+routes:
+  - name: api
+    timeouts: {idle: 5s}
+    filters:
+      - response_headers: {remove: [server]}
+      - body_limit: 1MiB
+    to: [{upstream: api, weight: 1}, {upstream: canary, weight: 0}]
+""",
+    "c.py": """\
+from tidegate import *
+api = Upstream(endpoints=["127.0.0.1:1", Endpoint(address="127.0.0.1:2", weight=0)])
+edits, limit = Filter(response_headers={"remove": ["server"]}), Filter(body_limit="1MiB")
+shares = [Share(upstream="api", weight=1), Share(upstream="canary", weight=0)]
+config = Config(
+    listeners={"web": Listener(bind=":8080")},
+    upstreams={"api": api, "canary": Upstream(endpoints=["127.0.0.1:3"])},
+    routes=[Route(name="api", timeouts={"idle": "5s"}, filters=[edits, limit], to=shares)],
+)
+""",
+}
+SPOTS = {
+    "c.yaml": ["1:13", "7:5", "8:5", "11:9", "10:9", "3:3", "4:17", "4:32"],
+    "c.py": [
+        "5:1 listeners.web",
+        "5:1 routes[0]",
+        "5:1 routes[0].timeouts",
+        "5:1 routes[0].filters[1]",
+        "5:1 routes[0].filters[0]",
+        "5:1 upstreams.api",
+        "5:1 upstreams.api.endpoints[0]",
+        "5:1 upstreams.api.endpoints[1]",
+    ],
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_everything_on_the_road_has_its_place(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    Path(name).write_text(WHOLE[name])
+    assert call(name, "--json", "--", "GET", "http://a.test/") == 0
+    answer = json.loads(capsys.readouterr().out)
+    route, balance = answer["route"], answer["balance"]
+    assert [each["name"] for each in route["filters"]] == ["body_limit", "response_headers"]
+    parts = [answer["listener"], route, route["timeouts"], *route["filters"], balance, *balance["considered"]]
+    assert [part["place"] for part in parts] == [f"{name}:{spot}" for spot in SPOTS[name]]
+    assert answer["endpoint"]["place"] == balance["considered"][0]["place"]
+    assert (balance["upstream"], balance["because"]) == ("api", "no other endpoint is eligible")
+    assert route["split"] == [{"upstream": "api", "weight": 1}, {"upstream": "canary", "weight": 0}]
+    assert [(each["weight"], each["eligible"], each["asked"]) for each in balance["considered"]] == [
+        (1, True, "ready"),
+        (0, False, "ready"),
+    ]
+
+
+def test_an_upstream_that_can_take_nothing_tells_of_each_endpoint(
+    config: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    many = ", ".join(f'{{address: "127.0.0.1:{port}", weight: 0}}' for port in range(1, 13))
+    Path(config).write_text(
+        f'listeners: {{web: {{bind: ":80"}}}}\nupstreams: {{api: {{endpoints: [{many}]}}}}\nroutes: [{{to: api}}]\n'
+    )
+    assert call(config, "--", "GET", "http://a.test/") == 0
+    text = capsys.readouterr().out
+    assert "endpoint  none: every endpoint is drained, down, or has weight 0\n" in text
+    assert "among     127.0.0.1:1 (c.yaml:2:31): weight 0, not eligible (asked ready, checked unknown" in text
+    assert "          and 2 more; --all shows them\n" in text
+    assert call(config, "--all", "--", "GET", "http://a.test/") == 0
+    assert "127.0.0.1:12 (" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

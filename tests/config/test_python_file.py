@@ -1,8 +1,7 @@
 """A configuration that is a Python file: the same as in YAML, from a child that has no rights and is not believed."""
 
 import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,6 @@ Write = Callable[..., Loaded]
 
 PARTS = 'listeners={"web": Listener(bind=":80")}, upstreams={"api": Upstream(endpoints=["127.0.0.1:1"])}'
 IMPORTS = "from tidegate import *\n"
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that everybody may enter, since root leaves the file to `nobody`."""
-    with tempfile.TemporaryDirectory() as name:
-        os.chmod(name, 0o755)
-        yield Path(name).resolve()
 
 
 @pytest.fixture

@@ -28,6 +28,24 @@ RESOLVED = {
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
 def test_a_configuration_has_exactly_its_result(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, kind, expected = write_files(case, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    loaded = load(case.name, environment=ENVIRONMENT)
+    kind, result = outcome(loaded, kind)
+    result = result.replace(str(tmp_path), "/here")
+    if os.environ.get("TIDEGATE_UPDATE_GOLDEN"):
+        shown = [
+            files[case.name],
+            *(f"---- file {name}\n{files[name]}" for name in list(files)[1:]),
+            f"---- {kind}\n{result}",
+        ]
+        case.write_text("".join(shown))
+        return
+    assert result == expected
+
+
+def write_files(case: Path, folder: Path) -> tuple[dict[str, str], str, str]:
+    """Write the files of a case into a folder; gives them by name, and the kind of the result and its text."""
     parts = re.split(r"^---- (.*)\n", case.read_text(), flags=re.MULTILINE)
     files = {case.name: parts[0]}
     kind, expected = "", ""
@@ -37,18 +55,10 @@ def test_a_configuration_has_exactly_its_result(case: Path, tmp_path: Path, monk
         else:
             kind, expected = title, body
     for name, text in files.items():
-        path = tmp_path / name
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.replace("⇥", "\t"))
-    monkeypatch.chdir(tmp_path)
-    loaded = load(case.name, environment=ENVIRONMENT)
-    kind, result = outcome(loaded, kind)
-    result = result.replace(str(tmp_path), "/here")
-    if os.environ.get("TIDEGATE_UPDATE_GOLDEN"):
-        shown = [parts[0], *(f"---- file {name}\n{files[name]}" for name in list(files)[1:]), f"---- {kind}\n{result}"]
-        case.write_text("".join(shown))
-        return
-    assert result == expected
+    return files, kind, expected
 
 
 def outcome(loaded: Loaded, kind: str) -> tuple[str, str]:

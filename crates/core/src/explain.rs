@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::balance::Candidate;
 use crate::dice::Dice;
 use crate::failure::Kind;
 use crate::filter::forwarded::Peer;
 use crate::lane::buffer::Shelf;
-use crate::lane::{Act, Event, Exchange, Lane, Serving, Side, Turn};
+use crate::lane::{Act, Event, Exchange, Lane, Recorded, Serving, Side, Turn};
 use crate::moment::Moment;
 use crate::route::reason::why;
 use crate::route::{RouteId, read_path};
@@ -32,7 +33,9 @@ pub struct Explanation {
     pub path: Option<String>,
     /// The route, as an index into the snapshot.
     pub route: Option<u32>,
-    /// The upstream's name, the endpoint's address, and how many endpoints there are.
+    /// The upstream, and which of its endpoints could take the request; none where no endpoint is asked for.
+    pub balance: Option<Balance>,
+    /// The endpoint; none where none can take the request.
     pub endpoint: Option<Endpoint>,
     /// The head that the endpoint is sent.
     pub sent: Option<String>,
@@ -44,15 +47,39 @@ pub struct Explanation {
     pub others: Vec<Other>,
 }
 
+/// How an endpoint was chosen.
+#[derive(Serialize, Debug)]
+pub struct Balance {
+    /// The upstream's name.
+    pub upstream: String,
+    /// Why this endpoint, or none.
+    pub because: String,
+    /// Every endpoint that was looked at, in the order of the upstream.
+    pub considered: Vec<Considered>,
+}
+
+/// An endpoint that was looked at. The words are those of the API.
+#[derive(Serialize, Debug)]
+pub struct Considered {
+    /// Its address.
+    pub address: String,
+    /// Its share of the work.
+    pub weight: u32,
+    /// Whether it may be chosen.
+    pub eligible: bool,
+    /// What was asked of it.
+    pub asked: &'static str,
+    /// What checks say.
+    pub checked: &'static str,
+    /// Whether it is passed over.
+    pub outlier: &'static str,
+}
+
 /// Where a request goes.
 #[derive(Serialize, Debug)]
 pub struct Endpoint {
-    /// The upstream's name.
-    pub upstream: String,
-    /// The endpoint's address. The next request of a running instance may go to another one.
+    /// Its address. The next request of a running instance may go to another one.
     pub address: String,
-    /// How many endpoints the upstream has.
-    pub of: usize,
 }
 
 /// An answer of our own.
@@ -86,7 +113,7 @@ const MOST_TURNS: usize = 64;
 /// Plays a request of `from` on the listener at `listener`; `head` is its head with the empty line.
 pub fn explain(compiled: Compiled, listener: usize, from: Option<SocketAddr>, head: &[u8]) -> Explanation {
     let (mut dice, mut shelf) = (Dice::seeded(1), Shelf::new());
-    let serving = Rc::new(Serving::new(Arc::new(compiled), None, &mut dice));
+    let serving = Rc::new(Serving::recording(Arc::new(compiled), &mut dice));
     let binds = serving.compiled.document.listeners.get(listener).map(|one| one.binds.as_slice()).unwrap_or_default();
     let local = binds.iter().find_map(|bind| bind.address.parse().ok()).filter(|_| from.is_some());
     let mut lane = Lane::new(Peer::new(from, local), false, BEGAN);
@@ -141,10 +168,9 @@ fn tell(explanation: &mut Explanation, exchange: &Exchange, lane: &Lane, serving
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     explanation.client = exchange.told.client.map(|client| client.to_string());
     explanation.route = exchange.route.map(|id| id.0);
+    explanation.balance = serving.recorded().last().and_then(|recorded| balance(recorded, &serving.compiled));
     if let Some(endpoint) = exchange.endpoint() {
-        let of = exchange.upstream().map_or(0, |upstream| upstream.endpoints.len());
-        let upstream = exchange.upstream().map(|upstream| upstream.name.clone()).unwrap_or_default();
-        explanation.endpoint = Some(Endpoint { upstream, address: endpoint.address.clone(), of });
+        explanation.endpoint = Some(Endpoint { address: endpoint.address.clone() });
         explanation.sent = Some(text(&lane.waiting(Side::Upstream).concat()));
     }
     if exchange.status > 0 {
@@ -158,6 +184,26 @@ fn tell(explanation: &mut Explanation, exchange: &Exchange, lane: &Lane, serving
     if exchange.route.is_some() || exchange.failure.as_ref().is_some_and(|why| why.kind == Kind::NoRoute) {
         tell_routes(explanation, exchange, lane.peer(), serving);
     }
+}
+
+fn balance(recorded: &Recorded, compiled: &Compiled) -> Option<Balance> {
+    let upstream = compiled.upstreams.get(recorded.upstream)?;
+    let considered = |candidate: &Candidate| {
+        let endpoint = upstream.endpoints.get(candidate.endpoint.0 as usize)?;
+        Some(Considered {
+            address: endpoint.address.clone(),
+            weight: candidate.weight,
+            eligible: candidate.is_eligible(),
+            asked: candidate.standing.asked.name(),
+            checked: candidate.standing.checked.name(),
+            outlier: candidate.standing.outlier.name(),
+        })
+    };
+    Some(Balance {
+        upstream: upstream.name.clone(),
+        because: recorded.decision.because.to_string(),
+        considered: recorded.decision.considered.iter().filter_map(considered).collect(),
+    })
 }
 
 fn tell_routes(explanation: &mut Explanation, exchange: &Exchange, peer: &Peer, serving: &Serving) {

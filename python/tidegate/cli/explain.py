@@ -39,7 +39,7 @@ def explain(
     listener
         The listener that is asked. Default: the one that has the URL's port.
     all
-        Show also the routes for other hosts and listeners.
+        Show also the routes for other hosts and listeners, and every endpoint of a large upstream.
     json
         Print it as JSON, with every route.
     """

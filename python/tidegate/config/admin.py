@@ -1,11 +1,11 @@
 """The admin listener: HTTP API, `/metrics`, `/livez` and `/readyz`."""
 
 from tidegate.config.listener import Binds
-from tidegate.config.model import Model
+from tidegate.config.placed import Placed
 from tidegate.config.secret import Secret
 
 
-class Admin(Model):
+class Admin(Placed):
     """Where the program can be asked over HTTP. Without a token it only tells, and changes nothing."""
 
     bind: Binds

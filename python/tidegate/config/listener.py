@@ -9,6 +9,7 @@ from tidegate.config.addresses import BindAddress, Network
 from tidegate.config.complaint import refused
 from tidegate.config.filters.error_pages import ErrorPage
 from tidegate.config.model import Model
+from tidegate.config.placed import Placed
 from tidegate.config.quantities import ByteRate, Duration, Size
 from tidegate.config.scalar import Whole, show
 
@@ -116,7 +117,7 @@ class ListenerLimits(Model):
     """Connections of one client address on this listener at once."""
 
 
-class Listener(Model):
+class Listener(Placed):
     """An address, or several, where connections are accepted."""
 
     later: ClassVar = {

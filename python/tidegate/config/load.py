@@ -20,7 +20,7 @@ from tidegate.config.hints import did_you_mean
 from tidegate.config.inside import inside
 from tidegate.config.listener import Listener
 from tidegate.config.model import NAME, Model
-from tidegate.config.place import Place
+from tidegate.config.placed import mark
 from tidegate.config.problem import Problem
 from tidegate.config.python_file import PythonSource, read_python
 from tidegate.config.route import Route
@@ -133,6 +133,10 @@ class _Section:
     key: Key | None
     node: Node
     data: Any
+
+    def spot(self) -> Spot:
+        """Where it begins."""
+        return Spot(self.source, self.key, self.node, True)
 
 
 class _Reading:
@@ -263,10 +267,6 @@ class _Reading:
         upstreams = self.named(Upstream, sources, "upstreams")
         route_sections = list(self.listed(sources))
         routes = [self.part(Route, section, ("routes", index)) for index, section in enumerate(route_sections)]
-        for section, route in zip(route_sections, routes, strict=True):
-            if route is not None:
-                line, column, _ = Spot(section.source, section.key, section.node, True).at_value()
-                route._place = Place(section.source.name, line, column)
         self.agree(whole, settings, listeners, list(zip(route_sections, routes, strict=True)), upstreams)
         if settings is None or any(source.problems for source in self.sources):
             return None
@@ -289,9 +289,12 @@ class _Reading:
     def part(self, model: type[Part], section: _Section, path: tuple[str | int, ...] = ()) -> Part | None:
         """Validate one part; what is wrong with it is told at its place."""
         try:
-            return model.model_validate(section.data, context={"folder": section.source.folder})
+            part = model.model_validate(section.data, context={"folder": section.source.folder})
         except ValidationError as errors:
             found = errors.errors(include_url=False)
+        else:
+            mark(part, section.source, section.key, section.node)
+            return part
         misspelt = {
             (*error["loc"][:-1], hint.split("`")[1])
             for error in found
@@ -323,10 +326,9 @@ class _Reading:
             for name, child in node[1]:
                 spot = Spot(source, name, child, True)
                 if name[0] in parts:
-                    first = _place_of(parts[name[0]][0])
-                    self.tell(
-                        spot, f"the name `{name[0]}` stands in `{section}` twice; the first is at {first}", at_key=True
-                    )
+                    first = parts[name[0]][0].spot().place()
+                    says = f"the name `{name[0]}` stands in `{section}` twice; the first is at {first}"
+                    self.tell(spot, says, at_key=True)
                     continue
                 if re.fullmatch(NAME, name[0]) is None:
                     says = f"`{name[0]}` is no name: at most 64 letters, digits, `_`, `.` and `-`"
@@ -386,7 +388,7 @@ class _Reading:
             if each.other is not None:
                 other = spot(each.other)
                 line, column, _ = other.at_value()
-                says += f"; the first is at {Place(other.source.name, line, column)}"
+                says += f"; the first is at {other.source.place(line, column)}"
             self.tell(spot(each.path), says, each.hint, at_key=each.at_key, span=each.span)
 
 
@@ -395,11 +397,6 @@ def _sections(sources: Sequence[Source], section: str) -> Iterator[tuple[Source,
         for key, node in entries(source.root):
             if key[0] == section:
                 yield source, key, node
-
-
-def _place_of(section: _Section) -> Place:
-    line, column, _ = Spot(section.source, section.key, section.node, True).at_key()
-    return Place(section.source.name, line, column)
 
 
 def name_of(path: tuple[str | int, ...], spot: Spot) -> str:

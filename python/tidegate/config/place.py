@@ -10,6 +10,9 @@ class Place:
     file: str
     line: int
     column: int
+    keys: str = ""
+    """In a Python file, where all values stand at one spot: the path of keys, as `routes[0].filters[1]`."""
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        spot = f"{self.file}:{self.line}:{self.column}"
+        return f"{spot} {self.keys}" if self.keys else spot

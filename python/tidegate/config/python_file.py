@@ -55,9 +55,13 @@ class PythonSource(Source):
                     break
         return spans
 
+    def place(self, line: int, column: int) -> Place:
+        """Name the node with the number `line`: by the place where the configuration is made, and its path of keys."""
+        return Place(self.name, *self.at, keys=self._path(line))
+
     def problem(self, line: int, column: int, width: int, says: str, hint: str = "") -> Problem:
         """Tell a problem of the node with the number `line`, at the place where the configuration is made."""
-        path = self.paths[line - 1] if 0 < line <= len(self.paths) else ""
+        path = self._path(line)
         return self.problem_in_text(*self.at, len("config"), f"{path}: {says}" if path else says, hint)
 
     def problem_in_text(self, line: int, column: int, width: int, says: str, hint: str) -> Problem:
@@ -66,6 +70,9 @@ class PythonSource(Source):
         row = self.shown(line, column)
         column = max(1, min(column, len(row) + 1))
         return Problem(Place(self.name, line, column), says, row, max(1, min(width, len(row) - column + 1)), hint)
+
+    def _path(self, number: int) -> str:
+        return self.paths[number - 1] if 0 < number <= len(self.paths) else ""
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,19 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import Field, model_validator
 
 from tidegate.config.complaint import refused
 from tidegate.config.filters.filter import FOR_ENDPOINTS, SEVERAL, Filter
 from tidegate.config.match import Match
-from tidegate.config.model import Model, Name
-from tidegate.config.place import Place
+from tidegate.config.model import Name
+from tidegate.config.placed import Placed
 from tidegate.config.quantities import Duration
 from tidegate.config.scalar import Whole
 from tidegate.config.target import Redirect, Respond, Target
 
 
-class RouteTimeouts(Model):
+class RouteTimeouts(Placed):
     """How long the answer of an endpoint may take; 0 is no limit."""
 
     response: Duration = Duration(60_000)
@@ -23,7 +23,7 @@ class RouteTimeouts(Model):
     """Between bytes either way, while an exchange lives."""
 
 
-class Route(Model):
+class Route(Placed):
     """What a request must look like, and where it then goes. The order of routes does not matter.
 
     Of all routes that match, the most specific takes the request: by host (exact, longest wildcard, none), then by path
@@ -54,13 +54,6 @@ class Route(Model):
     """Another place that the client is sent to, in place of an upstream."""
     respond: Respond | None = None
     """An answer of our own, in place of an upstream."""
-
-    _place: Place | None = PrivateAttr(default=None)
-
-    @property
-    def place(self) -> Place | None:
-        """Where it stands in the configuration, when it came from a file."""
-        return self._place
 
     @model_validator(mode="after")
     def has_one_target(self) -> "Route":

@@ -65,6 +65,10 @@ class Source:
         # A tab would stand wider in the terminal than the caret's spaces below it.
         return row.replace("\t", " ").rstrip()
 
+    def place(self, line: int, column: int) -> Place:
+        """Name a place in this file."""
+        return Place(self.name, line, column)
+
     def problem(self, line: int, column: int, width: int, says: str, hint: str = "") -> Problem:
         """Tell a problem at a place in this file."""
         if not any(row.strip() for row in self.lines[line - 1 :]):
@@ -73,7 +77,7 @@ class Source:
             column = max(1, len(self.lines[line - 1].rstrip()) + 1)
         row = self.shown(line, column)
         width = max(1, min(width, len(row) - column + 1))
-        return Problem(Place(self.name, line, column), says, row, width, hint)
+        return Problem(self.place(line, column), says, row, width, hint)
 
 
 def parse(source: Source) -> None:
@@ -151,6 +155,11 @@ class Spot:
             return 1, 1, 1
         _, _, line, column, end_line, end_column, _ = self.node
         return line, column, end_column - column if end_line == line else _width_of_first_key(self.node)
+
+    def place(self) -> Place:
+        """Where a person would look for it: at the key, or at the value where there is no key."""
+        line, column, _ = self.at_key()
+        return self.source.place(line, column)
 
 
 def follow(source: Source, key: Key | None, node: Node | None, path: Sequence[str | int]) -> Spot:

@@ -8,6 +8,7 @@ from tidegate.config.addresses import EndpointAddress
 from tidegate.config.complaint import later, refused
 from tidegate.config.hints import did_you_mean
 from tidegate.config.model import Model
+from tidegate.config.placed import Placed
 from tidegate.config.quantities import Duration, PositiveDuration
 from tidegate.config.scalar import Whole, show
 
@@ -27,7 +28,7 @@ def read_balance(given: Any) -> Any:
     raise refused(f"unknown balancer {show(given)}", did_you_mean(given, (*BALANCERS_NOW, *BALANCERS_LATER)))
 
 
-class Endpoint(Model):
+class Endpoint(Placed):
     """One address of an upstream; a string is its `address`."""
 
     short = "address"
@@ -58,7 +59,7 @@ class Pool(Model):
     """Longest time to connect; then another endpoint is tried."""
 
 
-class Upstream(Model):
+class Upstream(Placed):
     """A named group of endpoints that do the same work."""
 
     later: ClassVar = {"health": "health checks"}

@@ -8,6 +8,8 @@ from tidegate.compile.resolved import Resolved
 from tidegate.compile.snapshot import all_binds, compile_snapshot, names_to_resolve
 from tidegate.config.config import Config
 from tidegate.config.filters.filter import Filter
+from tidegate.config.placed import Placed
+from tidegate.config.upstream import Upstream
 from tidegate.explain.request import NotARequest, Request
 
 
@@ -31,11 +33,14 @@ def explain(config: Config, source: str, request: Request, listener: str | None 
     chosen, because = _listener(document["listeners"], request, listener)
     sets = {each.digest: each.lines for each in config.sets.values()}
     told: dict[str, Any] = json.loads(play(json.dumps(document), sets, chosen, request.client, request.head()))
-    told["listener"] = {"name": document["listeners"][chosen]["name"], "because": because}
-    told["route"] = None if told["route"] is None else _route(document["routes"][told["route"]])
+    name = document["listeners"][chosen]["name"]
+    told["listener"] = {"name": name, "place": _place(config.listeners.get(name, config.admin)), "because": because}
+    told["route"] = None if told["route"] is None else _route(config, document["routes"], told["route"])
     for other in told["others"]:
         route = document["routes"][other.pop("route")]
         other |= {"name": route["name"], "place": route["place"]}
+    if told["balance"] is not None:
+        _add_places(told, config.upstreams[told["balance"]["upstream"]])
     if told["endpoint"] is not None:
         told["endpoint"]["is_name"] = told["endpoint"]["address"] in names_to_resolve(config)
     return {"request": {"method": request.method, "url": request.url, "from": request.client or "unix:"}, **told}
@@ -60,13 +65,34 @@ def _listener(listeners: list[dict[str, Any]], request: Request, named: str | No
     return 0, why
 
 
-def _route(route: dict[str, Any]) -> dict[str, Any]:
+def _route(config: Config, routes: list[dict[str, Any]], index: int) -> dict[str, Any]:
+    """Tell the route at an index; those behind the configuration's own are the admin listener's."""
+    route = routes[index]
+    given = config.routes[index] if index < len(config.routes) else None
     order = list(Filter.model_fields)
-    filters = sorted((next(iter(each)) for each in route["filters"]), key=order.index)
+    filters = sorted(given.filters if given else (), key=lambda each: order.index(each.kind))
+    split = given.to.split if given and given.to else None
     return {
         "name": route["name"],
         "place": route["place"],
-        "filters": filters,
-        "timeouts": {key: route["timeouts"][key] for key in ("response_ms", "idle_ms")},
+        "filters": [{"name": each.kind, "place": _place(each)} for each in filters],
+        "timeouts": {
+            **{key: route["timeouts"][key] for key in ("response_ms", "idle_ms")},
+            "place": _place(given and given.timeouts),
+        },
         "leads_to": next(iter(route["to"])),
+        "split": split and [{"upstream": share.upstream, "weight": share.weight} for share in split],
     }
+
+
+def _add_places(told: dict[str, Any], upstream: Upstream) -> None:
+    """Add where the upstream and its endpoints stand."""
+    places = {str(endpoint.address): _place(endpoint) for endpoint in upstream.endpoints}
+    told["balance"]["place"] = _place(upstream)
+    for endpoint in (*told["balance"]["considered"], *filter(None, [told["endpoint"]])):
+        endpoint["place"] = places[endpoint["address"]]
+
+
+def _place(part: Placed | None) -> str | None:
+    """Write where a part stands; nothing for a default, and for what came from no file."""
+    return None if part is None or part.place is None else str(part.place)

@@ -9,52 +9,88 @@ FAR = ("other_host", "other_listener")
 """Outcomes of routes that are many and far from the request: they are counted."""
 
 
+MOST_CONSIDERED = 10
+"""Endpoints that are shown of an upstream; the rest is counted."""
+
+
 def show(told: dict[str, Any], *, every: bool = False) -> str:
-    """Write it, a line for each thing; `every`: each route that lost, also those of other hosts and listeners."""
+    """Write it, a line for each thing.
+
+    `every`: each route that lost, also those of other hosts and listeners, and each endpoint of the upstream.
+    """
     request = told["request"]
     lines = [f"{request['method']} {request['url']} from {request['from']}", ""]
-    lines += [f"{title:<9} {text}".rstrip() for title, text in _road(told)]
+    lines += [f"{title:<9} {text}".rstrip() for title, text in _road(told, every)]
     near = [other for other in told["others"] if every or other["outcome"] not in FAR]
     far = len(told["others"]) - len(near)
     if near or far:
         lines += ["", "Why the other routes lost:" if told["route"] else "Why no route took it:"]
-    lines += [f"  {other['name']} ({other['place']}): {other['because']}" for other in near]
+    lines += [f"  {_named(other)}: {other['because']}" for other in near]
     if far:
         more = "1 route is" if far == 1 else f"{far} routes are"
         lines.append(f"  {more} for other hosts or listeners; --all shows {'it' if far == 1 else 'them'}")
     return "\n".join(lines) + "\n"
 
 
-def _road(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _road(told: dict[str, Any], every: bool) -> Iterator[tuple[str, str]]:
     listener, route, endpoint, answer = told["listener"], told["route"], told["endpoint"], told["answer"]
-    yield "listener", f"{listener['name']}: {listener['because']}"
+    yield "listener", f"{_named(listener)}: {listener['because']}"
     if told["client"] is not None:
         yield "client", told["client"]
     yield "host", told["host"] or "none"
     if told["path"] is not None:
         yield "path", f"{told['path']} (as it is matched)"
     if route is not None:
-        yield "route", f"{route['name']} ({route['place']})"
-        yield "filters", ", ".join(route["filters"]) or "none"
+        yield "route", _named(route)
+        yield "filters", ", ".join(map(_named, route["filters"])) or "none"
         response, idle = (Duration(route["timeouts"][key]) for key in ("response_ms", "idle_ms"))
-        yield "timeouts", f"response {_limit(response)}, idle {_limit(idle)}"
+        yield "timeouts", _at(f"response {_limit(response)}, idle {_limit(idle)}", route["timeouts"]["place"])
+    if told["balance"] is not None:
+        yield from _balance(told, every)
     if endpoint is not None:
-        yield "upstream", endpoint["upstream"]
-        name = "; it is a name, and names are not looked up here" if endpoint["is_name"] else ""
-        others = f", one of {endpoint['of']}" if endpoint["of"] > 1 else ""
-        yield "endpoint", f"{endpoint['address']}{others}{name}"
-        for number, line in enumerate(told["sent"].rstrip().splitlines()):
-            yield "sends" if number == 0 else "", line
+        yield from _block("sends", told["sent"])
     if told["waits_for_body"]:
         yield "waits", "for the request's body, before an endpoint is asked"
     if answer is not None:
-        for number, line in enumerate(answer["head"].splitlines()):
-            yield "answers" if number == 0 else "", line
+        yield from _block("answers", answer["head"])
         if answer["failure"] is not None:
             kind, stage, reason = answer["failure"]
             yield "because", f"{kind} at {stage}: {reason}"
     elif endpoint is None and not told["waits_for_body"]:
         yield "closes", "the connection, without an answer"
+
+
+def _balance(told: dict[str, Any], every: bool) -> Iterator[tuple[str, str]]:
+    """Tell the upstream, the endpoint that was chosen, and those that could have been."""
+    balance, endpoint, considered = told["balance"], told["endpoint"], told["balance"]["considered"]
+    shares = ", ".join(f"{share['upstream']} {share['weight']}" for share in told["route"]["split"] or ())
+    yield "upstream", _at(balance["upstream"], balance["place"]) + (f", one of {shares}" if shares else "")
+    if endpoint is not None:
+        name = "; it is a name, and names are not looked up here" if endpoint["is_name"] else ""
+        yield "endpoint", f"{_at(endpoint['address'], endpoint['place'])}: {balance['because']}{name}"
+    else:
+        yield "endpoint", f"none: {balance['because']}"
+    shown = considered if every else considered[:MOST_CONSIDERED]
+    for number, each in enumerate(shown):
+        standing = ", ".join(f"{axis} {each[axis]}" for axis in ("asked", "checked", "outlier"))
+        is_eligible = "eligible" if each["eligible"] else "not eligible"
+        text = f"{_at(each['address'], each['place'])}: weight {each['weight']}, {is_eligible} ({standing})"
+        yield "among" if number == 0 else "", text
+    if len(shown) < len(considered):
+        yield "", f"and {len(considered) - len(shown)} more; --all shows them"
+
+
+def _block(title: str, text: str) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(text.rstrip().splitlines()):
+        yield title if number == 0 else "", line
+
+
+def _named(part: dict[str, Any]) -> str:
+    return _at(part["name"], part["place"])
+
+
+def _at(text: str, place: str | None) -> str:
+    return text if place is None else f"{text} ({place})"
 
 
 def _limit(duration: Duration) -> str:

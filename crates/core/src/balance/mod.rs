@@ -33,6 +33,13 @@ pub struct Candidate {
     pub standing: Standing,
 }
 
+impl Candidate {
+    /// Whether new work may go to it.
+    pub fn is_eligible(&self) -> bool {
+        self.weight > 0 && self.standing.is_eligible()
+    }
+}
+
 /// Which endpoint takes the request, which ones were looked at, and why this one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Decision {

@@ -32,7 +32,7 @@ mod edit_tests; // what filters can not do to a message
 
 pub use exchange::Exchange;
 pub use exposition::Exposition;
-pub use serving::{Chosen, Serving};
+pub use serving::{Chosen, Recorded, Serving};
 
 use std::rc::Rc;
 use std::time::Duration;

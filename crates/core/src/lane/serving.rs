@@ -35,6 +35,17 @@ pub struct Serving {
     /// The snapshot that all threads share.
     pub compiled: Arc<Compiled>,
     upstreams: Vec<Rc<Choosing>>,
+    /// Every choice so far, where they are recorded.
+    recorded: Option<RefCell<Vec<Recorded>>>,
+}
+
+/// One choice of an endpoint, as it was decided.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The upstream, as an index into the snapshot.
+    pub upstream: usize,
+    /// What was decided, with all that was considered.
+    pub decision: Decision,
 }
 
 impl Serving {
@@ -53,7 +64,17 @@ impl Serving {
                 None => Rc::new(Choosing::new(upstream, dice)),
             })
             .collect();
-        Self { compiled, upstreams }
+        Self { compiled, upstreams, recorded: None }
+    }
+
+    /// The same, and each choice is kept with all that was considered: for whoever asks why.
+    pub fn recording(compiled: Arc<Compiled>, dice: &mut Dice) -> Self {
+        Self { recorded: Some(RefCell::default()), ..Self::new(compiled, None, dice) }
+    }
+
+    /// The choices so far, where they are recorded.
+    pub fn recorded(&self) -> Vec<Recorded> {
+        self.recorded.as_ref().map(|all| all.borrow().clone()).unwrap_or_default()
     }
 
     /// The endpoint of a choice.
@@ -79,9 +100,13 @@ impl Serving {
         };
         let (view, balancer) = &mut *choosing.kept.borrow_mut();
         view.refresh(now);
-        let mut turn = BalanceTurn { now, dice, tried: tried.endpoints(), recording: false };
+        let mut turn = BalanceTurn { now, dice, tried: tried.endpoints(), recording: self.recorded.is_some() };
         let decision: Decision = balancer.choose(view, &mut turn);
-        match decision.chosen {
+        let chosen = decision.chosen;
+        if let Some(recorded) = &self.recorded {
+            recorded.borrow_mut().push(Recorded { upstream: index, decision });
+        }
+        match chosen {
             Some(at) => Ok(Chosen {
                 upstream: u32::try_from(index).unwrap_or(u32::MAX),
                 endpoint: at.0,

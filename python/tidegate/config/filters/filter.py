@@ -12,7 +12,7 @@ from tidegate.config.filters.error_pages import ErrorPages
 from tidegate.config.filters.headers import RequestHeaders, ResponseHeaders
 from tidegate.config.filters.request_id import RequestId
 from tidegate.config.filters.rewrite import Rewrite
-from tidegate.config.model import Model
+from tidegate.config.placed import Placed
 
 SEVERAL: Final = ("rewrite", "request_headers", "response_headers")
 """Filters that may stand several times in a route, and then run as written."""
@@ -21,7 +21,7 @@ FOR_ENDPOINTS: Final = ("buffer_request", "rewrite", "request_headers")
 """Filters that change what an endpoint is sent, and when."""
 
 
-class Filter(Model):
+class Filter(Placed):
     """A step before or after the exchange: a mapping with exactly one key.
 
     The fields stand in the order in which filters run, whatever the order in the file; several of one kind run as
