@@ -41,7 +41,7 @@ def make_expressions() -> str:
     return text
 
 
-OF_ANSWER = " Only in the access log."
+OF_ANSWER = " Only in the access log and on error pages."
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

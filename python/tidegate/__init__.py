@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from tidegate.config.named_set import NamedSet
     from tidegate.config.problem import Problem
     from tidegate.config.program_log import ProgramLog
+    from tidegate.config.redirect import Redirect
     from tidegate.config.route import Route, RouteTimeouts
     from tidegate.config.secret import Secret
     from tidegate.config.settings import Drain, Limits
-    from tidegate.config.target import Redirect, Respond, Share, Target
+    from tidegate.config.target import Respond, Share, Target
     from tidegate.config.upstream import Endpoint, Pool, Upstream
 
 __version__ = "0.1.0"
@@ -90,10 +91,11 @@ _HOMES = {
     "named_set": ("NamedSet",),
     "problem": ("Problem",),
     "program_log": ("ProgramLog",),
+    "redirect": ("Redirect",),
     "route": ("Route", "RouteTimeouts"),
     "secret": ("Secret",),
     "settings": ("Drain", "Limits"),
-    "target": ("Redirect", "Respond", "Share", "Target"),
+    "target": ("Respond", "Share", "Target"),
     "upstream": ("Endpoint", "Pool", "Upstream"),
 }
 """Each file of the room `config`, with what it has for other programs."""

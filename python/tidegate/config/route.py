@@ -10,8 +10,9 @@ from tidegate.config.match import Match
 from tidegate.config.model import Name
 from tidegate.config.placed import Placed
 from tidegate.config.quantities import Duration
+from tidegate.config.redirect import Redirect
 from tidegate.config.scalar import Whole
-from tidegate.config.target import Redirect, Respond, Target
+from tidegate.config.target import Respond, Target
 
 
 class RouteTimeouts(Placed):

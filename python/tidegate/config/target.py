@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from tidegate.config.complaint import refused
-from tidegate.config.expression import HeaderTemplate, Key, Template
-from tidegate.config.expression.value import SetUse
+from tidegate.config.expression import HeaderTemplate, Key
 from tidegate.config.filters.fields import TOKEN, FieldName
 from tidegate.config.model import Model, Name
 from tidegate.config.scalar import Whole
@@ -77,55 +76,6 @@ class Target(Model):
         if self.split is None:
             return [((), self.upstream or "")]
         return [(("split", index, "upstream"), share.upstream) for index, share in enumerate(self.split)]
-
-
-class Location(Template):
-    """Where a redirect leads: a URL or a path with holes, whose host no client can choose."""
-
-    noun = "a URL or a path"
-
-    @classmethod
-    def compile(cls, text: str) -> tuple[Any, list[SetUse]]:
-        """Make the parts. What stands in the authority may be `request.host` alone."""
-        made, uses = super().compile(text)
-        literal = made[0].get("literal") if made else None
-        words = [part.get("word") for part in made]
-        if control := re.search(r"[\x00-\x20\x7f]", "".join(part.get("literal", "") for part in made)):
-            raise refused(f"has a blank or control character, `{ascii(control[0])[1:-1]}`, and a URL has none")
-        if words[:1] in (["request.uri"], ["request.path"]) or (literal or "").startswith("/"):
-            return made, uses
-        if literal is None or re.match(r"https?://", literal) is None:
-            raise refused("must begin with `https://`, `http://` or `/`, so that no client chooses where it leads")
-        if _leaves_the_host_open([{"literal": literal.split("://", 1)[1]}, *made[1:]]):
-            raise refused(
-                "must not let a client choose the host: behind it comes `/`, `{request.path}` or `{request.uri}`",
-                f'"{text.split("{")[0].rstrip("/")}{{request.uri}}"' if literal.split("://", 1)[1] else "",
-            )
-        return made, uses
-
-
-def _leaves_the_host_open(parts: list[dict[str, Any]]) -> bool:
-    """Say whether a hole that is no host comes before the authority ends (RFC 3986, section 3.2)."""
-    for part in parts:
-        if "literal" in part:
-            if re.search(r"[/?#]", part["literal"]):
-                return False
-        elif part.get("word") in ("request.uri", "request.path"):
-            return False
-        elif part.get("word") != "request.host":
-            return True
-    return False
-
-
-class Redirect(Model):
-    """An answer that sends the client elsewhere."""
-
-    short = "to"
-
-    to: Location
-    """Where to, with holes: `https://new.example.com{request.uri}`. `{{` and `}}` are braces."""
-    status: Literal[301, 302, 303, 307, 308] = 302
-    """301 and 308 are kept by clients, 302 and 307 are not; 307 and 308 keep method and body, 303 makes it a GET."""
 
 
 MEDIA_TYPE = re.compile(rf"{TOKEN.pattern}/{TOKEN.pattern}( *; *{TOKEN.pattern}=({TOKEN.pattern}|\"[ !#-~]*\"))*")

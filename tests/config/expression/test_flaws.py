@@ -82,7 +82,7 @@ sets == "a"
 client.port == 1e400
                ^^^^^ is a number with more digits than make sense: at most 9 behind the point ()
 response.status == 500
-^^^^^^^^^^^^^^^ `response.status` is known only when the answer is: in the access log ()
+^^^^^^^^^^^^^^^ `response.status` is known only when the answer is: in the access log and on error pages ()
 request.method == "GET" # all
                         ^ has a comment, and an expression is one line of words ()
 request.method = "GET"
@@ -132,13 +132,13 @@ a {
 a } b
   ^ has a `}` that closes nothing (`}}` stands for a brace)
 a { } b
-  ^^^ has an empty `{}` (name what belongs there, as `{request.path}`)
+  ^^^ has an empty `{}` (name what belongs there, as `{request.path}`, or write `{{}}`)
 {request.headers["a}"]}
                  ^^^^ `a}` is no name that a header can have ()
 {client.ip in sets["a"]}
  ^^^^^^^^^^^^^^^^^^^^^^ must be text here, and `client.ip in sets["a"]` is a condition ()
 {response.status}
- ^^^^^^^^^^^^^^^ `response.status` is known only when the answer is: in the access log ()
+ ^^^^^^^^^^^^^^^ `response.status` is known only when the answer is: in the access log and on error pages ()
 """,
 }
 

@@ -1,8 +1,14 @@
 """Templates: text with holes, `tidegate-{request.id}`. `{{` and `}}` are braces."""
 
+import re
 from collections.abc import Iterator
+from typing import Any
 
 from tidegate.config.expression.flaw import Flaw
+
+BRACES = "`{{` and `}}` stand for braces"
+_IS_NO_HOLE = re.compile(r"""\s*("(\\.|[^"\\])*"|'(\\.|[^'\\])*'|[\w.-]+)\s*:|[^"']*;""")
+"""What begins as an object of JSON does, a rule of CSS, or a block of a program; no expression does."""
 
 
 def parts(text: str) -> Iterator[tuple[int, str, bool]]:
@@ -24,6 +30,8 @@ def parts(text: str) -> Iterator[tuple[int, str, bool]]:
                 yield at, "".join(literal), False
                 literal = []
             end = _end_of_hole(text, at)
+            if _IS_NO_HOLE.match(text, at + 1, end):
+                raise Flaw("has a `{` that begins a hole, and what follows is no expression", at, 1, BRACES)
             yield at + 1, text[at + 1 : end], True
             at = end + 1
         else:
@@ -31,6 +39,16 @@ def parts(text: str) -> Iterator[tuple[int, str, bool]]:
             at += 1
     if literal:
         yield len(text), "".join(literal), False
+
+
+def has_holes(parts: list[dict[str, Any]]) -> bool:
+    """Say whether a compiled template has holes."""
+    return any("literal" not in part for part in parts)
+
+
+def literals(parts: list[dict[str, Any]]) -> str:
+    """What is written out in a compiled template."""
+    return "".join(part.get("literal", "") for part in parts)
 
 
 def _end_of_hole(text: str, at: int) -> int:
@@ -46,7 +64,12 @@ def _end_of_hole(text: str, at: int) -> int:
             quote = letter
         elif letter == "}":
             if not text[at + 1 : here].strip():
-                raise Flaw("has an empty `{}`", at, here + 1 - at, "name what belongs there, as `{request.path}`")
+                raise Flaw(
+                    "has an empty `{}`",
+                    at,
+                    here + 1 - at,
+                    "name what belongs there, as `{request.path}`, or write `{{}}`",
+                )
             return here
         here += 1
     raise Flaw("has a `{` that is never closed", at, 1, "`{{` stands for a brace")

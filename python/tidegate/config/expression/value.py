@@ -132,7 +132,7 @@ class Reader:
         word = WORDS.get(name)
         if word is not None:
             if word.of_answer and not self.of_answer:
-                says = f"`{name}` is known only when the answer is: in the access log"
+                says = f"`{name}` is known only when the answer is: in the access log and on error pages"
                 raise self.flaw(says, node)
             return Value(word.kind, {"word": name}, node)
         if name in FAMILIES:

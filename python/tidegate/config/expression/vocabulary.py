@@ -25,7 +25,7 @@ class Word:
     means: str
     example: str
     of_answer: bool = False
-    """Known only when there is an answer: in conditions and fields of the access log."""
+    """Known only when there is an answer: in the access log, and on error pages."""
 
 
 @dataclass(frozen=True, slots=True)

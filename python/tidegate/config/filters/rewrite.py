@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 from tidegate._engine import replacement_flaw
 from tidegate.config.complaint import refused
 from tidegate.config.expression import Template
+from tidegate.config.expression.template import has_holes, literals
 from tidegate.config.expression.value import SetUse
 from tidegate.config.match import Path, Regex, check_path
 from tidegate.config.model import Model
@@ -63,16 +64,6 @@ class HostTemplate(Template):
         if is_host is None:
             raise refused(f"must be a host, with or without a port, as `api.internal:8080`, not {show(text)}")
         return made
-
-
-def has_holes(parts: list[dict[str, Any]]) -> bool:
-    """Say whether a template has holes."""
-    return any("literal" not in part for part in parts)
-
-
-def literals(parts: list[dict[str, Any]]) -> str:
-    """What is written out in a template."""
-    return "".join(part.get("literal", "") for part in parts)
 
 
 class PathReplacement(Model):
