@@ -1,4 +1,4 @@
-"""Filters of the snapshot, as `crates/core/src/snapshot/document/filters.rs` reads them; what is not asked for is left out."""
+"""Filters of the snapshot, as `document/filters.rs` of the core reads them; what is not asked for is left out."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -118,7 +118,7 @@ impl Lane {
         let peer = &self.peer;
         match &route.to {
             Target::Respond(respond) => own::respond(exchange, respond, peer, turn),
-            Target::Redirect(to, status) => own::redirect(exchange, to, *status, peer, turn),
+            Target::Redirect(redirect) => own::redirect(exchange, redirect, peer, turn),
             Target::Builtin(Builtin::Livez) => own::answer(exchange, 200, &[], text, b"ok\n", peer, turn),
             Target::Builtin(Builtin::Readyz) if turn.ready => {
                 own::answer(exchange, 200, &[], text, b"ok\n", peer, turn)
@@ -131,7 +131,7 @@ impl Lane {
                 exchange.leads_to = match &route.to {
                     Target::Split(split) => split.choose(exchange.subject(peer).as_ref(), turn.dice),
                     Target::Upstream(index) => *index,
-                    Target::Respond(_) | Target::Redirect(..) | Target::Builtin(_) => return,
+                    Target::Respond(_) | Target::Redirect(_) | Target::Builtin(_) => return,
                 };
                 let buffered = route.filters.as_deref().and_then(|filters| filters.buffer_request);
                 self.gather_or_ask(buffered, turn);

@@ -139,7 +139,7 @@ pub struct Exchange {
 
 /// What a tunnel keeps of the snapshot that it began with.
 struct Tunnel {
-    route: Arc<Route>,
+    route: String,
     upstream: Arc<Upstream>,
     endpoint: Arc<Endpoint>,
 }
@@ -193,10 +193,17 @@ impl Exchange {
         self.bytes.len() as u64 + self.upload.taken()
     }
 
-    /// The route, once chosen.
-    pub fn route(&self) -> Option<&Arc<Route>> {
-        let of_serving = || self.serving.as_ref()?.compiled.route(self.route?);
-        self.tunnel.as_ref().map_or_else(of_serving, |tunnel| Some(&tunnel.route))
+    /// The route, once chosen; a tunnel has let it go.
+    pub(super) fn route(&self) -> Option<&Route> {
+        self.serving.as_ref()?.compiled.route(self.route?)
+    }
+
+    /// The name of the route, once chosen; else empty.
+    pub fn route_name(&self) -> &str {
+        match &self.tunnel {
+            Some(tunnel) => &tunnel.route,
+            None => self.route().map_or("", |route| &route.name),
+        }
     }
 
     /// The upstream that was asked last.
@@ -260,8 +267,9 @@ impl Exchange {
     /// Becomes a tunnel, and lets its snapshot go: a tunnel may live for days, and needs but three names of it.
     pub(super) fn become_tunnel(&mut self) {
         self.answering = Answering::Tunnel;
-        if let (Some(route), Some(upstream), Some(endpoint)) = (self.route(), self.upstream(), self.endpoint()) {
-            let (route, upstream, endpoint) = (Arc::clone(route), Arc::clone(upstream), Arc::clone(endpoint));
+        if let (Some(upstream), Some(endpoint)) = (self.upstream(), self.endpoint()) {
+            let route = self.route_name().to_owned();
+            let (upstream, endpoint) = (Arc::clone(upstream), Arc::clone(endpoint));
             self.tunnel = Some(Box::new(Tunnel { route, upstream, endpoint }));
         }
         self.serving = None;

@@ -11,7 +11,7 @@ use crate::filter::forwarded::Peer;
 use crate::head::{Field, Method, Span, Version};
 use crate::route::encode::push_escaped;
 use crate::rule::{Answer, Subject, Template};
-use crate::snapshot::compiled::Respond;
+use crate::snapshot::compiled::{Redirect, Respond};
 
 /// Writes the answer of a failure: the client learns the kind and what it may know about it, never names or addresses.
 pub(super) fn answer_failure(exchange: &mut Exchange, failure: Failure, peer: &Peer, turn: &Turn<'_>) {
@@ -107,10 +107,10 @@ pub(super) fn respond(exchange: &mut Exchange, respond: &Respond, peer: &Peer, t
 
 /// Sends the client elsewhere. What is no visible ASCII is escaped, whoever wrote it, since readers take it for this and
 /// that (RFC 9110, section 10.2.2; RFC 3986, section 2).
-pub(super) fn redirect(exchange: &mut Exchange, to: &Template, status: u16, peer: &Peer, turn: &Turn<'_>) {
+pub(super) fn redirect(exchange: &mut Exchange, redirect: &Redirect, peer: &Peer, turn: &Turn<'_>) {
     let mut written = Vec::new();
     if let Some(subject) = exchange.subject(peer) {
-        to.write(&subject, &mut written);
+        redirect.to.write(&subject, &mut written);
     }
     let mut location = Vec::with_capacity(written.len());
     for byte in written {
@@ -119,7 +119,7 @@ pub(super) fn redirect(exchange: &mut Exchange, to: &Template, status: u16, peer
     let location = String::from_utf8_lossy(&location);
     let body = format!("{location}\n");
     let fields = [("location", &*location)];
-    answer(exchange, status, &fields, "text/plain; charset=utf-8", body.as_bytes(), peer, turn);
+    answer(exchange, redirect.status, &fields, "text/plain; charset=utf-8", body.as_bytes(), peer, turn);
 }
 
 fn filled(template: &Template, exchange: &Exchange, peer: &Peer) -> String {

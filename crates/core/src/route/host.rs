@@ -1,8 +1,5 @@
 //! A Host as a key of the table: without port and last dot, in lower case; and the hash for it.
 
-use std::borrow::Borrow;
-use std::hash::{BuildHasher, Hash, Hasher};
-
 /// The longest name that DNS has (RFC 1035, section 2.3.4). What is longer is no host of any route.
 const LONGEST: usize = 255;
 
@@ -57,21 +54,13 @@ impl Key {
             (Some(_) | None, _) => Self::Long(name.into_boxed_slice()),
         }
     }
-}
 
-impl Borrow<[u8]> for Key {
-    fn borrow(&self) -> &[u8] {
+    /// The host.
+    pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Short(len, bytes) => bytes.get(..usize::from(*len)).unwrap_or_default(),
             Self::Long(bytes) => bytes,
         }
-    }
-}
-
-/// As the slice that it is looked up by.
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        Borrow::<[u8]>::borrow(self).hash(state);
     }
 }
 
@@ -83,27 +72,12 @@ fn without_port(host: &[u8]) -> &[u8] {
     }
 }
 
-/// Hashes short keys eight bytes at a time. Its keys are all from the configuration, so nobody outside can fill a bucket.
-#[derive(Clone, Copy, Default)]
-pub struct Folding(u64);
-
-impl Hasher for Folding {
-    fn write(&mut self, bytes: &[u8]) {
-        let mut chunks = bytes.chunks_exact(8);
-        for chunk in &mut chunks {
-            self.0 = fold(self.0 ^ chunk.try_into().map_or(0, u64::from_le_bytes));
-        }
-        let last = chunks.remainder().iter().fold(1u64, |all, byte| all << 8 | u64::from(*byte));
-        self.0 = fold(self.0 ^ last);
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        self.0 = fold(self.0 ^ number as u64);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
+/// Hashes a short key eight bytes at a time. Keys are all from the configuration, so nobody outside can fill a bucket.
+pub fn hash_of(host: &[u8]) -> u64 {
+    let mut chunks = host.chunks_exact(8);
+    let whole = (&mut chunks).fold(0, |all, chunk| fold(all ^ chunk.try_into().map_or(0, u64::from_le_bytes)));
+    let last = chunks.remainder().iter().fold(1u64, |all, byte| all << 8 | u64::from(*byte));
+    fold(whole ^ last)
 }
 
 fn fold(number: u64) -> u64 {
@@ -112,18 +86,6 @@ fn fold(number: u64) -> u64 {
     let half =
         |from: usize| bytes.get(from..from + 8).and_then(|half| half.try_into().ok()).map_or(0, u64::from_le_bytes);
     half(0) ^ half(8)
-}
-
-/// Makes [`Folding`].
-#[derive(Clone, Copy, Default, Debug)]
-pub struct Fold;
-
-impl BuildHasher for Fold {
-    type Hasher = Folding;
-
-    fn build_hasher(&self) -> Folding {
-        Folding(0)
-    }
 }
 
 #[cfg(test)]
@@ -151,8 +113,7 @@ mod tests {
         for len in [1, 37, 38, 39, 253] {
             let host = "a".repeat(len);
             let key = Key::of(&format!("{}.", host.to_uppercase()));
-            assert_eq!(Borrow::<[u8]>::borrow(&key), host.as_bytes());
-            assert_eq!(Fold.hash_one(&key), Fold.hash_one(host.as_bytes()));
+            assert_eq!(key.as_bytes(), host.as_bytes());
         }
     }
 }

@@ -9,6 +9,8 @@ pub mod tree; // the paths of one host: exact and prefix in one walk
 pub mod patterns; // the regexes of one host, matched as a set
 pub mod host; // a Host as a key: no port, no last dot, lower case; and the hash
 pub mod conditions; // what a route asks besides host and path
+mod paths; // the routes of one host, by path
+mod hosts; // the routes of one listener, by host
 pub mod table; // the table: precedence as the contract has it
 pub mod explain; // what became of every route in one choice
 pub mod reason; // why a route lost, as a sentence

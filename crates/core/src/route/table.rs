@@ -11,10 +11,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::conditions::{Conditions, strength};
-use super::host::{Fold, HostKey, Key};
+use super::host::HostKey;
+use super::hosts::Hosts;
 use super::path::PathForms;
-use super::patterns::{Patterns, flaw};
-use super::tree::{Routes, Tree, TreeBuilder};
+use super::patterns::flaw;
 use crate::failure::{Failure, Kind, Stage};
 use crate::rule::{Sets, Subject};
 use crate::snapshot::document::{PathMatch, Route};
@@ -44,45 +44,15 @@ pub struct Table {
 }
 
 /// Marks an entry whose route has conditions. The rest of the entry is the route.
-const CONDITIONAL: u32 = 1 << 31;
+pub(super) const CONDITIONAL: u32 = 1 << 31;
 
 /// The route of an entry.
 pub(super) fn route_of(entry: u32) -> u32 {
     entry & !CONDITIONAL
 }
 
-fn index_of(entry: u32) -> usize {
+pub(super) fn index_of(entry: u32) -> usize {
     route_of(entry) as usize
-}
-
-/// The routes of one listener, by host. Listeners with the same routes share it.
-#[derive(Debug, Default)]
-pub(super) struct Hosts {
-    exact: HashMap<Key, OfHost, Fold>,
-    /// By what stands behind `*.`.
-    wildcards: HashMap<Key, OfHost, Fold>,
-    /// The most labels that a wildcard has behind its star.
-    deepest: usize,
-    any: Option<OfHost>,
-    pub(super) all: Vec<u32>,
-}
-
-/// The routes of one host. With thousands of hosts each costs cold lines of the cache, so the usual one is in place.
-#[derive(Debug)]
-enum OfHost {
-    /// One route, which takes every path.
-    One(u32),
-    /// Several, or by path.
-    Many(Box<Paths>),
-}
-
-/// The routes of one host, by path.
-#[derive(Debug)]
-struct Paths {
-    tree: Option<Tree>,
-    patterns: Option<(Patterns, Vec<u32>)>,
-    none: Option<Routes>,
-    all: Vec<u32>,
 }
 
 /// Sees each route whose host and path match, the most specific first, and says whether to go on. What serves stops at
@@ -199,146 +169,6 @@ fn compile_conditions(routes: &[Route], sets: &Sets, problems: &mut Vec<String>)
         }
     };
     routes.iter().map(&mut compile).collect()
-}
-
-impl Hosts {
-    /// `all` are the routes of the listener, the stronger of two with one host and path first.
-    fn build(routes: &[Route], all: &[u32]) -> Result<Self, String> {
-        let mut by_host: HashMap<Option<&str>, Vec<u32>> = HashMap::new();
-        for at in all {
-            let host = routes.get(index_of(*at)).and_then(|route| route.host.as_deref());
-            by_host.entry(host).or_default().push(*at);
-        }
-        let mut hosts = Self { all: all.to_vec(), ..Self::default() };
-        for (host, group) in by_host {
-            let paths = OfHost::build(routes, group)
-                .map_err(|says| format!("the regexes of host {}: {says}", host.unwrap_or("(any)")))?;
-            match host.map(|host| (host, host.strip_prefix("*."))) {
-                None => hosts.any = Some(paths),
-                Some((_, Some(below))) => {
-                    hosts.deepest = hosts.deepest.max(below.split('.').count());
-                    hosts.wildcards.insert(Key::of(below), paths);
-                }
-                Some((host, None)) => drop(hosts.exact.insert(Key::of(host), paths)),
-            }
-        }
-        Ok(hosts)
-    }
-
-    pub(super) fn visit(&self, host: Option<&HostKey>, path: &[u8], recorder: &mut impl Recorder) -> ControlFlow<()> {
-        let host = host.map(HostKey::as_bytes).unwrap_or_default();
-        if !host.is_empty() {
-            if let Some(paths) = self.exact.get(host) {
-                paths.visit(path, recorder)?;
-            }
-            if self.deepest > 0 {
-                self.visit_wildcards(host, path, recorder)?;
-            }
-        }
-        self.any.as_ref().map_or(ControlFlow::Continue(()), |paths| paths.visit(path, recorder))
-    }
-
-    /// The longest first; what has more labels than any wildcard is not looked up.
-    fn visit_wildcards(&self, host: &[u8], path: &[u8], recorder: &mut impl Recorder) -> ControlFlow<()> {
-        let dots = host.iter().filter(|byte| **byte == b'.').count();
-        let mut labels = dots + 1;
-        let mut rest = host;
-        while let Some(at) = memchr::memchr(b'.', rest) {
-            rest = rest.get(at + 1..).unwrap_or_default();
-            labels -= 1;
-            if labels <= self.deepest
-                && let Some(paths) = self.wildcards.get(rest)
-            {
-                paths.visit(path, recorder)?;
-            }
-        }
-        ControlFlow::Continue(())
-    }
-}
-
-impl OfHost {
-    fn build(routes: &[Route], all: Vec<u32>) -> Result<Self, String> {
-        match all.as_slice() {
-            [only] if routes.get(index_of(*only)).is_some_and(|route| route.path.is_none()) => Ok(Self::One(*only)),
-            _ => Paths::build(routes, all).map(|paths| Self::Many(Box::new(paths))),
-        }
-    }
-
-    fn visit(&self, path: &[u8], recorder: &mut impl Recorder) -> ControlFlow<()> {
-        match self {
-            Self::One(route) => {
-                recorder.host(std::slice::from_ref(route));
-                recorder.matched(*route)
-            }
-            Self::Many(paths) => paths.visit(path, recorder),
-        }
-    }
-}
-
-impl Paths {
-    fn build(routes: &[Route], all: Vec<u32>) -> Result<Self, String> {
-        let (mut tree, mut regexes, mut none) = (TreeBuilder::default(), Vec::new(), Vec::new());
-        for at in &all {
-            match routes.get(index_of(*at)).map(|route| &route.path) {
-                Some(Some(PathMatch::Exact(path))) => tree.exact(path, *at),
-                Some(Some(PathMatch::Prefix(path))) => tree.prefix(path, *at),
-                Some(Some(PathMatch::Regex(pattern))) => regexes.push((pattern.as_str(), *at)),
-                Some(None) => none.push(*at),
-                None => {}
-            }
-        }
-        regexes.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.len())); // stable: equal ones stay by strength
-        let patterns = if regexes.is_empty() {
-            None
-        } else {
-            let texts: Vec<&str> = regexes.iter().map(|(pattern, _)| *pattern).collect();
-            let entries: Vec<u32> = regexes.iter().map(|(_, at)| *at).collect();
-            let mut patterns = Patterns::build(&texts)?;
-            if entries.iter().any(|entry| entry & CONDITIONAL != 0) {
-                patterns = patterns.with_others(&texts)?;
-            }
-            Some((patterns, entries))
-        };
-        let none = (!none.is_empty()).then(|| none.into_boxed_slice());
-        Ok(Self { tree: tree.build(), patterns, none, all })
-    }
-
-    fn visit(&self, path: &[u8], recorder: &mut impl Recorder) -> ControlFlow<()> {
-        recorder.host(&self.all);
-        let found = self.tree.as_ref().map(|tree| tree.walk(path)).unwrap_or_default();
-        for entry in found.exact.into_iter().flatten() {
-            recorder.matched(*entry)?;
-        }
-        self.visit_patterns(path, recorder)?;
-        let mut prefix = found.prefix;
-        while let Some((routes, node)) = prefix {
-            for entry in routes {
-                recorder.matched(*entry)?;
-            }
-            prefix = self.tree.as_ref().and_then(|tree| tree.shorter(node));
-        }
-        for entry in self.none.iter().flatten() {
-            recorder.matched(*entry)?;
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// The strongest pattern first; the others only for those who look behind it.
-    fn visit_patterns(&self, path: &[u8], recorder: &mut impl Recorder) -> ControlFlow<()> {
-        let Some((patterns, entries)) = &self.patterns else { return ControlFlow::Continue(()) };
-        let Some(strongest) = patterns.find(path) else { return ControlFlow::Continue(()) };
-        if let Some(entry) = entries.get(strongest) {
-            recorder.matched(*entry)?;
-        }
-        if entries.len() == 1 {
-            return ControlFlow::Continue(());
-        }
-        for entry in patterns.find_all(path).into_iter().filter(|at| *at != strongest).filter_map(|at| entries.get(at))
-        {
-            recorder.matched(*entry)?;
-        }
-        ControlFlow::Continue(())
-    }
 }
 
 #[cfg(test)]

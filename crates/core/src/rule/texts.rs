@@ -1,8 +1,6 @@
 //! Many texts in little memory: one string with all of them, and a table of places in it.
 
-use std::hash::{BuildHasher, Hasher};
-
-use crate::route::host::Fold;
+use crate::route::host::hash_of;
 
 const EMPTY: u32 = u32::MAX;
 
@@ -73,9 +71,7 @@ impl Texts {
     /// The slot of `text`, or the free one where it would be. At least half of the slots are free.
     fn find(&self, text: &[u8]) -> Result<usize, usize> {
         let mask = self.places.len() - 1;
-        let mut hasher = Fold.build_hasher();
-        hasher.write(text);
-        let mut slot = usize::try_from(hasher.finish()).unwrap_or(usize::MAX) & mask;
+        let mut slot = usize::try_from(hash_of(text)).unwrap_or(usize::MAX) & mask;
         loop {
             match self.places.get(slot) {
                 None | Some(&EMPTY) => return Err(slot),

@@ -36,8 +36,8 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
     match (exchange.route, &exchange.serving) {
         (Some(id), Some(serving)) => thread.route_metrics(&serving.compiled, id, |metrics| metrics.answered(&answered)),
         (Some(_) | None, _) => {
-            if let Some(route) = exchange.route() {
-                thread.route_metrics_of(&route.name).answered(&answered);
+            if !exchange.route_name().is_empty() {
+                thread.route_metrics_of(exchange.route_name()).answered(&answered);
             }
         }
     }
@@ -60,7 +60,7 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
         client: client.as_deref().unwrap_or_else(|| std::str::from_utf8(lane.peer().ip_text()).unwrap_or_default()),
         peer: std::str::from_utf8(lane.peer().ip_text()).unwrap_or_default(),
         listener: &listener.name,
-        route: exchange.route().map_or("", |route| &route.name),
+        route: exchange.route_name(),
         upstream: exchange.upstream().map_or("", |upstream| &upstream.name),
         endpoint: exchange.endpoint().map_or("", |endpoint| &endpoint.address),
         method: exchange.head.method_span.of(bytes),

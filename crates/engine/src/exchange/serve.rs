@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::rc::Rc;
 use std::time::Duration;
 
+use tidegate_core::failure::Stage;
 use tidegate_core::filter::forwarded::Peer;
 use tidegate_core::lane::{Act, Close, Event, Lane, Side};
 
@@ -57,8 +58,16 @@ async fn obey(sides: &mut Sides, lane: &mut Lane, open: &mut Open) -> Close {
     loop {
         open.thread.at(lane.stage(), lane.exchange().and_then(|exchange| exchange.route));
         event = match open.turn(|turn| lane.next(event, turn)) {
-            Act::Wait(interest) => sides.first_of(interest, lane, &open.thread).await,
-            Act::Lease(lease) => lease::take(sides, lane, &open.thread, lease).await,
+            Act::Wait(interest) => {
+                if lane.stage() == Stage::Write {
+                    open.thread.expect_report(lane.exchange().and_then(|exchange| exchange.route), true);
+                }
+                sides.first_of(interest, lane, &open.thread).await
+            }
+            Act::Lease(lease) => {
+                open.thread.expect_report(lane.exchange().and_then(|exchange| exchange.route), false);
+                lease::take(sides, lane, &open.thread, lease).await
+            }
             Act::GiveBack(keep) => lease::give_back(sides, lane, &open.thread, keep),
             Act::DropUpstream => sides.drop_upstream(),
             Act::Shut(side) => shut(sides, side).await,

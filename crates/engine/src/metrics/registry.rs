@@ -197,7 +197,7 @@ impl Registry {
         let families = self.families();
         let sum = |what: &dyn Fn(&RouteMetrics) -> u64| families.routes.sum_of(name, what);
         RouteCounts {
-            requests: std::array::from_fn(|class| sum(&|route| route.by_class[class].get())),
+            requests: std::array::from_fn(|class| sum(&|route| route.requests(class))),
             bytes_in: sum(&|route| route.bytes_in.get()),
             bytes_out: sum(&|route| route.bytes_out.get()),
         }
@@ -244,7 +244,7 @@ impl Registry {
             Metric::Requests => {
                 for name in routes.named.keys() {
                     for (class, word) in CLASSES.iter().enumerate() {
-                        text::sample(out, metric, &[name, word], routes.sum_of(name, |r| r.by_class[class].get()));
+                        text::sample(out, metric, &[name, word], routes.sum_of(name, |r| r.requests(class)));
                     }
                 }
             }

@@ -2,4 +2,5 @@
 //!
 //! May use: tokio, rustix. Must not know: any other room. In Rust because it runs for every connection.
 
+pub(crate) mod prefetch; // bytes that will be needed soon
 pub(crate) mod readiness; // waiting for a descriptor of ours

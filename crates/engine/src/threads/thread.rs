@@ -33,6 +33,7 @@ use crate::log::{AccessLog, Plan};
 use crate::metrics::counted::{EndpointMetrics, ListenerMetrics, RouteMetrics, ThreadMetrics};
 use crate::pool::Pool;
 use crate::pool::pipe::Pipes;
+use crate::sys::prefetch::prefetch;
 
 /// How often a thread beats, hands its log lines over and looks through its pool.
 const TICK: Duration = Duration::from_millis(200);
@@ -378,6 +379,17 @@ impl Thread {
         }
         if let Some(of_route) = routes.by_id.get_mut(id.0 as usize) {
             count(of_route.get_or_insert_with(made));
+        }
+    }
+
+    /// A request of `route` will be counted, `soon` or later. With thousands of routes its counters are in no cache: where
+    /// they are is fetched while the endpoint is asked, and they themselves while the answer is written.
+    pub fn expect_report(&self, route: Option<RouteId>, soon: bool) {
+        let routes = self.routes.borrow();
+        match route.and_then(|id| routes.by_id.get(id.0 as usize)) {
+            Some(Some(counters)) if soon => prefetch(&**counters),
+            Some(place) if !soon => prefetch(place),
+            Some(_) | None => {}
         }
     }
 

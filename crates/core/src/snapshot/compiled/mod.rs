@@ -11,11 +11,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use listener::Listener;
-pub use route::{Respond, Route, Target};
+pub use route::{Redirect, Respond, Route, Target};
 pub use upstream::{Endpoint, Upstream};
 
 use super::document::{self, Document, EndpointDelta};
-use crate::filter::Filters;
 use crate::route::{RouteId, Table};
 use crate::rule::{Set, Sets};
 
@@ -26,8 +25,8 @@ pub struct Compiled {
     pub document: Document,
     /// Listeners, in the order of the document.
     pub listeners: Vec<Arc<Listener>>,
-    /// Routes, in the order of the document.
-    pub routes: Vec<Arc<Route>>,
+    /// Routes, in the order of the document; shared by snapshots that differ in endpoints alone.
+    pub routes: Arc<[Route]>,
     /// Upstreams, in the order of the document.
     pub upstreams: Vec<Arc<Upstream>>,
     /// Which route a request takes; shared by snapshots that differ in endpoints alone.
@@ -70,19 +69,11 @@ impl Compiled {
             .filter(|old| {
                 old.names_of_upstreams().eq(document.upstreams.iter().map(|upstream| upstream.name.as_str()))
             });
-        let mut routes = Vec::with_capacity(document.routes.len());
-        for (at, route) in document.routes.iter().enumerate() {
-            // A new address of an endpoint comes often, and must not compile a thousand regexes anew.
-            if let Some(same) = same.and_then(|old| old.routes.get(at)) {
-                routes.push(Arc::clone(same));
-                continue;
-            }
-            let filters = Filters::build(&route.filters);
-            match filters.and_then(|filters| Route::new(route, filters, &document.upstreams)) {
-                Ok(route) => routes.push(Arc::new(route)),
-                Err(says) => problems.push(format!("{}: route {}: {says}", route.place, route.name)),
-            }
-        }
+        // A new address of an endpoint comes often, and must not compile a thousand regexes anew.
+        let routes = match same {
+            Some(old) => Arc::clone(&old.routes),
+            None => route::compile(&document, &mut problems),
+        };
         let table = match same {
             Some(old) => Some(Arc::clone(&old.table)),
             None => match Table::build(&document.routes, document.listeners.len(), &sets) {
@@ -141,7 +132,7 @@ impl Compiled {
     }
 
     /// The route with this id.
-    pub fn route(&self, id: RouteId) -> Option<&Arc<Route>> {
+    pub fn route(&self, id: RouteId) -> Option<&Route> {
         self.routes.get(id.0 as usize)
     }
 }

@@ -1,25 +1,28 @@
 //! Where the requests of a route go, and how long they may take.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::balance::Split;
 use crate::filter::Filters;
 use crate::rule::{Stand, Template, Text};
-use crate::snapshot::document::{self, Builtin};
+use crate::snapshot::document::{self, Builtin, Document};
 
-/// Where the requests of a route go, and how long they may take.
+/// Where the requests of a route go, and how long they may take. Where thousands of routes take turns each line of the
+/// cache is a cold one, so what each request reads is one line.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Route {
-    /// Its name.
-    pub name: String,
+    /// Where they go.
+    pub to: Target,
     /// From the last request byte to the first byte of the answer; zero is no limit.
     pub response: Duration,
     /// Between bytes either way; zero is no limit.
     pub idle: Duration,
     /// What is done before and after the exchange; `None` where nothing is.
     pub filters: Option<Box<Filters>>,
-    /// Where they go.
-    pub to: Target,
+    /// Its name.
+    pub name: String,
 }
 
 /// Where the requests of a route go.
@@ -28,11 +31,11 @@ pub enum Target {
     /// An upstream, by index.
     Upstream(usize),
     /// Several upstreams.
-    Split(Split),
+    Split(Box<Split>),
     /// An answer of ours.
     Respond(Box<Respond>),
-    /// An answer that sends the client elsewhere: where to, and the status.
-    Redirect(Template, u16),
+    /// An answer that sends the client elsewhere.
+    Redirect(Box<Redirect>),
     /// An answer that the engine itself makes.
     Builtin(Builtin),
 }
@@ -50,18 +53,36 @@ pub struct Respond {
     pub body: String,
 }
 
+/// An answer that sends the client elsewhere.
+#[derive(Debug)]
+pub struct Redirect {
+    /// `Location`.
+    pub to: Template,
+    /// Status.
+    pub status: u16,
+}
+
+/// Every route, or what is wrong with it.
+pub(super) fn compile(document: &Document, problems: &mut Vec<String>) -> Arc<[Route]> {
+    let mut routes = Vec::with_capacity(document.routes.len());
+    for route in &document.routes {
+        match Route::new(route, &document.upstreams) {
+            Ok(route) => routes.push(route),
+            Err(says) => problems.push(format!("{}: route {}: {says}", route.place, route.name)),
+        }
+    }
+    routes.into()
+}
+
 impl Route {
-    pub(super) fn new(
-        route: &document::Route,
-        filters: Option<Box<Filters>>,
-        upstreams: &[document::Upstream],
-    ) -> Result<Self, String> {
+    fn new(route: &document::Route, upstreams: &[document::Upstream]) -> Result<Self, String> {
+        let filters = Filters::build(&route.filters)?;
         Ok(Self {
-            name: route.name.clone(),
+            to: Target::build(&route.to, upstreams)?,
             response: Duration::from_millis(route.timeouts.response_ms),
             idle: Duration::from_millis(route.timeouts.idle_ms),
             filters,
-            to: Target::build(&route.to, upstreams)?,
+            name: route.name.clone(),
         })
     }
 }
@@ -80,11 +101,12 @@ impl Target {
                 let share = |share: &document::Share| Ok((share.upstream, named(share.upstream)?, share.weight));
                 let shares: Vec<_> = split.shares.iter().map(share).collect::<Result<_, String>>()?;
                 let key = split.key.as_ref().map(Text::compile).transpose()?;
-                Self::Split(Split::build(shares.into_iter(), key)?)
+                Self::Split(Box::new(Split::build(shares.into_iter(), key)?))
             }
             document::Target::Respond(respond) => Self::Respond(Box::new(Respond::build(respond)?)),
             document::Target::Redirect(redirect) => {
-                Self::Redirect(Template::compile(&redirect.to, Stand::Uri)?, redirect.status)
+                let to = Template::compile(&redirect.to, Stand::Uri)?;
+                Self::Redirect(Box::new(Redirect { to, status: redirect.status }))
             }
             document::Target::Builtin(builtin) => Self::Builtin(*builtin),
         })
@@ -103,5 +125,18 @@ impl Respond {
             headers: written.headers.iter().map(field).collect::<Result<_, String>>()?,
             body: written.body.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+
+    #[test]
+    fn what_each_request_reads_of_its_route_is_one_line_of_the_cache() {
+        assert_eq!(align_of::<Route>(), 64);
+        assert_eq!(offset_of!(Route, filters) + size_of::<Option<Box<Filters>>>(), 56);
     }
 }
