@@ -23,7 +23,7 @@ impl Exposition {
 
     /// The form that a request wants more. Whoever does not speak of OpenMetrics, or of a version that we do not write,
     /// gets the text, as from every client library of Prometheus: nothing that is asked for is refused.
-    pub(super) fn wanted(head: &RequestHead, bytes: &[u8]) -> Self {
+    pub fn wanted(head: &RequestHead, bytes: &[u8]) -> Self {
         let (mut open, mut text) = (0, 0);
         let accepts = |name: &[u8]| name.eq_ignore_ascii_case(b"accept");
         for field in head.fields.iter().filter(|field| accepts(field.name.of(bytes))) {

@@ -79,6 +79,13 @@ impl Layout {
         }
     }
 
+    /// The line for `record` with its end, for whoever has one alone.
+    pub fn line(&self, record: &Record<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.append(&mut out, &mut Clock::default(), record);
+        out
+    }
+
     /// Appends the line for `record`, with its end.
     pub(super) fn append(&self, out: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>) {
         if let Some(header) = &self.header {

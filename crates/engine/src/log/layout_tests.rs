@@ -82,9 +82,7 @@ fn of_words(pieces: &[&str]) -> Layout {
 }
 
 fn text(layout: &Layout, record: &Record<'_>) -> String {
-    let mut out = Vec::new();
-    layout.append(&mut out, &mut Clock::default(), record);
-    String::from_utf8(out).expect("UTF-8")
+    String::from_utf8(layout.line(record)).expect("UTF-8")
 }
 
 #[test]
