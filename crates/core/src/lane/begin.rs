@@ -118,7 +118,11 @@ impl Lane {
         let peer = &self.peer;
         match &route.to {
             Target::Respond(respond) => own::respond(exchange, respond, peer, turn),
-            Target::Redirect(redirect) => own::redirect(exchange, redirect, peer, turn),
+            Target::Redirect(redirect) => {
+                if let Err(failure) = own::redirect(exchange, redirect, peer, turn) {
+                    self.refuse(failure, turn);
+                }
+            }
             Target::Builtin(Builtin::Livez) => own::answer(exchange, 200, &[], text, b"ok\n", peer, turn),
             Target::Builtin(Builtin::Readyz) if turn.ready => {
                 own::answer(exchange, 200, &[], text, b"ok\n", peer, turn)

@@ -5,7 +5,7 @@ use std::mem;
 use super::Turn;
 use super::exchange::{Answering, Exchange, Link};
 use super::serving::Serving;
-use crate::failure::{Failure, Kind};
+use crate::failure::{Failure, Kind, Stage};
 use crate::filter::error_pages::{ErrorPage, ErrorPages};
 use crate::filter::forwarded::Peer;
 use crate::head::{Field, Method, Span, Version};
@@ -106,8 +106,13 @@ pub(super) fn respond(exchange: &mut Exchange, respond: &Respond, peer: &Peer, t
 }
 
 /// Sends the client elsewhere. What is no visible ASCII is escaped, whoever wrote it, since readers take it for this and
-/// that (RFC 9110, section 10.2.2; RFC 3986, section 2).
-pub(super) fn redirect(exchange: &mut Exchange, redirect: &Redirect, peer: &Peer, turn: &Turn<'_>) {
+/// that (RFC 9110, section 10.2.2; RFC 3986, section 2). Fails where the host would be that of a request without one.
+pub(super) fn redirect(
+    exchange: &mut Exchange,
+    redirect: &Redirect,
+    peer: &Peer,
+    turn: &Turn<'_>,
+) -> Result<(), Failure> {
     let mut written = Vec::new();
     if let Some(subject) = exchange.subject(peer) {
         redirect.to.write(&subject, &mut written);
@@ -117,9 +122,20 @@ pub(super) fn redirect(exchange: &mut Exchange, redirect: &Redirect, peer: &Peer
         if byte.is_ascii_graphic() && byte != b'\\' { location.push(byte) } else { push_escaped(&mut location, byte) }
     }
     let location = String::from_utf8_lossy(&location);
+    if lacks_host(&location) {
+        let reason = "the redirect leads to the host of the request, and it has none";
+        return Err(Failure::new(Kind::InvalidHost, Stage::Route, reason));
+    }
     let body = format!("{location}\n");
     let fields = [("location", &*location)];
     answer(exchange, redirect.status, &fields, "text/plain; charset=utf-8", body.as_bytes(), peer, turn);
+    Ok(())
+}
+
+/// Whether a URL has an authority with no host in it: browsers then take the first segment of the path for one.
+fn lacks_host(location: &str) -> bool {
+    let bare = location.strip_prefix("https:").or_else(|| location.strip_prefix("http:")).unwrap_or(location);
+    bare.strip_prefix("//").is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#', ':']))
 }
 
 fn filled(template: &Template, exchange: &Exchange, peer: &Peer) -> String {
