@@ -8,7 +8,7 @@ from pydantic_core import PydanticUndefined
 from tidegate.config.config import Config
 from tidegate.config.effective import in_one_line
 from tidegate.config.model import Model
-from tidegate.config.quantities import ByteRate, Duration, Size
+from tidegate.config.quantities import ByteRate, Duration, Rate, Size
 from tidegate.config.schema import schema
 from tidegate.config.words import annotations_at
 
@@ -28,6 +28,7 @@ UNITS = {
     Duration: "duration, as `250ms`, `2s`, `1m`, `1h`",
     Size: "size, as `64KiB`, `10MB`",
     ByteRate: "rate, as `240B/s`",
+    Rate: "rate, as `10/s`, `5/m`",
 }
 
 

@@ -40,6 +40,13 @@ impl Failure {
     }
 }
 
+impl Kind {
+    /// Whether the endpoint could not be connected to, and another may be tried in its place.
+    pub const fn is_unreachable(self) -> bool {
+        matches!(self, Self::ConnectRefused | Self::ConnectTimeout | Self::ConnectFailed)
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}: {}", self.kind.name(), self.stage.name(), self.reason)
@@ -175,7 +182,7 @@ kinds! {
     BodyTooLarge "body_too_large" 413 "http_request_error" "the body is larger than limits.body_bytes or a filter allows";
     HeadTimeout "head_timeout" 408 "http_request_error" "the head took longer than timeouts.header";
     BodyTooSlow "body_too_slow" 408 "http_request_error" "the body came slower than limits.body_rate or paused longer than timeouts.idle";
-    TooManyConnections "too_many_connections" 429 "http_request_denied" "limits.connections_per_client is reached";
+    TooManyConnections "too_many_connections" 429 "http_request_denied" "limits.connections_per_client or limits.connection_rate is reached";
     ClientGone "client_gone" 0 "connection_terminated" "the client went away before the answer was whole";
     ClientStalled "client_stalled" 0 "connection_write_timeout" "the client took no byte of the answer for timeouts.idle";
     // What we decided.
@@ -194,6 +201,7 @@ kinds! {
     ConnectTimeout "connect_timeout" 504 "connection_timeout" "the endpoint did not accept within pool.connect";
     ConnectFailed "connect_failed" 502 "destination_ip_unroutable" "the endpoint cannot be reached";
     UpstreamClosed "upstream_closed" 502 "connection_terminated" "the endpoint closed the connection before it answered";
+    ConnectionIdle "connection_idle" 0 "connection_timeout" "no byte came either way for the idle time of the listener";
     UpstreamReset "upstream_reset" 502 "connection_terminated" "the endpoint reset the connection before it answered";
     ResponseTimeout "response_timeout" 504 "http_response_timeout" "the endpoint did not answer within timeouts.response";
     ResponseStalled "response_stalled" 504 "connection_read_timeout" "the endpoint paused its answer longer than timeouts.idle";

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod moment; // time as a number that someone else reads off a clock
+pub mod rate; // how often something may happen
 pub mod dice; // chance as a stream that someone else seeds
 pub mod snapshot; // the compiled configuration: the document from Python, and what the road reads
 pub mod head; // the head of a message: spans over the bytes it came in
@@ -19,4 +20,5 @@ pub mod rule; // expressions: conditions and texts over one request
 pub mod balance; // which endpoint takes it
 pub mod failure; // why an exchange failed, and what the client is told
 pub mod lane; // one HTTP/1 connection as a state machine: events in, acts out
+pub mod layer4; // connections whose bytes are carried on as they are
 pub mod explain; // what becomes of one request, and why, told by the road itself

@@ -116,6 +116,7 @@ fn record() -> Record<'static> {
         route: "api",
         upstream: "api",
         endpoint: "127.0.0.1:9001",
+        layer4: None,
         method: b"GET",
         host: b"api.example.com",
         path: b"/v1/items/12345?page=2",

@@ -141,6 +141,7 @@ fn record(path: &[u8]) -> Record<'_> {
         route: "",
         upstream: "",
         endpoint: "",
+        layer4: None,
         method: b"GET",
         host: b"",
         path,

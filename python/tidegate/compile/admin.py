@@ -27,6 +27,7 @@ def add_admin(document: dict[str, Any], binds: list[dict[str, Any]], api_socket:
             "timeouts": compile_timeouts(ListenerTimeouts()),
             "limits": compile_limits(ListenerLimits()),
             "error_pages": [],
+            "layer4": None,
         }
     )
     for builtin in ("livez", "readyz", "metrics"):

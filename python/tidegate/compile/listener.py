@@ -4,14 +4,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tidegate.compile.filters import compile_pages
+from tidegate.compile.target import compile_upstreams
+from tidegate.config.layer4 import Tcp
 from tidegate.config.listener import Bind, Forwarded, Listener, ListenerLimits, ListenerTimeouts
+from tidegate.config.quantities import Rate
 
 
-def compile_listener(name: str, listener: Listener, sockets: Mapping[str, Sequence[int]]) -> dict[str, Any]:
-    """Write a listener that serves routes."""
+def compile_listener(
+    name: str, listener: Listener, sockets: Mapping[str, Sequence[int]], upstreams: Mapping[str, int]
+) -> dict[str, Any]:
+    """Write a listener, for HTTP or of layer 4; upstreams are named by index."""
     return {
         "name": name,
-        "kind": "http",
+        "kind": "http" if listener.tcp is None else "tcp",
         "binds": compile_binds(listener.bind, sockets),
         "forwarded": compile_forwarded(listener.forwarded),
         "proxy_protocol": listener.proxy_protocol == "required",
@@ -20,7 +25,13 @@ def compile_listener(name: str, listener: Listener, sockets: Mapping[str, Sequen
         "timeouts": compile_timeouts(listener.timeouts),
         "limits": compile_limits(listener.limits),
         "error_pages": compile_pages(listener.error_pages),
+        "layer4": None if listener.tcp is None else compile_tcp(listener.tcp, upstreams),
     }
+
+
+def compile_tcp(tcp: Tcp, upstreams: Mapping[str, int]) -> dict[str, Any]:
+    """Write where connections are carried to."""
+    return {"idle_ms": tcp.idle.milliseconds, "to": compile_upstreams(tcp.to, upstreams)}
 
 
 def compile_binds(binds: Sequence[Bind], sockets: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:
@@ -55,4 +66,10 @@ def compile_limits(limits: ListenerLimits) -> dict[str, Any]:
         "body_rate": limits.body_rate.bytes_per_second,
         "connections": limits.connections,
         "connections_per_client": limits.connections_per_client,
+        "connection_rate": compile_rate(limits.connection_rate),
     }
+
+
+def compile_rate(rate: Rate) -> dict[str, Any] | None:
+    """Write a rate; none is no limit."""
+    return {"count": rate.amount, "per_ms": rate.milliseconds} if rate.amount else None

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidegate.compile.filters import compile_filter
+from tidegate.compile.target import compile_upstreams
 from tidegate.config.match import Match, PathMatch
 from tidegate.config.route import Route
-from tidegate.config.target import Respond, Target
+from tidegate.config.target import Respond
 
 
 def compile_route(
@@ -62,13 +63,9 @@ def compile_target(route: Route, upstreams: Mapping[str, int]) -> dict[str, Any]
         return {"respond": compile_respond(route.respond)}
     if route.redirect is not None:
         return {"redirect": {"to": route.redirect.to.compiled, "status": route.redirect.status}}
-    match route.to:
-        case Target(upstream=str(name)):
-            return {"upstream": upstreams[name]}
-        case Target(split=tuple(shares), key=key):
-            written = [{"upstream": upstreams[share.upstream], "weight": share.weight} for share in shares]
-            return {"split": {"shares": written, "key": None if key is None else key.compiled}}
-    raise AssertionError("the model lets no route go nowhere")
+    if route.to is None:
+        raise AssertionError("the model lets no route go nowhere")
+    return compile_upstreams(route.to, upstreams)
 
 
 def compile_respond(respond: Respond) -> dict[str, Any]:

@@ -35,6 +35,7 @@ def compile_snapshot(
     `/api/`. `threads` and `connections` are the numbers to serve with, as `machine.py` or the configuration say.
     """
     listeners = {name: index for index, name in enumerate(config.listeners)}
+    serving = {name: listeners[name] for name, listener in config.listeners.items() if listener.serves_http}
     upstreams = {name: index for index, name in enumerate(config.upstreams)}
     document = {
         "format": FORMAT,
@@ -45,8 +46,10 @@ def compile_snapshot(
         "connections": connections,
         "access_log": None if config.access_log is None else compile_access_log(config.access_log, resolved),
         "log": {"level": config.log.level, "format": config.log.format},
-        "listeners": [compile_listener(name, listener, sockets) for name, listener in config.listeners.items()],
-        "routes": [compile_route(index, route, listeners, upstreams) for index, route in enumerate(config.routes)],
+        "listeners": [
+            compile_listener(name, listener, sockets, upstreams) for name, listener in config.listeners.items()
+        ],
+        "routes": [compile_route(index, route, serving, upstreams) for index, route in enumerate(config.routes)],
         "upstreams": [compile_upstream(name, upstream, resolved) for name, upstream in config.upstreams.items()],
     }
     document["sets"] = [{"name": name, "digest": each.digest} for name, each in config.sets.items()]

@@ -12,6 +12,7 @@ from tidegate.config.named_set import NamedSet
 from tidegate.config.route import Route
 from tidegate.config.scalar import show
 from tidegate.config.settings import Settings
+from tidegate.config.target import Target
 from tidegate.config.ties import ties
 from tidegate.config.upstream import Upstream
 
@@ -46,11 +47,15 @@ def disagreements(
     """Tell all of them. None stands for a part that is wrong by itself: its name is known, and nothing else."""
     yield from _names(listeners, routes, upstreams)
     yield from _binds(settings, listeners)
-    for index, first, says in ties(listeners, routes):
+    for index, first, says in ties(_serving_http(listeners), routes):
         hint = "make one more specific, or give it a `priority`"
         yield Disagreement(("routes", index), says, hint, other=("routes", first))
     if settings is not None:
         yield from _sets(settings, routes)
+
+
+def _serving_http(listeners: Mapping[str, Listener | None]) -> list[str]:
+    return [name for name, listener in listeners.items() if listener is None or listener.serves_http]
 
 
 def _names(
@@ -71,13 +76,25 @@ def _names(
                 says = f"the route name `{route.name}` is taken"
                 yield Disagreement(("routes", index, "name"), says, "choose another", other=("routes", first, "name"))
         for at, name in enumerate(route.listeners or ()):
+            place: Path = ("routes", index, "listeners", at)
+            listener = listeners.get(name)
             if name not in listeners:
                 hint = did_you_mean(name, listeners) if listeners else "there is no listener at all"
-                yield Disagreement(("routes", index, "listeners", at), f"no listener is named `{name}`", hint)
-        for path, name in route.to.upstreams if route.to is not None else ():
-            if name not in upstreams:
-                hint = did_you_mean(name, upstreams) if upstreams else "there is no upstream at all"
-                yield Disagreement(("routes", index, "to", *path), f"no upstream is named `{name}`", hint)
+                yield Disagreement(place, f"no listener is named `{name}`", hint)
+            elif listener is not None and not listener.serves_http:
+                yield Disagreement(place, f"`{name}` carries bytes as they are, and serves no routes")
+        if route.to is not None:
+            yield from _targets(route.to, ("routes", index, "to"), upstreams)
+    for name, listener in listeners.items():
+        for steps, target in listener.targets if listener is not None else ():
+            yield from _targets(target, ("listeners", name, *steps), upstreams)
+
+
+def _targets(target: Target, begin: Path, upstreams: Mapping[str, Upstream | None]) -> Iterator[Disagreement]:
+    for path, name in target.upstreams:
+        if name not in upstreams:
+            hint = did_you_mean(name, upstreams) if upstreams else "there is no upstream at all"
+            yield Disagreement((*begin, *path), f"no upstream is named `{name}`", hint)
 
 
 def _binds(settings: Settings | None, listeners: Mapping[str, Listener | None]) -> Iterator[Disagreement]:

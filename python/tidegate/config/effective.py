@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tidegate.config.config import Config
-from tidegate.config.listener import Bind
+from tidegate.config.listener import OF_HTTP, Bind, Listener
 from tidegate.config.model import Model
 from tidegate.config.secret import Secret
 
 Path = tuple[str, ...]
 
-_BARE = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*|[0-9]+(ms|s|m|h|d|B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)(/s)?")
+_BARE = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*|[0-9]+(ms|s|m|h|d|B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)(/s)?|[0-9]+/[smh]")
 _NOT_TEXT = {"true", "false", "null"}
 
 
@@ -55,6 +55,11 @@ def _pairs(model: Model) -> Iterator[tuple[str, tuple[str, Any]]]:
         value = getattr(model, name)
         if isinstance(model, Bind) and name == "mode" and value is not None:
             value = f"{value:04o}"
+        if isinstance(model, Listener) and not model.serves_http:
+            if name in OF_HTTP["listener"]:
+                continue
+            if name in OF_HTTP:
+                value = {key: each for key, each in dict(_pairs(value)).values() if key not in OF_HTTP[name]}
         yield name, (field.alias or name, value)
 
 

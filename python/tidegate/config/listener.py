@@ -8,10 +8,12 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 from tidegate.config.addresses import BindAddress, Network
 from tidegate.config.complaint import refused
 from tidegate.config.filters.error_pages import ErrorPage
+from tidegate.config.layer4 import Tcp
 from tidegate.config.model import Model
 from tidegate.config.placed import Placed
-from tidegate.config.quantities import ByteRate, Duration, Size
+from tidegate.config.quantities import ByteRate, Duration, Rate, Size
 from tidegate.config.scalar import Whole, show
+from tidegate.config.target import Target
 
 
 def read_mode(given: Any) -> int:
@@ -115,6 +117,24 @@ class ListenerLimits(Model):
     """Connections of this listener at once."""
     connections_per_client: Annotated[Whole, Field(ge=0, le=2**32)] = 0
     """Connections of one client address on this listener at once."""
+    connection_rate: Rate = Rate(0)
+    """New connections of one client address on this listener in a unit of time, as `10/s`; so many may come at once."""
+
+
+OF_HTTP = {
+    "listener": ("forwarded", "underscores", "paths", "error_pages"),
+    "timeouts": ("idle", "tunnel", "max_age"),
+    "limits": (
+        "header_bytes",
+        "headers",
+        "request_line",
+        "trailer_bytes",
+        "chunk_extension_bytes",
+        "body_bytes",
+        "body_rate",
+    ),
+}
+"""Keys that only a listener for HTTP can have."""
 
 
 class Listener(Placed):
@@ -122,12 +142,13 @@ class Listener(Placed):
 
     later: ClassVar = {
         "tls": "TLS on a listener",
-        "tcp": "a listener of layer 4",
         "udp": "a listener of layer 4",
     }
 
     bind: Binds
     """An address or a list of them: `127.0.0.1:8080`, `:8080` (all addresses, both families), `unix:/run/x.sock`."""
+    tcp: Tcp | None = None
+    """Carry its connections on to an upstream as they are (layer 4): it serves no routes. Default: HTTP."""
     forwarded: Forwarded = Forwarded()
     """Whose word about the client is believed. Default: nobody's."""
     proxy_protocol: Literal["off", "required"] = "off"
@@ -142,3 +163,26 @@ class Listener(Placed):
     """How much a client may send and hold."""
     error_pages: tuple[ErrorPage, ...] = ()
     """Pages where no page of a route is for the answer, as where no route matches."""
+
+    @property
+    def targets(self) -> list[tuple[tuple[str | int, ...], Target]]:
+        """Where it carries bytes to, each behind the path to it."""
+        return [] if self.tcp is None else [(("tcp", "to"), self.tcp.to)]
+
+    @property
+    def serves_http(self) -> bool:
+        """Whether routes can be for it."""
+        return self.tcp is None
+
+    @model_validator(mode="after")
+    def has_no_keys_of_another_layer(self) -> "Listener":
+        """Refuse, on a listener of layer 4, keys that would mean nothing."""
+        if self.serves_http:
+            return self
+        for name, model in (("listener", self), ("timeouts", self.timeouts), ("limits", self.limits)):
+            for key in OF_HTTP[name]:
+                if key in model.model_fields_set:
+                    path = (key,) if name == "listener" else (name, key)
+                    hint = "`tcp.idle` is the time without a byte" if key in ("idle", "tunnel") else "leave it out"
+                    raise refused(f"`{key}` is for HTTP, and this listener carries bytes as they are", hint, at=path)
+        return self

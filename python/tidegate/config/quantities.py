@@ -135,6 +135,34 @@ class ByteRate(Quantity):
         return f"{Size(self.amount)}/s"
 
 
+@dataclass(frozen=True, order=True)
+class Rate(Quantity):
+    """How often something may happen: `10/s`, `5/m`. So many may also come at once."""
+
+    unit: str = "/s"
+
+    units: ClassVar = {"/h": 1, "/m": 1, "/s": 1}
+    lengths: ClassVar = {"/h": 3_600_000, "/m": 60_000, "/s": 1_000}
+    noun = "a rate"
+    example = "10/s"
+    most = 10**6
+
+    @classmethod
+    def read(cls, given: Any) -> Self:
+        """Read `10/s`, and remember its unit."""
+        made = super().read(given)
+        unit = given.lstrip("0123456789") if isinstance(given, str) else ""
+        return cls(made.amount, unit) if unit else made
+
+    @property
+    def milliseconds(self) -> int:
+        """The length of the unit in milliseconds."""
+        return self.lengths[self.unit]
+
+    def __str__(self) -> str:
+        return f"{self.amount}{self.unit}"
+
+
 def is_not_zero(given: Duration) -> Duration:
     """Refuse 0 where it could mean `at once` or `no limit`."""
     if given.amount == 0:

@@ -31,6 +31,9 @@ def explain(config: Config, source: str, request: Request, listener: str | None 
         api_socket=None,
     )
     chosen, because = _listener(document["listeners"], request, listener)
+    if document["listeners"][chosen]["kind"] not in ("http", "admin"):
+        name = document["listeners"][chosen]["name"]
+        raise NotARequest(f"the listener `{name}` carries bytes as they are: there is no request to explain")
     sets = {each.digest: each.lines for each in config.sets.values()}
     told: dict[str, Any] = json.loads(play(json.dumps(document), sets, chosen, request.client, request.head()))
     name = document["listeners"][chosen]["name"]

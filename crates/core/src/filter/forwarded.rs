@@ -28,6 +28,13 @@ pub struct Told {
     sent: Sent,
 }
 
+impl Told {
+    /// Nobody speaks for the client but its connection.
+    pub fn by(peer: &Peer) -> Self {
+        Self { client: peer.ip(), ..Self::default() }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Sent {
     chain: bool,

@@ -132,11 +132,8 @@ impl Lane {
                 exchange.wants_metrics = Some(Exposition::wanted(&exchange.head, &exchange.bytes));
             }
             Target::Upstream(_) | Target::Split(_) => {
-                exchange.leads_to = match &route.to {
-                    Target::Split(split) => split.choose(exchange.subject(peer).as_ref(), turn.dice),
-                    Target::Upstream(index) => *index,
-                    Target::Respond(_) | Target::Redirect(_) | Target::Builtin(_) => return,
-                };
+                let Some(leads_to) = route.to.lead(exchange.subject(peer).as_ref(), turn.dice) else { return };
+                exchange.leads_to = leads_to;
                 let buffered = route.filters.as_deref().and_then(|filters| filters.buffer_request);
                 self.gather_or_ask(buffered, turn);
             }

@@ -1,7 +1,5 @@
 //! Which endpoint is asked, what becomes of a try in vain, and whether its connection may serve another exchange.
 
-use std::time::Duration;
-
 use super::exchange::Link;
 use super::serving::Serving;
 use super::step::address;
@@ -11,9 +9,6 @@ use crate::failure::{Failure, Kind, Retryable, Stage};
 use crate::moment::Moment;
 use crate::snapshot::compiled::Listener;
 use crate::snapshot::document::ProxyProtocolOut;
-
-/// How long an endpoint is passed over after it could not be reached.
-const PASSED_OVER: Duration = Duration::from_secs(10);
 
 impl Lane {
     pub(super) fn ask_for_endpoint(
@@ -71,18 +66,12 @@ impl Lane {
             retryable: Retryable::Always,
             reason: format!("{at}: {}", kind.says()),
         };
-        let unreachable = matches!(kind, Kind::ConnectRefused | Kind::ConnectTimeout | Kind::ConnectFailed);
-        let Some(chosen) = exchange.chosen.filter(|_| unreachable) else {
+        let Some(chosen) = exchange.chosen.filter(|_| kind.is_unreachable()) else {
             self.fail(failure, turn);
             return;
         };
         let Some(serving) = &exchange.serving else { return };
-        if let Some(endpoint) = serving.endpoint(chosen) {
-            endpoint.standing.pass_over(turn.now, turn.now.after(PASSED_OVER));
-        }
-        exchange.tried.push(chosen.endpoint);
-        let endpoints = serving.upstream(chosen).map_or(0, |upstream| upstream.endpoints.len());
-        if exchange.tried.is_full() || exchange.tried.endpoints().len() >= endpoints {
+        if !serving.give_up(chosen, &mut exchange.tried, turn.now) {
             self.fail(failure, turn);
             return;
         }

@@ -26,7 +26,7 @@ mod transfer; // bytes of both bodies on their way
 mod step; // the machine itself: events in, acts out
 
 #[cfg(test)]
-mod tests; // what a lane costs that waits
+pub(crate) mod tests; // what a lane costs that waits
 #[cfg(test)]
 mod edit_tests; // what filters can not do to a message
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::exchange::Tried;
 use crate::balance::{Balancer, Decision, RoundRobin, Turn as BalanceTurn, View};
@@ -12,6 +13,9 @@ use crate::dice::Dice;
 use crate::failure::{Failure, Kind, Retryable, Stage};
 use crate::moment::Moment;
 use crate::snapshot::compiled::{Compiled, Endpoint, Upstream};
+
+/// How long an endpoint is passed over after it could not be reached.
+const PASSED_OVER: Duration = Duration::from_secs(10);
 
 /// The endpoint that was chosen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,7 +92,7 @@ impl Serving {
     }
 
     /// Chooses an endpoint of the upstream at `index`, none of `tried` if there is another.
-    pub(super) fn choose(
+    pub(crate) fn choose(
         &self,
         index: usize,
         tried: &Tried,
@@ -128,13 +132,23 @@ impl Serving {
     }
 
     /// The choice of the endpoint with this id in the upstream of `chosen`.
-    pub(super) fn other(&self, chosen: Chosen, id: u32) -> Option<Chosen> {
+    pub(crate) fn other(&self, chosen: Chosen, id: u32) -> Option<Chosen> {
         let at = self.upstream(chosen)?.endpoints.iter().position(|endpoint| endpoint.id == id)?;
         Some(Chosen { endpoint: u32::try_from(at).ok()?, id, ..chosen })
     }
 
+    /// Passes an endpoint over that could not be reached. Whether another may be tried in its place.
+    pub(crate) fn give_up(&self, chosen: Chosen, tried: &mut Tried, now: Moment) -> bool {
+        if let Some(endpoint) = self.endpoint(chosen) {
+            endpoint.standing.pass_over(now, now.after(PASSED_OVER));
+        }
+        tried.push(chosen.endpoint);
+        let endpoints = self.upstream(chosen).map_or(0, |upstream| upstream.endpoints.len());
+        !tried.is_full() && tried.endpoints().len() < endpoints
+    }
+
     /// Ids of the endpoints that could serve instead of `chosen`, which stands first; none of `tried`.
-    pub(super) fn acceptable(&self, chosen: Chosen, tried: &Tried, now: Moment) -> Vec<u32> {
+    pub(crate) fn acceptable(&self, chosen: Chosen, tried: &Tried, now: Moment) -> Vec<u32> {
         let mut ids = vec![chosen.id];
         let Some(choosing) = self.upstreams.get(chosen.upstream as usize) else { return ids };
         let (view, _) = &mut *choosing.kept.borrow_mut();

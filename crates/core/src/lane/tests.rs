@@ -83,7 +83,7 @@ fn compiled() -> Compiled {
 }
 
 /// One listener, and one route that answers without an endpoint.
-pub(super) fn document() -> serde_json::Value {
+pub(crate) fn document() -> serde_json::Value {
     json!({
         "format": 1, "number": 1, "source": "test", "since": 0.0, "threads": 1, "connections": 0,
         "access_log": null, "log": {"level": "info", "format": "text"},

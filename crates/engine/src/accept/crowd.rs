@@ -1,39 +1,79 @@
 //! Who is connected to a listener, over all threads: how many in all, and how many of one client.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustc_hash::FxHashMap;
+use tidegate_core::moment::Moment;
+use tidegate_core::rate::{Allowance, Rate};
 
 use super::seats::Seats;
+
+/// So many clients are remembered without a look whether they need be.
+const FEW: usize = 1024;
 
 /// Who is connected to a listener.
 #[derive(Debug, Default)]
 pub struct Crowd {
     /// Its seats.
     pub seats: Arc<Seats>,
+    is_bounded: AtomicBool,
     most_per_client: AtomicU64,
-    clients: Mutex<FxHashMap<IpAddr, u64>>,
+    clients: Mutex<Clients>,
+}
+
+#[derive(Debug, Default)]
+struct Clients {
+    rate: Option<Rate>,
+    all: FxHashMap<IpAddr, Client>,
+    /// Once there are so many, those that need not be remembered are forgotten.
+    look_at: usize,
+}
+
+#[derive(Debug, Default)]
+struct Client {
+    open: u64,
+    allowance: Allowance,
 }
 
 impl Crowd {
     /// From now on there may be so many connections, and so many of one client; 0 is no limit.
-    pub fn bound(&self, most: u64, most_per_client: u64) {
+    pub fn bound(&self, most: u64, most_per_client: u64, rate: Option<Rate>) {
         self.seats.set_most(most);
         self.most_per_client.store(most_per_client, Ordering::Relaxed);
+        self.clients().rate = rate;
+        self.is_bounded.store(most_per_client > 0 || rate.is_some(), Ordering::Relaxed);
     }
 
-    /// Counts a connection of `client`, where that is bounded.
-    pub fn join(self: &Arc<Self>, client: IpAddr) -> Option<Member> {
-        let most = self.most_per_client.load(Ordering::Relaxed);
-        if most == 0 {
+    /// Counts a connection of `client` that comes at `now`, where that is bounded.
+    pub fn join(self: &Arc<Self>, client: IpAddr, now: Moment) -> Option<Member> {
+        if !self.is_bounded.load(Ordering::Relaxed) {
             return None;
         }
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = clients.entry(client).or_default();
-        *count += 1;
-        Some(Member { crowd: Arc::clone(self), client, is_too_much: *count > most })
+        let most = self.most_per_client.load(Ordering::Relaxed);
+        let mut clients = self.clients();
+        clients.forget(now);
+        let rate = clients.rate;
+        let of_client = clients.all.entry(client).or_default();
+        of_client.open += 1;
+        let is_too_many = most > 0 && of_client.open > most;
+        let is_too_often = rate.is_some_and(|rate| !of_client.allowance.admit(rate, now));
+        Some(Member { crowd: Arc::clone(self), client, is_too_much: is_too_many || is_too_often })
+    }
+
+    fn clients(&self) -> MutexGuard<'_, Clients> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clients {
+    /// Forgets who has gone and is as if nothing had ever come. Each look is paid for by as many that came since.
+    fn forget(&mut self, now: Moment) {
+        if self.all.len() >= self.look_at.max(FEW) {
+            self.all.retain(|_, client| client.open > 0 || !client.allowance.is_fresh(now));
+            self.look_at = self.all.len() * 2;
+        }
     }
 }
 
@@ -48,11 +88,12 @@ pub struct Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        let mut clients = self.crowd.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = clients.get_mut(&self.client) {
-            *count -= 1;
-            if *count == 0 {
-                clients.remove(&self.client);
+        let mut clients = self.crowd.clients();
+        let is_rated = clients.rate.is_some();
+        if let Some(client) = clients.all.get_mut(&self.client) {
+            client.open -= 1;
+            if client.open == 0 && !is_rated {
+                clients.all.remove(&self.client);
             }
         }
     }
@@ -60,27 +101,57 @@ impl Drop for Member {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tidegate_core::snapshot::document;
+
     use super::*;
+
+    const NOW: Moment = Moment::from_nanos(1_000_000_000_000);
 
     #[test]
     fn what_is_too_much_is_a_fact_of_the_connection() {
         let crowd = Arc::new(Crowd::default());
-        crowd.bound(0, 1);
+        crowd.bound(0, 1, None);
         let client = IpAddr::from([127, 0, 0, 1]);
-        let first = crowd.join(client).expect("counted");
-        let second = crowd.join(client).expect("counted");
-        let other = crowd.join(IpAddr::from([127, 0, 0, 2])).expect("counted");
+        let first = crowd.join(client, NOW).expect("counted");
+        let second = crowd.join(client, NOW).expect("counted");
+        let other = crowd.join(IpAddr::from([127, 0, 0, 2]), NOW).expect("counted");
         assert_eq!((first.is_too_much, second.is_too_much, other.is_too_much), (false, true, false));
         drop(first);
         assert!(second.is_too_much, "and stays so");
-        assert!(crowd.join(client).expect("counted").is_too_much, "it is there as well");
+        assert!(crowd.join(client, NOW).expect("counted").is_too_much, "it is there as well");
         drop(second);
-        assert!(!crowd.join(client).expect("counted").is_too_much);
-        assert_eq!(crowd.clients.lock().expect("clients").len(), 1);
+        assert!(!crowd.join(client, NOW).expect("counted").is_too_much);
+        assert_eq!(crowd.clients().all.len(), 1);
     }
 
     #[test]
     fn without_a_limit_nothing_is_counted() {
-        assert!(Arc::new(Crowd::default()).join(IpAddr::from([127, 0, 0, 1])).is_none());
+        assert!(Arc::new(Crowd::default()).join(IpAddr::from([127, 0, 0, 1]), NOW).is_none());
+    }
+
+    #[test]
+    fn a_client_that_comes_too_often_is_too_much_until_it_has_waited() {
+        let crowd = Arc::new(Crowd::default());
+        crowd.bound(0, 0, Rate::of(document::Rate { count: 2, per_ms: 1000 }));
+        let client = IpAddr::from([127, 0, 0, 1]);
+        let too_much = |after: u64| {
+            let member = crowd.join(client, NOW.after(Duration::from_millis(after))).expect("counted");
+            member.is_too_much
+        };
+        assert_eq!([0, 0, 0, 500, 501].map(too_much), [false, false, true, false, true]);
+        assert!(!crowd.join(IpAddr::from([127, 0, 0, 2]), NOW).expect("counted").is_too_much);
+    }
+
+    #[test]
+    fn clients_that_have_gone_are_forgotten() {
+        let crowd = Arc::new(Crowd::default());
+        crowd.bound(0, 0, Rate::of(document::Rate { count: 1, per_ms: 1 }));
+        for number in 0..10_000u32 {
+            let now = NOW.after(Duration::from_millis(2 * u64::from(number)));
+            drop(crowd.join(IpAddr::from(number.to_be_bytes()), now));
+        }
+        assert!(crowd.clients().all.len() <= FEW);
     }
 }

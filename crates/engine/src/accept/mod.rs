@@ -1,6 +1,6 @@
 //! Taking connections off listening sockets.
 //!
-//! May use: tokio, core, exchange, threads. Must not know: control, Python.
+//! May use: tokio, core, exchange, layer4, threads. Must not know: control, Python.
 
 pub mod seats; // how many connections there may be, and who waits for one to end
 pub mod crowd; // who is connected to a listener
@@ -19,6 +19,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::exchange::serve::serve;
+use crate::layer4;
 use crate::log::program::Level;
 use crate::pool::stream::Stream;
 use crate::sys::readiness::readable;
@@ -144,6 +145,11 @@ pub fn begin(thread: &Rc<Thread>, listener: &Rc<ListenerState>, fresh: Fresh) {
     };
     // What cannot be registered is closed; there is nobody to tell but the client, and no way to.
     if let Ok((stream, local)) = made {
-        tokio::task::spawn_local(serve(stream, Peer::new(peer, local), seats, Rc::clone(listener), Rc::clone(thread)));
+        let (peer, listener, thread) = (Peer::new(peer, local), Rc::clone(listener), Rc::clone(thread));
+        if listener.is_layer4() {
+            tokio::task::spawn_local(layer4::serve::serve(stream, peer, seats, listener, thread));
+        } else {
+            tokio::task::spawn_local(serve(stream, peer, seats, listener, thread));
+        }
     }
 }

@@ -214,13 +214,11 @@ fn connected(sides: &mut Sides, made: io::Result<Stream>, permit: Option<Permit>
 /// Counts a request to the chosen endpoint, as open until it is dropped.
 fn load(lane: &Lane, thread: &Thread) -> Option<Load> {
     let (upstream, endpoint) = named(lane)?;
-    let metrics = thread.endpoint_metrics(endpoint.id, &upstream.name, &endpoint.address);
-    metrics.requests.one();
-    metrics.exchanges.up();
-    Some(Load(metrics))
+    Some(Load::begin(thread, upstream, endpoint))
 }
 
-fn kind_of(error: &io::Error) -> Kind {
+/// What went wrong with a connect.
+pub(crate) fn kind_of(error: &io::Error) -> Kind {
     let kind = error.kind();
     if matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::ADDRNOTAVAIL)) {
         // The endpoint is not to blame, and is not passed over.

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tidegate_core::failure::{Failure, Kind, Stage};
+use tidegate_core::filter::forwarded::Peer;
 use tidegate_core::head::Known;
 use tidegate_core::lane::{Exchange, Lane, Serving};
 use tidegate_core::rule::{Answer, Subject};
@@ -13,10 +14,10 @@ use crate::metrics::counted::Answered;
 use crate::threads::thread::{ListenerState, Thread};
 
 /// Logs and counts a connection that did not begin as its listener wants.
-pub fn refused(says: &str, lane: &Lane, listener: &ListenerState, thread: &Thread) {
+pub fn refused(says: &str, peer: &Peer, listener: &ListenerState, thread: &Thread) {
     thread.metrics.failed(Kind::InvalidProxyProtocol, Stage::ProxyProtocol);
     listener.metrics.refused.one();
-    let from = std::str::from_utf8(lane.peer().ip_text()).unwrap_or_default();
+    let from = std::str::from_utf8(peer.ip_text()).unwrap_or_default();
     let says = format_args!("listener {}: no PROXY protocol header from {from}: {says}", listener.name);
     thread.shared.program.say(Level::Warning, "proxy_protocol", says);
 }
@@ -63,6 +64,7 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
         route: exchange.route_name(),
         upstream: exchange.upstream().map_or("", |upstream| &upstream.name),
         endpoint: exchange.endpoint().map_or("", |endpoint| &endpoint.address),
+        layer4: None,
         method: exchange.head.method_span.of(bytes),
         host: exchange.facts.host.as_ref().map_or(&[][..], |host| host.whole.of(bytes)),
         path: exchange.head.target.of(bytes),

@@ -38,7 +38,7 @@ pub fn serve(
         let _waker = open.thread.register().await;
         let how = obey(&mut sides, &mut lane, &mut open).await;
         if let Some(says) = lane.refused() {
-            report::refused(says, &lane, &open.listener, &open.thread);
+            report::refused(says, lane.peer(), &open.listener, &open.thread);
         }
         lane.clear(&mut open.thread.shelf.borrow_mut());
         match how {

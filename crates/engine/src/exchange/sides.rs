@@ -1,14 +1,13 @@
 //! The two connections of a lane, the connection that is being made, and the one timer, waited for at once.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tidegate_core::lane::{Event, Fresh, Interest, Lane, Side};
 use tidegate_core::moment::Moment;
-use tokio::time::Sleep;
+use tidegate_core::snapshot::compiled::{Endpoint, Upstream};
 
 use super::lease::{self, Leasing};
 use crate::metrics::counted::EndpointMetrics;
@@ -16,6 +15,7 @@ use crate::pool::pipe::Pipe;
 use crate::pool::stream::Stream;
 use crate::pool::{Connection, Idle};
 use crate::threads::thread::{Slow, Thread};
+use crate::threads::timer::Timer;
 
 /// While we neither listen nor speak to a client, since what it has sent is enough for now, its reset shows only where it
 /// is looked for: so often.
@@ -23,6 +23,16 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// An exchange with an endpoint, counted as open until it is dropped.
 pub struct Load(pub Arc<EndpointMetrics>);
+
+impl Load {
+    /// Counts work for an endpoint, as open until it is dropped.
+    pub fn begin(thread: &Thread, upstream: &Upstream, endpoint: &Endpoint) -> Self {
+        let metrics = thread.endpoint_metrics(endpoint.id, &upstream.name, &endpoint.address);
+        metrics.requests.one();
+        metrics.exchanges.up();
+        Self(metrics)
+    }
+}
 
 impl Drop for Load {
     fn drop(&mut self) {
@@ -44,8 +54,7 @@ pub struct Sides {
     pub kept: Option<Box<(u32, Idle)>>,
     /// Counts the exchange with the endpoint as open.
     pub load: Option<Load>,
-    timer: Option<Pin<Box<Sleep>>>,
-    armed: Moment,
+    timer: Timer,
     news: u64,
     /// Bytes on their way from the endpoint to the client without us.
     pipe: Option<Box<Pipe>>,
@@ -63,8 +72,7 @@ impl Sides {
             fresh: Fresh::Any,
             kept: None,
             load: None,
-            timer: None,
-            armed: Moment::NEVER,
+            timer: Timer::default(),
             news: thread.news(),
             pipe: None,
             slow: None,
@@ -145,12 +153,12 @@ impl Sides {
         let now = thread.now();
         let mut deadline = self.watch_kept(interest.deadline, now, cx);
         if !interest.read_downstream && !interest.write_downstream {
-            if self.armed <= now && self.down.is_broken() {
+            if self.timer.is_due(now) && self.down.is_broken() {
                 return Poll::Ready(Event::Broke(Side::Downstream));
             }
             deadline = deadline.min(now.after(LOOK));
         }
-        self.poll_timer(deadline, thread, cx)
+        self.timer.poll(deadline, thread, cx).map(|()| Event::Woken)
     }
 
     /// Closes the connection that is kept for this client once its time is over or something has come on it.
@@ -162,32 +170,6 @@ impl Sides {
                 self.kept = None;
                 deadline
             }
-        }
-    }
-
-    /// A later deadline only writes a number; a timer that fires too early is set again.
-    fn poll_timer(&mut self, deadline: Moment, thread: &Thread, cx: &mut Context<'_>) -> Poll<Event> {
-        if deadline == Moment::NEVER {
-            return Poll::Pending;
-        }
-        let now = thread.now();
-        if now >= deadline {
-            self.armed = Moment::NEVER;
-            return Poll::Ready(Event::Woken);
-        }
-        if self.armed <= deadline && self.armed > now {
-            return Poll::Pending;
-        }
-        self.armed = deadline;
-        let at = thread.instant(deadline);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-        timer.as_mut().reset(at);
-        match timer.as_mut().poll(cx) {
-            Poll::Ready(()) => {
-                self.armed = Moment::NEVER;
-                Poll::Ready(Event::Woken)
-            }
-            Poll::Pending => Poll::Pending,
         }
     }
 }

@@ -64,6 +64,7 @@ fields! {
     Route "route" "string" "" Known "the route that the request took";
     Upstream "upstream" "string" "" Known "the upstream that the route leads to";
     Endpoint "endpoint" "string" "address" Known "the endpoint that was asked last";
+    Protocol "protocol" "string" "" Known "`tcp` for a connection of layer 4, which has no request: its line has neither method, path, version nor status";
     Method "method" "string" "" Always "the method as it was sent; empty where no head could be read";
     Host "host" "string" "" Known "the host as it was sent";
     Path "path" "string" "" Always "the whole request target as it was sent, with the query";

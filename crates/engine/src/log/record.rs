@@ -6,6 +6,13 @@ use tidegate_core::rule::Subject;
 
 use super::fields::Field;
 
+/// What is known of a connection of layer 4.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer4 {
+    /// `tcp`.
+    pub protocol: &'static str,
+}
+
 /// What is logged of one exchange; `Field` says what each means. An empty string is nothing to say.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
@@ -23,6 +30,8 @@ pub struct Record<'a> {
     pub upstream: &'a str,
     /// The endpoint's address.
     pub endpoint: &'a str,
+    /// What is known of a connection of layer 4, which has no request: no method, path, version or status.
+    pub layer4: Option<Layer4>,
     /// The method as it was sent.
     pub method: &'a [u8],
     /// The host as it was sent.
@@ -90,6 +99,8 @@ impl<'a> Record<'a> {
             Field::Route => known(self.route.as_bytes()),
             Field::Upstream => known(self.upstream.as_bytes()),
             Field::Endpoint => known(self.endpoint.as_bytes()),
+            Field::Protocol => self.layer4.map_or(Value::Nothing, |layer4| known(layer4.protocol.as_bytes())),
+            Field::Method | Field::Path | Field::Version | Field::Status if self.layer4.is_some() => Value::Nothing,
             Field::Method => Value::Text(self.method),
             Field::Host => known(self.host),
             Field::Path => Value::Text(self.path),
@@ -103,7 +114,7 @@ impl<'a> Record<'a> {
             Field::Duration => Value::Seconds(self.duration_ns),
             Field::FirstByte => self.upstream_ns.map_or(Value::Nothing, Value::Seconds),
             Field::Attempts if self.attempts > 0 => Value::Number(self.attempts.into()),
-            Field::Reused if self.attempts > 0 => Value::Flag(self.reused),
+            Field::Reused if self.attempts > 0 && self.layer4.is_none() => Value::Flag(self.reused),
             Field::Attempts | Field::Reused => Value::Nothing,
             Field::UserAgent => known(self.user_agent),
             Field::Referer => known(self.referer),

@@ -18,14 +18,22 @@ pub(super) fn append(out: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>) 
     optional(out, b",\"route\":\"", record.route.as_bytes());
     optional(out, b",\"upstream\":\"", record.upstream.as_bytes());
     optional(out, b",\"endpoint\":\"", record.endpoint.as_bytes());
-    string(out, b",\"method\":\"", record.method);
-    optional(out, b",\"host\":\"", record.host);
-    string(out, b",\"path\":\"", record.path);
-    out.extend_from_slice(match record.version {
-        Version::Http10 => b",\"version\":\"1.0\",\"status\":",
-        Version::Http11 => b",\"version\":\"1.1\",\"status\":",
-    });
-    number(out, record.status.into());
+    match &record.layer4 {
+        Some(layer4) => {
+            optional(out, b",\"protocol\":\"", layer4.protocol.as_bytes());
+            optional(out, b",\"host\":\"", record.host);
+        }
+        None => {
+            string(out, b",\"method\":\"", record.method);
+            optional(out, b",\"host\":\"", record.host);
+            string(out, b",\"path\":\"", record.path);
+            out.extend_from_slice(match record.version {
+                Version::Http10 => b",\"version\":\"1.0\",\"status\":",
+                Version::Http11 => b",\"version\":\"1.1\",\"status\":",
+            });
+            number(out, record.status.into());
+        }
+    }
     out.extend_from_slice(b",\"bytes_in\":");
     number(out, record.bytes_in);
     out.extend_from_slice(b",\"bytes_out\":");
@@ -39,6 +47,8 @@ pub(super) fn append(out: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>) 
     if record.attempts > 0 {
         out.extend_from_slice(b",\"attempts\":");
         number(out, record.attempts.into());
+    }
+    if record.attempts > 0 && record.layer4.is_none() {
         out.extend_from_slice(if record.reused { b",\"reused\":true" } else { b",\"reused\":false" });
     }
     optional(out, b",\"user_agent\":\"", record.user_agent);

@@ -96,6 +96,10 @@ pub struct ListenerMetrics {
     pub closed: Counter,
     /// Connections closed at once because a limit was reached.
     pub refused: Counter,
+    /// Bytes that endpoints took, where it carries bytes as they are.
+    pub bytes_in: Counter,
+    /// Bytes that clients took, where it carries bytes as they are.
+    pub bytes_out: Counter,
 }
 
 /// A serving thread itself.

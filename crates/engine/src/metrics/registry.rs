@@ -265,6 +265,8 @@ impl Registry {
             Metric::Accepted => sums(out, metric, listeners, |listener| listener.accepted.get()),
             Metric::Closed => sums(out, metric, listeners, |listener| listener.closed.get()),
             Metric::Refused => sums(out, metric, listeners, |listener| listener.refused.get()),
+            Metric::CarriedIn => sums(out, metric, listeners, |listener| listener.bytes_in.get()),
+            Metric::CarriedOut => sums(out, metric, listeners, |listener| listener.bytes_out.get()),
             Metric::Open => {
                 for name in listeners.named.keys() {
                     text::sample(out, metric, &[name], open(listeners, name));

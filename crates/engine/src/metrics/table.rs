@@ -74,6 +74,8 @@ metrics! {
     Closed "tidegate_connections_closed_total" Counter ["listener"] "Client connections closed.";
     Refused "tidegate_connections_refused_total" Counter ["listener"] "Client connections closed at once because a limit was reached.";
     Open "tidegate_connections_open" Gauge ["listener"] "Client connections open now.";
+    CarriedIn "tidegate_connections_received_bytes_total" Counter ["listener"] "Bytes of clients that were carried to endpoints on a listener of layer 4; counted at the end of a connection.";
+    CarriedOut "tidegate_connections_sent_bytes_total" Counter ["listener"] "Bytes of endpoints that were carried to clients on a listener of layer 4; counted at the end of a connection.";
     // Where it went.
     EndpointRequests "tidegate_endpoint_requests_total" Counter ["upstream", "endpoint"] "Times that the endpoint was chosen for a request, repeats included.";
     EndpointFailures "tidegate_endpoint_failures_total" Counter ["upstream", "endpoint"] "Requests to the endpoint that failed after a connection was there.";

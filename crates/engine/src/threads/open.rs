@@ -29,7 +29,7 @@ impl Open {
 
     /// Counts the connection for its client, once it is known who that is.
     pub fn meet(&mut self, client: Option<IpAddr>) {
-        self.member = client.and_then(|client| self.listener.crowd.join(client)).map(Box::new);
+        self.member = client.and_then(|client| self.listener.crowd.join(client, self.thread.now())).map(Box::new);
         if self.is_crowded() {
             self.listener.metrics.refused.one();
         }

@@ -80,7 +80,11 @@ impl Shared {
     pub fn bound_connections(&self, compiled: &Compiled) {
         self.seats.set_most(compiled.document.connections);
         for listener in &compiled.listeners {
-            self.crowd(&listener.name).bound(listener.connections, listener.connections_per_client);
+            self.crowd(&listener.name).bound(
+                listener.connections,
+                listener.connections_per_client,
+                listener.connection_rate,
+            );
         }
     }
 

@@ -19,7 +19,7 @@ use tidegate_core::lane::buffer::Shelf;
 use tidegate_core::lane::{Exposition, Serving, Turn};
 use tidegate_core::moment::Moment;
 use tidegate_core::route::RouteId;
-use tidegate_core::snapshot::compiled::Compiled;
+use tidegate_core::snapshot::compiled::{Compiled, Listener};
 use tidegate_core::snapshot::document::ListenerKind;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
@@ -94,8 +94,7 @@ pub struct ListenerState {
 impl ListenerState {
     /// Whether it is the admin's: what is asked there is no exchange that an access log tells of.
     pub fn is_admin(&self) -> bool {
-        let serving = self.serving.borrow();
-        serving.compiled.listeners.get(self.index.get()).is_some_and(|listener| listener.kind == ListenerKind::Admin)
+        self.look(|listener| listener.kind == ListenerKind::Admin).unwrap_or(false)
     }
 
     /// What is served there now.
@@ -105,8 +104,17 @@ impl ListenerState {
 
     /// Whether its connections begin with a PROXY protocol header.
     pub fn is_proxied(&self) -> bool {
-        let serving = self.serving.borrow();
-        serving.compiled.listeners.get(self.index.get()).is_some_and(|listener| listener.proxy_protocol)
+        self.look(|listener| listener.proxy_protocol).unwrap_or(false)
+    }
+
+    /// Whether bytes are carried on as they are.
+    pub fn is_layer4(&self) -> bool {
+        self.look(|listener| listener.layer4.is_some()).unwrap_or(false)
+    }
+
+    /// Looks at what its connections may do now.
+    pub fn look<T>(&self, look: impl FnOnce(&Arc<Listener>) -> T) -> Option<T> {
+        self.serving.borrow().compiled.listeners.get(self.index.get()).map(look)
     }
 }
 

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::layer4::Layer4;
 use crate::filter::error_pages::ErrorPages;
 use crate::filter::forwarded::Trust;
 use crate::framing::{ChunkLimits, HeadLimits};
+use crate::rate::Rate;
 use crate::route::DotSegments;
 use crate::snapshot::document::{self, Document, ListenerKind};
 
@@ -44,8 +46,12 @@ pub struct Listener {
     pub connections: u64,
     /// Most connections of one client.
     pub connections_per_client: u64,
+    /// New connections of one client.
+    pub connection_rate: Option<Rate>,
     /// What stands in answers that tell of a failure.
     pub error_pages: ErrorPages,
+    /// Where it carries bytes to, if it serves no routes.
+    pub layer4: Option<Layer4>,
 }
 
 /// Every listener, or what is wrong with it.
@@ -53,15 +59,23 @@ pub(super) fn compile(document: &Document, problems: &mut Vec<String>) -> Vec<Ar
     let mut listeners = Vec::with_capacity(document.listeners.len());
     for listener in &document.listeners {
         let pages = ErrorPages::build(&listener.error_pages);
-        match Trust::build(&listener.forwarded).and_then(|trust| Ok((trust, pages?))) {
-            Ok((trust, pages)) => listeners.push(Arc::new(compile_listener(listener, trust, pages))),
+        let layer4 = listener.layer4.as_ref().map(|layer4| Layer4::build(layer4, &document.upstreams)).transpose();
+        match Trust::build(&listener.forwarded).and_then(|trust| Ok((trust, pages?, layer4?))) {
+            Ok((trust, pages, layer4)) => {
+                listeners.push(Arc::new(compile_listener(listener, trust, pages, layer4)));
+            }
             Err(says) => problems.push(format!("listener {}: {says}", listener.name)),
         }
     }
     listeners
 }
 
-fn compile_listener(listener: &document::Listener, trust: Trust, error_pages: ErrorPages) -> Listener {
+fn compile_listener(
+    listener: &document::Listener,
+    trust: Trust,
+    error_pages: ErrorPages,
+    layer4: Option<Layer4>,
+) -> Listener {
     let (timeouts, limits) = (&listener.timeouts, &listener.limits);
     Listener {
         name: listener.name.clone(),
@@ -84,7 +98,9 @@ fn compile_listener(listener: &document::Listener, trust: Trust, error_pages: Er
         body_rate: limits.body_rate,
         connections: limits.connections,
         connections_per_client: limits.connections_per_client,
+        connection_rate: limits.connection_rate.and_then(Rate::of),
         error_pages,
+        layer4,
     }
 }
 

@@ -3,6 +3,7 @@
 //! What a new snapshot leaves unchanged is shared with the old one; an endpoint's id and standing follow its identity
 //! (upstream, address, PROXY protocol), so that pools, load and health outlive a swap.
 
+mod layer4; // where a listener of layer 4 carries bytes to
 mod listener; // what a listener's connections may do
 mod route; // where the requests of a route go
 mod upstream; // endpoints that do the same work
@@ -10,6 +11,7 @@ mod upstream; // endpoints that do the same work
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use layer4::Layer4;
 pub use listener::Listener;
 pub use route::{Redirect, Respond, Route, Target};
 pub use upstream::{Endpoint, Upstream};

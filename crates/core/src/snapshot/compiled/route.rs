@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::balance::Split;
+use crate::dice::Dice;
 use crate::filter::Filters;
-use crate::rule::{Stand, Template, Text};
+use crate::rule::{Stand, Subject, Template, Text};
 use crate::snapshot::document::{self, Builtin, Document};
 
 /// Where the requests of a route go, and how long they may take. Where thousands of routes take turns each line of the
@@ -88,7 +89,16 @@ impl Route {
 }
 
 impl Target {
-    fn build(written: &document::Target, upstreams: &[document::Upstream]) -> Result<Self, String> {
+    /// The upstream that it leads to, as an index into the snapshot.
+    pub fn lead(&self, subject: Option<&Subject<'_>>, dice: &mut Dice) -> Option<usize> {
+        match self {
+            Self::Upstream(index) => Some(*index),
+            Self::Split(split) => Some(split.choose(subject, dice)),
+            Self::Respond(_) | Self::Redirect(_) | Self::Builtin(_) => None,
+        }
+    }
+
+    pub(super) fn build(written: &document::Target, upstreams: &[document::Upstream]) -> Result<Self, String> {
         let named = |index: usize| {
             upstreams
                 .get(index)

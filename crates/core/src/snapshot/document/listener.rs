@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::filters::ErrorPage;
+use super::layer4::Layer4;
 
 /// What a listener's connections may do.
 #[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub enum ListenerKind {
     Http,
     /// Serves routes like any other, but only to a Host that is an address or `localhost` (no DNS rebinding).
     Admin,
+    /// Carries the bytes of connections on as they are.
+    Tcp,
 }
 
 /// An address, or several, where connections are accepted.
@@ -38,6 +41,8 @@ pub struct Listener {
     pub limits: ListenerLimits,
     /// What stands in answers that tell of a failure, where no page of a route does.
     pub error_pages: Vec<ErrorPage>,
+    /// Where bytes are carried to, where no routes are served.
+    pub layer4: Option<Layer4>,
 }
 
 /// One bound address.
@@ -107,4 +112,16 @@ pub struct ListenerLimits {
     pub connections: u64,
     /// Connections of one client address on this listener.
     pub connections_per_client: u64,
+    /// New connections of one client address on this listener; none is no limit.
+    pub connection_rate: Option<Rate>,
+}
+
+/// So many in so long; so many may also come at once.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// How many, at least 1.
+    pub count: u64,
+    /// In how many milliseconds.
+    pub per_ms: u64,
 }

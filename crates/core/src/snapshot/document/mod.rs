@@ -3,6 +3,7 @@
 
 mod access_log; // the access log and the program's own
 mod filters; // the filters of a route
+mod layer4; // where bytes are carried to as they are
 mod listener; // where connections are accepted, and what they may do
 mod route; // what a request must look like, and where it goes
 mod rule; // expressions
@@ -12,6 +13,7 @@ use serde::Deserialize;
 
 pub use access_log::*;
 pub use filters::*;
+pub use layer4::*;
 pub use listener::*;
 pub use route::*;
 pub use rule::*;

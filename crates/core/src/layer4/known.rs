@@ -1,0 +1,19 @@
+//! What is known of a connection at its end, for its line in the log.
+
+use std::sync::Arc;
+
+use crate::failure::Failure;
+use crate::snapshot::compiled::{Endpoint, Upstream};
+
+/// What is known of a connection. The snapshot is let go as soon as there is an endpoint: a connection may live for days.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// The upstream that it leads to.
+    pub upstream: Option<Arc<Upstream>>,
+    /// The endpoint that was asked last.
+    pub endpoint: Option<Arc<Endpoint>>,
+    /// How many endpoints were asked.
+    pub attempts: u8,
+    /// Why it failed, if it did.
+    pub failure: Option<Failure>,
+}

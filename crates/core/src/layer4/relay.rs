@@ -1,0 +1,360 @@
+//! One TCP connection, and the one to an endpoint that its bytes are carried on by.
+//!
+//! Until there is an endpoint nothing is read but what decides: a PROXY protocol header. So another endpoint can always
+//! be asked in place of one that cannot be reached, and no byte of the client is lost.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::Known;
+use crate::failure::{Failure, Kind, Retryable, Stage};
+use crate::filter::forwarded::{Peer, Told};
+use crate::framing::RequestFacts;
+use crate::head::RequestHead;
+use crate::lane::buffer::{Buffer, SMALL, Shelf};
+use crate::lane::exchange::Tried;
+use crate::lane::{Chosen, Close, Serving, Side, Turn};
+use crate::moment::Moment;
+use crate::proxy_protocol::{self, Header};
+use crate::rule::Subject;
+use crate::snapshot::compiled::Listener;
+
+/// What happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// The connection is new.
+    Accepted,
+    /// What was asked for is done, and nothing is to be said about it.
+    Done,
+    /// So many bytes of the client came and lie in [`Relay::room`]; 0 is the end of what it sends.
+    Read(usize),
+    /// There is a connection to the endpoint.
+    Leased,
+    /// Another endpoint, with this id, has room sooner than the chosen one.
+    Moved(u32),
+    /// There is no connection to be had, and why.
+    LeaseFailed(Kind),
+    /// This side sends no more, and all that it has sent is on its way.
+    Ended(Side),
+    /// The side's connection broke.
+    Broke(Side),
+    /// The deadline has come.
+    Late,
+}
+
+/// What to do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Act {
+    /// Read from the client into [`Relay::room`], until then at the latest.
+    Read(Moment),
+    /// It is known now who the client is: count the connection for it.
+    Meet,
+    /// Get a connection to this endpoint. Where pools are bounded, another one of [`Relay::acceptable`] will do.
+    Lease(Chosen),
+    /// Write [`Relay::opening`] to the endpoint, then carry bytes both ways, until a side ends.
+    Carry,
+    /// Nothing more will be sent to this side; tell it so.
+    Shut(Side),
+    /// The connection is over, and how.
+    Close(Close),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// Before anything else a PROXY protocol header must come.
+    ProxyHeader,
+    /// It is known who the client is.
+    Met,
+    /// An endpoint is to be chosen.
+    Wanted,
+    /// A connection was asked for.
+    Leasing,
+    /// Bytes are carried both ways.
+    Open,
+    /// It is over.
+    Closing(Close),
+}
+
+/// What is needed until there is an endpoint.
+struct Opening {
+    serving: Rc<Serving>,
+    leads_to: usize,
+    tried: Tried,
+    chosen: Option<Chosen>,
+}
+
+/// One TCP connection.
+pub struct Relay {
+    peer: Peer,
+    phase: Phase,
+    began: Moment,
+    /// Sides that send no more.
+    ended: [bool; 2],
+    /// What came before there was an endpoint; then, what the endpoint is sent first.
+    input: Buffer,
+    opening: Option<Box<Opening>>,
+    known: Box<Known>,
+}
+
+impl Relay {
+    /// A connection from `peer`; `proxied`: it must begin with a PROXY protocol header.
+    pub fn new(peer: Peer, proxied: bool, now: Moment) -> Self {
+        Self {
+            peer,
+            phase: if proxied { Phase::ProxyHeader } else { Phase::Met },
+            began: now,
+            ended: [false; 2],
+            input: Buffer::none(),
+            opening: None,
+            known: Box::default(),
+        }
+    }
+
+    /// The client and the address it came to, as far as a PROXY protocol header told.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// When it began.
+    pub fn began(&self) -> Moment {
+        self.began
+    }
+
+    /// What is known of it for the log.
+    pub fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// Where on the road it is.
+    pub fn stage(&self) -> Stage {
+        match self.phase {
+            Phase::ProxyHeader => Stage::ProxyProtocol,
+            Phase::Met | Phase::Wanted => Stage::Balance,
+            Phase::Leasing => Stage::Connect,
+            Phase::Open | Phase::Closing(_) => Stage::Exchange,
+        }
+    }
+
+    /// Ids of the endpoints that could serve it now, the chosen one first.
+    pub fn acceptable(&self, now: Moment) -> Vec<u32> {
+        let opening = self.opening.as_deref();
+        opening.and_then(|it| Some(it.serving.acceptable(it.chosen?, &it.tried, now))).unwrap_or_default()
+    }
+
+    /// Room to read bytes of the client into.
+    pub fn room(&mut self, shelf: &mut Shelf) -> &mut [u8] {
+        if self.input.capacity() == 0 {
+            self.input = shelf.take(SMALL);
+        }
+        self.input.compact();
+        self.input.room()
+    }
+
+    /// What the endpoint is sent first: a PROXY protocol header, where it wants one, then what the client has sent.
+    pub fn opening(&mut self) -> (Vec<u8>, Buffer) {
+        let mut header = Vec::new();
+        if let Some(upstream) = &self.known.upstream {
+            proxy_protocol::write(&mut header, upstream.proxy_protocol, self.peer.address, self.peer.local);
+        }
+        (header, std::mem::take(&mut self.input))
+    }
+
+    /// Gives the box back; called when the connection is over.
+    pub fn clear(&mut self, shelf: &mut Shelf) {
+        shelf.give_back(&mut self.input);
+    }
+
+    /// Takes what happened, and says what to do.
+    pub fn next(&mut self, event: Event, turn: &mut Turn<'_>) -> Act {
+        let act = self.note(event, turn);
+        let mut act = act.or_else(|| self.step(turn));
+        while act.is_none() {
+            act = self.step(turn);
+        }
+        act.unwrap_or(Act::Close(Close::Now))
+    }
+
+    fn note(&mut self, event: Event, turn: &mut Turn<'_>) -> Option<Act> {
+        match event {
+            Event::Accepted | Event::Done => {}
+            Event::Read(0) => self.ended = [true, self.ended[1]],
+            Event::Read(n) => self.input.fill(n),
+            Event::Leased => {
+                self.opening = None;
+                // An end that came already is still there to be read.
+                self.ended = [false; 2];
+                self.phase = Phase::Open;
+            }
+            Event::Moved(id) => {
+                if let Some(opening) = &mut self.opening {
+                    opening.chosen = opening.chosen.and_then(|chosen| opening.serving.other(chosen, id));
+                }
+                self.name_endpoint();
+            }
+            Event::LeaseFailed(kind) => self.lease_failed(kind, turn),
+            Event::Ended(side) => return self.end(side),
+            Event::Broke(side) => self.broke(side),
+            Event::Late => self.late(),
+        }
+        None
+    }
+
+    fn step(&mut self, turn: &mut Turn<'_>) -> Option<Act> {
+        match self.phase {
+            Phase::ProxyHeader => self.read_proxy_header(turn),
+            Phase::Met => {
+                self.begin(turn);
+                None
+            }
+            Phase::Wanted => {
+                self.choose(turn);
+                None
+            }
+            Phase::Leasing => {
+                let chosen = self.opening.as_deref().and_then(|opening| opening.chosen);
+                Some(chosen.map_or(Act::Close(Close::Reset), Act::Lease))
+            }
+            Phase::Open => Some(Act::Carry),
+            Phase::Closing(how) => Some(Act::Close(how)),
+        }
+    }
+
+    fn read_proxy_header(&mut self, turn: &mut Turn<'_>) -> Option<Act> {
+        match proxy_protocol::read(self.input.filled()) {
+            Ok(Header::Partial) if self.ended[0] => self.refuse("the connection ended inside the header"),
+            Ok(Header::Partial) => return Some(Act::Read(self.opened_by(turn))),
+            Ok(Header::Whole { len, told }) => {
+                self.input.consume(len);
+                if let Some((client, local)) = told {
+                    self.peer = Peer::new(Some(client), Some(local));
+                }
+                self.phase = Phase::Met;
+                return Some(Act::Meet);
+            }
+            Err(says) => self.refuse(says),
+        }
+        None
+    }
+
+    /// When all that decides must have come.
+    fn opened_by(&self, turn: &Turn<'_>) -> Moment {
+        let listener = turn.serving.compiled.listeners.get(turn.listener);
+        listener.map_or(turn.now, |listener| self.began.after_unless_zero(listener.header))
+    }
+
+    fn refuse(&mut self, says: &'static str) {
+        self.fail(Failure::new(Kind::InvalidProxyProtocol, Stage::ProxyProtocol, says), Close::Now);
+    }
+
+    fn fail(&mut self, failure: Failure, how: Close) {
+        self.known.failure = Some(failure);
+        self.phase = Phase::Closing(how);
+    }
+
+    /// It is known who the client is: an upstream is found for it.
+    fn begin(&mut self, turn: &mut Turn<'_>) {
+        if turn.crowded {
+            let says = Kind::TooManyConnections.says();
+            self.fail(Failure::new(Kind::TooManyConnections, Stage::Accept, says), Close::Reset);
+            return;
+        }
+        let listener = turn.serving.compiled.listeners.get(turn.listener).map(Arc::clone);
+        let leads_to = listener.as_deref().and_then(|listener| self.lead(listener, turn));
+        let Some(leads_to) = leads_to else {
+            self.fail(Failure::new(Kind::Internal, Stage::Balance, "the listener leads nowhere"), Close::Now);
+            return;
+        };
+        self.opening = Some(Box::new(Opening {
+            serving: Rc::clone(turn.serving),
+            leads_to,
+            tried: Tried::default(),
+            chosen: None,
+        }));
+        self.phase = Phase::Wanted;
+    }
+
+    fn lead(&self, listener: &Listener, turn: &mut Turn<'_>) -> Option<usize> {
+        let told = Told::by(&self.peer);
+        let (head, facts) = (RequestHead::default(), RequestFacts::default());
+        let subject = Subject::of(listener, &self.peer, &told, &[], &head, &facts);
+        listener.layer4.as_ref()?.lead(Some(&subject), turn.dice)
+    }
+
+    fn choose(&mut self, turn: &mut Turn<'_>) {
+        let Some(opening) = self.opening.as_deref_mut() else {
+            self.phase = Phase::Closing(Close::Reset);
+            return;
+        };
+        match opening.serving.choose(opening.leads_to, &opening.tried, turn.now, turn.dice) {
+            Ok(chosen) => {
+                opening.chosen = Some(chosen);
+                self.known.attempts = self.known.attempts.saturating_add(1);
+                self.phase = Phase::Leasing;
+                self.name_endpoint();
+            }
+            Err(failure) => {
+                self.known.upstream = opening.serving.compiled.upstreams.get(opening.leads_to).map(Arc::clone);
+                self.fail(*failure, Close::Reset);
+            }
+        }
+    }
+
+    fn name_endpoint(&mut self) {
+        let Some(opening) = self.opening.as_deref() else { return };
+        let Some(chosen) = opening.chosen else { return };
+        self.known.upstream = opening.serving.upstream(chosen).map(Arc::clone);
+        self.known.endpoint = opening.serving.endpoint(chosen).map(Arc::clone);
+    }
+
+    fn lease_failed(&mut self, kind: Kind, turn: &Turn<'_>) {
+        let address = self.known.endpoint.as_deref().map_or("", |endpoint| endpoint.address.as_str());
+        let reason = format!("{address}: {}", kind.says());
+        let failure = Failure { kind, stage: Stage::Connect, retryable: Retryable::Always, reason };
+        let Some(opening) = self.opening.as_deref_mut() else { return };
+        let another = match opening.chosen.take() {
+            Some(chosen) if kind.is_unreachable() => opening.serving.give_up(chosen, &mut opening.tried, turn.now),
+            Some(_) | None => false,
+        };
+        if another {
+            self.phase = Phase::Wanted;
+        } else {
+            self.fail(failure, Close::Reset);
+        }
+    }
+
+    /// The end of one side is told to the other; once both have ended, it is over.
+    fn end(&mut self, side: Side) -> Option<Act> {
+        let [down, up] = &mut self.ended;
+        let (ended, other) = match side {
+            Side::Downstream => (down, Side::Upstream),
+            Side::Upstream => (up, Side::Downstream),
+        };
+        *ended = true;
+        if self.ended == [true; 2] {
+            self.phase = Phase::Closing(Close::Now);
+        }
+        Some(Act::Shut(other))
+    }
+
+    /// A side that broke is told to the other as what it was: the bytes may not be whole.
+    fn broke(&mut self, side: Side) {
+        let failure = match side {
+            Side::Downstream => Failure::new(Kind::ClientGone, self.stage(), "the client reset the connection"),
+            Side::Upstream => {
+                let address = self.known.endpoint.as_deref().map_or("", |endpoint| endpoint.address.as_str());
+                Failure::new(Kind::UpstreamReset, self.stage(), format!("{address} reset the connection"))
+            }
+        };
+        self.fail(failure, Close::Reset);
+    }
+
+    fn late(&mut self) {
+        match self.phase {
+            Phase::ProxyHeader => self.refuse("timeouts.header passed inside the header"),
+            Phase::Met | Phase::Wanted | Phase::Leasing | Phase::Open | Phase::Closing(_) => {
+                let says = Kind::ConnectionIdle.says();
+                self.fail(Failure::new(Kind::ConnectionIdle, self.stage(), says), Close::Now);
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Lives of relays: what happened, and what was then to be done.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Act, Event, Relay};
+use crate::balance::standing::Outlier;
+use crate::dice::Dice;
+use crate::failure::Kind;
+use crate::filter::forwarded::Peer;
+use crate::lane::buffer::Shelf;
+use crate::lane::{Close, Serving, Side, Turn};
+use crate::moment::Moment;
+use crate::snapshot::compiled::Compiled;
+
+/// One relay on the first listener of a snapshot.
+struct Life {
+    serving: Rc<Serving>,
+    relay: Relay,
+    dice: Dice,
+    shelf: Shelf,
+    now: Moment,
+    crowded: bool,
+}
+
+impl Life {
+    fn new(endpoints: usize, proxied: bool) -> Self {
+        let compiled = Compiled::build(serde_json::from_value(document(endpoints, proxied)).unwrap(), None).unwrap();
+        let mut dice = Dice::seeded(1);
+        let serving = Rc::new(Serving::new(Arc::new(compiled), None, &mut dice));
+        let now = Moment::from_nanos(1_000_000_000);
+        let peer = Peer::new("192.0.2.9:4711".parse().ok(), "192.0.2.1:5432".parse().ok());
+        Self { serving, relay: Relay::new(peer, proxied, now), dice, shelf: Shelf::new(), now, crowded: false }
+    }
+
+    fn next(&mut self, event: Event) -> Act {
+        let turn = &mut Turn {
+            now: self.now,
+            date: b"Sun, 06 Nov 1994 08:49:37 GMT",
+            dice: &mut self.dice,
+            shelf: &mut self.shelf,
+            serving: &self.serving,
+            listener: 0,
+            leave_at: Moment::NEVER,
+            leaving: false,
+            ready: true,
+            crowded: self.crowded,
+        };
+        self.relay.next(event, turn)
+    }
+
+    fn sends(&mut self, bytes: &[u8]) -> Act {
+        self.relay.room(&mut self.shelf)[..bytes.len()].copy_from_slice(bytes);
+        self.next(Event::Read(bytes.len()))
+    }
+
+    /// The endpoint that a connection is asked for to.
+    fn leased(&self, act: Act) -> u32 {
+        let Act::Lease(chosen) = act else { panic!("{act:?}, {:?}", self.relay.known().failure) };
+        chosen.endpoint
+    }
+
+    fn failure(&self) -> Option<Kind> {
+        self.relay.known().failure.as_ref().map(|failure| failure.kind)
+    }
+}
+
+/// A listener of layer 4 that leads to `endpoints` endpoints.
+fn document(endpoints: usize, proxied: bool) -> Value {
+    let mut document = crate::lane::tests::document();
+    document["routes"] = json!([]);
+    document["listeners"][0]["kind"] = json!("tcp");
+    document["listeners"][0]["proxy_protocol"] = json!(proxied);
+    document["listeners"][0]["layer4"] = json!({"idle_ms": 1000, "to": {"upstream": 0}});
+    let endpoint =
+        |at| json!({"address": format!("10.0.0.{at}:5432"), "entry": format!("10.0.0.{at}:5432"), "weight": 1});
+    document["upstreams"] = json!([{
+        "name": "db", "balance": "round_robin", "unresolved": [], "proxy_protocol": "v1",
+        "endpoints": (0..endpoints).map(endpoint).collect::<Vec<_>>(),
+        "pool": {"idle_ms": 0, "connections": 0, "queue": 0, "wait_ms": 1, "connect_ms": 1},
+    }]);
+    document
+}
+
+#[test]
+fn bytes_are_carried_until_both_sides_have_ended_and_each_is_told_of_the_other() {
+    let mut life = Life::new(1, false);
+    let act = life.next(Event::Accepted);
+    assert_eq!(life.leased(act), 0);
+    assert_eq!(life.next(Event::Leased), Act::Carry);
+    let (header, rest) = life.relay.opening();
+    assert_eq!(header, b"PROXY TCP4 192.0.2.9 192.0.2.1 4711 5432\r\n");
+    assert_eq!(rest.capacity(), 0);
+    assert_eq!(life.next(Event::Ended(Side::Downstream)), Act::Shut(Side::Upstream));
+    assert_eq!(life.next(Event::Done), Act::Carry);
+    assert_eq!(life.next(Event::Ended(Side::Upstream)), Act::Shut(Side::Downstream));
+    assert_eq!(life.next(Event::Done), Act::Close(Close::Now));
+    assert_eq!(life.failure(), None);
+}
+
+#[test]
+fn no_more_than_three_endpoints_are_tried_none_twice_and_each_is_passed_over() {
+    let mut life = Life::new(4, false);
+    let mut act = life.next(Event::Accepted);
+    let mut tried = Vec::new();
+    while let Act::Lease(chosen) = act {
+        tried.push(chosen.endpoint);
+        act = life.next(Event::LeaseFailed(Kind::ConnectRefused));
+    }
+    assert_eq!(act, Act::Close(Close::Reset));
+    assert_eq!(life.failure(), Some(Kind::ConnectRefused));
+    assert_eq!(life.relay.known().attempts, 3);
+    tried.sort_unstable();
+    tried.dedup();
+    assert_eq!(tried.len(), 3, "{tried:?}");
+    let endpoints = &life.serving.compiled.upstreams[0].endpoints;
+    let out = endpoints.iter().filter(|endpoint| endpoint.standing.at(life.now).outlier == Outlier::Out).count();
+    assert_eq!(out, 3);
+}
+
+#[test]
+fn a_lack_of_our_own_blames_no_endpoint() {
+    let mut life = Life::new(2, false);
+    life.next(Event::Accepted);
+    assert_eq!(life.next(Event::LeaseFailed(Kind::QueueFull)), Act::Close(Close::Reset));
+    let endpoints = &life.serving.compiled.upstreams[0].endpoints;
+    assert!(endpoints.iter().all(|endpoint| endpoint.standing.at(life.now).outlier == Outlier::In));
+}
+
+#[test]
+fn an_endpoint_that_has_room_sooner_takes_the_place_of_the_chosen_one() {
+    let mut life = Life::new(2, false);
+    let act = life.next(Event::Accepted);
+    let first = life.leased(act);
+    let ids = life.relay.acceptable(life.now);
+    let act = life.next(Event::Moved(ids[1]));
+    assert_ne!(life.leased(act), first);
+    let endpoint = life.relay.known().endpoint.as_ref().map(|endpoint| endpoint.id);
+    assert_eq!((endpoint, life.relay.known().attempts), (Some(ids[1]), 1));
+}
+
+#[test]
+fn a_header_tells_the_client_and_what_follows_it_is_the_endpoints() {
+    let mut life = Life::new(1, true);
+    assert!(matches!(life.next(Event::Accepted), Act::Read(_)));
+    assert!(matches!(life.sends(b"PROXY TCP4 198.51.100.7 "), Act::Read(_)));
+    assert_eq!(life.sends(b"192.0.2.1 4711 5432\r\nhello"), Act::Meet);
+    assert!(matches!(life.next(Event::Done), Act::Lease(_)));
+    life.next(Event::Leased);
+    let (header, rest) = life.relay.opening();
+    assert_eq!(header, b"PROXY TCP4 198.51.100.7 192.0.2.1 4711 5432\r\n");
+    assert_eq!(rest.filled(), b"hello");
+}
+
+#[test]
+fn a_header_that_is_none_or_does_not_come_closes_the_connection() {
+    let late: fn(&mut Life) -> Act = |life| life.next(Event::Late);
+    let ended: fn(&mut Life) -> Act = |life| life.next(Event::Read(0));
+    let wrong: fn(&mut Life) -> Act = |life| life.sends(b"GET / HTTP/1.1");
+    for happens in [late, ended, wrong] {
+        let mut life = Life::new(1, true);
+        life.next(Event::Accepted);
+        assert_eq!(happens(&mut life), Act::Close(Close::Now));
+        assert_eq!(life.failure(), Some(Kind::InvalidProxyProtocol));
+    }
+}
+
+#[test]
+fn what_breaks_is_told_as_broken_and_idleness_as_an_end() {
+    for (event, how, kind) in [
+        (Event::Broke(Side::Downstream), Close::Reset, Kind::ClientGone),
+        (Event::Broke(Side::Upstream), Close::Reset, Kind::UpstreamReset),
+        (Event::Late, Close::Now, Kind::ConnectionIdle),
+    ] {
+        let mut life = Life::new(1, false);
+        life.next(Event::Accepted);
+        life.next(Event::Leased);
+        assert_eq!(life.next(event), Act::Close(how));
+        assert_eq!(life.failure(), Some(kind));
+    }
+}
+
+#[test]
+fn a_client_with_too_many_connections_and_an_upstream_without_endpoints_lead_nowhere() {
+    let mut crowded = Life::new(1, false);
+    crowded.crowded = true;
+    assert_eq!(crowded.next(Event::Accepted), Act::Close(Close::Reset));
+    assert_eq!(crowded.failure(), Some(Kind::TooManyConnections));
+    let mut empty = Life::new(0, false);
+    assert_eq!(empty.next(Event::Accepted), Act::Close(Close::Reset));
+    assert_eq!(empty.failure(), Some(Kind::NothingEligible));
+}
