@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tidegate.config.access_log import AccessLog, Syslog
     from tidegate.config.admin import Admin
+    from tidegate.config.balance import Balance, First
     from tidegate.config.config import Config
     from tidegate.config.filters.body_limit import BodyLimit
     from tidegate.config.filters.buffer_request import BufferRequest
@@ -35,6 +36,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AccessLog",
     "Admin",
+    "Balance",
     "Bind",
     "BodyLimit",
     "BufferRequest",
@@ -43,6 +45,7 @@ __all__ = [
     "Endpoint",
     "ErrorPage",
     "Filter",
+    "First",
     "Forwarded",
     "Limits",
     "Listener",
@@ -79,6 +82,7 @@ __all__ = [
 _HOMES = {
     "access_log": ("AccessLog", "Syslog"),
     "admin": ("Admin",),
+    "balance": ("Balance", "First"),
     "config": ("Config",),
     "filters.body_limit": ("BodyLimit",),
     "filters.buffer_request": ("BufferRequest",),

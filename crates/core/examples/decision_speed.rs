@@ -1,14 +1,11 @@
 //! What the decisions of one request cost, in nanoseconds: `cargo run --release -p tidegate-core --example decision_speed`
 
 use std::hint::black_box;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidegate_core::balance::{Balancer, RoundRobin, Turn, View};
 use tidegate_core::dice::Dice;
 use tidegate_core::filter::forwarded::{Peer, Trust, listen_to, passes, write_fields};
 use tidegate_core::head::{Field, Known, RequestHead, Span};
-use tidegate_core::moment::Moment;
 use tidegate_core::route::{DotSegments, read_path};
 use tidegate_core::snapshot::document::{Forwarded, ForwardedField};
 
@@ -17,11 +14,6 @@ fn main() {
     measure("path: plain", |_| read_path(black_box(b"/v1/items/42/details"), DotSegments::Refuse).is_ok());
     measure("path: escaped", |_| read_path(black_box(b"/v1/items/a%20b%2Fc"), DotSegments::Refuse).is_ok());
     forwarded(&mut dice);
-    for count in [3u32, 1000] {
-        balance(&format!("balance: {count} endpoints, equal weights"), &mut dice, (0..count).map(|_| 1).collect());
-        balance(&format!("balance: {count} endpoints, 7 weights"), &mut dice, (0..count).map(|n| 1 + n % 7).collect());
-        balance(&format!("balance: {count} endpoints, all differ"), &mut dice, (1..=count).collect());
-    }
 }
 
 fn forwarded(dice: &mut Dice) {
@@ -52,16 +44,6 @@ fn forwarded(dice: &mut Dice) {
         let passing = head.fields.iter().filter(|field| passes(&told, &bytes, field, false)).count();
         write_fields(&mut out, &trust, &peer, &told, &bytes, &head, Some(b"api.example.com"));
         passing + out.len()
-    });
-}
-
-fn balance(what: &str, dice: &mut Dice, weights: Vec<u32>) {
-    let mut view = View::new(weights.into_iter().map(|weight| (weight, Arc::default())).collect());
-    let mut robin = RoundRobin::new(&view, dice);
-    measure(what, |_| {
-        view.refresh(Moment::from_nanos(1));
-        let mut turn = Turn { now: Moment::from_nanos(1), dice, tried: &[], recording: false };
-        robin.choose(&view, &mut turn).chosen
     });
 }
 

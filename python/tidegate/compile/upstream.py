@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidegate.compile.resolved import Resolved
+from tidegate.config.balance import Balance
 from tidegate.config.upstream import Pool, Upstream
 
 
@@ -25,12 +26,19 @@ def compile_upstream(name: str, upstream: Upstream, resolved: Mapping[str, Resol
             unresolved.append({"entry": entry, "weight": endpoint.weight, "says": answer.says})
     return {
         "name": name,
-        "balance": upstream.balance,
+        "balance": compile_balance(upstream.balance, upstream.pool),
         "endpoints": endpoints,
         "unresolved": unresolved,
         "pool": compile_pool(upstream.pool),
         "proxy_protocol": upstream.proxy_protocol,
     }
+
+
+def compile_balance(balance: Balance, pool: Pool) -> str | dict[str, Any]:
+    """Write how an endpoint is chosen: a name, or a name with what there is to say."""
+    if balance.name == "first":
+        return {"first": {"limit": (balance.first.limit if balance.first else 0) or pool.connections}}
+    return balance.name
 
 
 def compile_pool(pool: Pool) -> dict[str, Any]:

@@ -1,31 +1,16 @@
 """An upstream: a named group of endpoints that do the same work."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from tidegate.config.addresses import EndpointAddress
-from tidegate.config.complaint import later, refused
-from tidegate.config.hints import did_you_mean
+from tidegate.config.balance import Balance
+from tidegate.config.complaint import refused
 from tidegate.config.model import Model
 from tidegate.config.placed import Placed
 from tidegate.config.quantities import Duration, PositiveDuration
-from tidegate.config.scalar import Whole, show
-
-BALANCERS_NOW = ("round_robin",)
-BALANCERS_LATER = ("least_requests", "random_two", "peak_ewma", "ip_hash", "hash")
-
-
-def read_balance(given: Any) -> Any:
-    """Take a balancer's name, and tell those that come later from those that do not exist."""
-    name = next(iter(given)) if isinstance(given, dict) and len(given) == 1 else given
-    if isinstance(given, str) and given in BALANCERS_NOW:
-        return given
-    if isinstance(name, str) and name in BALANCERS_LATER:
-        raise later(f"the balancer `{name}`")
-    if not isinstance(given, str):
-        raise refused(f"must be the name of a balancer, not {show(given)}")
-    raise refused(f"unknown balancer {show(given)}", did_you_mean(given, (*BALANCERS_NOW, *BALANCERS_LATER)))
+from tidegate.config.scalar import Whole
 
 
 class Endpoint(Placed):
@@ -64,14 +49,23 @@ class Upstream(Placed):
 
     later: ClassVar = {"health": "health checks"}
 
-    balance: Annotated[Literal["round_robin"], BeforeValidator(read_balance)] = "round_robin"
-    """How an endpoint is chosen: `round_robin` takes them in turn, by weight."""
+    balance: Balance = Balance(by="round_robin")
+    """How an endpoint is chosen."""
     endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1)]
     """The endpoints: addresses, or mappings with an `address` and a `weight`."""
     pool: Pool = Pool()
     """Connections that are kept, and bounds on them."""
     proxy_protocol: Literal["off", "v1", "v2"] = "off"
     """The PROXY protocol header that is sent to the endpoints, in text (`v1`) or binary (`v2`)."""
+
+    @model_validator(mode="after")
+    def first_is_full_at_some_time(self) -> "Upstream":
+        """Refuse a first endpoint that would take everything."""
+        limit = self.balance.first.limit if self.balance.first else 0
+        if self.balance.name == "first" and not (limit or self.pool.connections):
+            says = "`first` has no limit, so the first endpoint would take every request"
+            raise refused(says, "`{first: {limit: 100}}`, or `pool.connections`", at=("balance",))
+        return self
 
     @model_validator(mode="after")
     def endpoints_do_not_repeat(self) -> "Upstream":

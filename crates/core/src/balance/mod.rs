@@ -4,14 +4,27 @@
 //! May use: dice, moment, and rule for the key of a split. Must not know: routes, pools, sockets. In Rust because it runs for every request.
 
 pub mod standing; // whether an endpoint may be chosen: three axes, each a table of transitions
+pub mod load; // what an endpoint is loaded with, over all threads
 pub mod view; // the endpoints that may be chosen now, rebuilt only when that changes
+pub mod method; // how an upstream balances, and the balancer for it
+mod untried; // what every balancer does alike: nothing to choose from, or a try in vain
 pub mod round_robin; // smooth weighted round robin
+mod alias; // draws by weight
+pub mod random_two; // the less loaded of two random ones
+mod tournament; // the lowest of many keys, kept as keys change
+pub mod ranking; // the best of all, kept by all threads together
+pub mod held; // an exchange that an endpoint is loaded with, until it is dropped
 pub mod split; // which of several upstreams: by chance, or by a key
 
+pub use held::{Held, Holder};
+pub use load::EndpointLoad;
+pub use method::Method;
+pub use random_two::RandomTwo;
+pub use ranking::{Ranked, Ranking, Rule};
 pub use round_robin::RoundRobin;
 pub use split::Split;
 pub use standing::{EndpointStanding, Standing};
-pub use view::View;
+pub use view::{Seat, View};
 
 use std::fmt;
 
@@ -62,6 +75,16 @@ pub enum Reason {
     OnlyOne,
     /// It comes next, by weight.
     ItsTurn,
+    /// Two were drawn, and it has fewer outstanding requests for its weight.
+    LighterOfTwo,
+    /// It has the fewest outstanding requests for its weight.
+    FewestRequests,
+    /// It is the one expected to answer soonest.
+    SoonestAnswer,
+    /// It is the first that is not full.
+    FirstWithRoom,
+    /// All are full, and it is so the least.
+    LeastFull,
     /// It comes next among those that this exchange has not tried.
     NextUntried,
     /// All others were tried by this exchange; this one is passed over, but better than none.
@@ -77,6 +100,11 @@ impl fmt::Display for Reason {
             Self::NothingEligible => "every endpoint is drained, down, or has weight 0",
             Self::OnlyOne => "no other endpoint is eligible",
             Self::ItsTurn => "it is its turn",
+            Self::LighterOfTwo => "of two drawn by weight it has fewer outstanding requests for its weight",
+            Self::FewestRequests => "it has the fewest outstanding requests for its weight",
+            Self::SoonestAnswer => "its latency times its outstanding requests is the least",
+            Self::FirstWithRoom => "it is the first that has room",
+            Self::LeastFull => "all are full, and it has the fewest outstanding requests",
             Self::NextUntried => "it is next among those that this exchange has not tried",
             Self::PassedOverButUntried => "it is passed over, but this exchange has tried all others",
             Self::AllTried => "this exchange has tried every endpoint",
@@ -102,7 +130,16 @@ impl Turn<'_> {
         self.tried.contains(&endpoint.0)
     }
 
+    /// What was decided, the exchange counted as begun.
     fn decide(&self, view: &View, chosen: Option<EndpointId>, because: Reason) -> Decision {
+        if let Some(seat) = chosen.and_then(|endpoint| view.seat(endpoint)) {
+            seat.load.begin();
+        }
+        self.tell(view, chosen, because)
+    }
+
+    /// What was decided, where the exchange has been counted.
+    fn tell(&self, view: &View, chosen: Option<EndpointId>, because: Reason) -> Decision {
         let considered = if self.recording { view.candidates(self.now) } else { Vec::new() };
         Decision { chosen, considered, because }
     }
@@ -110,7 +147,11 @@ impl Turn<'_> {
 
 /// A way to choose.
 pub trait Balancer {
-    /// Chooses one of the eligible endpoints of `view`, none of `turn.tried` if there is another. Equal state and
-    /// arguments give equal decisions. The caller has called [`View::refresh`].
+    /// Chooses one of the eligible endpoints of `view`, none of `turn.tried` if there is another, and counts an exchange as
+    /// begun with it: whoever asked makes it a [`Held`], which counts it as over when dropped. Equal state and arguments
+    /// give equal decisions. The caller has called [`View::refresh`].
     fn choose(&mut self, view: &View, turn: &mut Turn<'_>) -> Decision;
 }
+
+#[cfg(test)]
+mod tests; // what holds for every balancer

@@ -10,6 +10,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 use std::collections::BinaryHeap;
 
+use super::untried::{at_most_one, untried};
 use super::{Balancer, Decision, EndpointId, Reason, Turn, View};
 use crate::dice::Dice;
 
@@ -169,16 +170,7 @@ impl RoundRobin {
                 None => break,
             }
         }
-        let all = view.eligible();
-        let from = turn.dice.below(all.len());
-        let around = all.iter().cycle().skip(from).take(all.len()).map(|member| member.endpoint);
-        if let Some(endpoint) = around.into_iter().find(|endpoint| !turn.has_tried(*endpoint)) {
-            return (Some(endpoint), Reason::NextUntried);
-        }
-        match view.passed_over().iter().copied().find(|endpoint| !turn.has_tried(*endpoint)) {
-            Some(endpoint) => (Some(endpoint), Reason::PassedOverButUntried),
-            None => (None, Reason::AllTried),
-        }
+        untried(view, turn)
     }
 }
 
@@ -194,12 +186,10 @@ impl Balancer for RoundRobin {
                 *next = (*next + 1) % members.len();
             }
         }
-        let (chosen, because) = match view.eligible() {
-            [] if view.is_empty() => (None, Reason::NoEndpoints),
-            [] => (None, Reason::NothingEligible),
-            [only] if !turn.has_tried(only.endpoint) => (Some(only.endpoint), Reason::OnlyOne),
-            _ if turn.tried.is_empty() => (self.next(), Reason::ItsTurn),
-            _ => self.next_untried(view, turn),
+        let (chosen, because) = match at_most_one(view, turn) {
+            Some(decided) => decided,
+            None if turn.tried.is_empty() => (self.next(), Reason::ItsTurn),
+            None => self.next_untried(view, turn),
         };
         self.last = chosen.or(self.last);
         turn.decide(view, chosen, because)

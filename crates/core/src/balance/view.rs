@@ -1,11 +1,34 @@
 //! The endpoints of one upstream that may be chosen now. One thread keeps it; it is rebuilt only when a standing
 //! changed or an outlier's time is over, never looked through for a request.
 
+use std::hash::{DefaultHasher, Hasher};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::standing::{EndpointStanding, Outlier, changes};
-use super::{Candidate, EndpointId};
+use super::{Candidate, EndpointId, EndpointLoad, Holder, Ranking};
 use crate::moment::Moment;
+
+/// An endpoint as a view is made of it.
+#[derive(Clone, Debug, Default)]
+pub struct Seat {
+    /// Follows the endpoint through snapshots.
+    pub id: u32,
+    /// Its share of the work; 0 takes no new work.
+    pub weight: u32,
+    /// Whether it may be chosen.
+    pub standing: Arc<EndpointStanding>,
+    /// What it is loaded with.
+    pub load: Arc<EndpointLoad>,
+}
+
+impl Seat {
+    /// The endpoint, at this place, as one thread counts exchanges with it.
+    pub fn holder(&self, endpoint: EndpointId, ranking: &Arc<Ranking>) -> Rc<Holder> {
+        let Self { id, load, .. } = self;
+        Rc::new(Holder { endpoint, id: *id, load: Arc::clone(load), ranking: Arc::clone(ranking) })
+    }
+}
 
 /// An endpoint that may be chosen, with its share of the work.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,24 +42,32 @@ pub struct Member {
 /// What a thread knows of an upstream's endpoints.
 #[derive(Debug)]
 pub struct View {
-    endpoints: Vec<(u32, Arc<EndpointStanding>)>,
+    seats: Vec<Seat>,
     eligible: Vec<Member>,
     passed_over: Vec<EndpointId>,
     seen: u64,
     look_again: Moment,
     edition: u64,
+    roster: u64,
 }
 
 impl View {
-    /// A view of endpoints, given as weight and standing in the order of the upstream.
+    /// A view of endpoints, given as weight and standing in the order of the upstream; nothing else is known of them.
     pub fn new(endpoints: Vec<(u32, Arc<EndpointStanding>)>) -> Self {
+        let seat = |(id, (weight, standing))| Seat { id, weight, standing, load: Arc::default() };
+        Self::of((1..).zip(endpoints).map(seat).collect())
+    }
+
+    /// A view of endpoints in the order of the upstream.
+    pub fn of(seats: Vec<Seat>) -> Self {
         let mut view = Self {
-            endpoints,
+            seats,
             eligible: Vec::new(),
             passed_over: Vec::new(),
             seen: 0,
             look_again: Moment::default(),
             edition: 0,
+            roster: 0,
         };
         view.rebuild(Moment::default());
         view
@@ -64,19 +95,34 @@ impl View {
         self.edition
     }
 
+    /// A number that two views share, those of two threads for instance, while the same endpoints may be chosen from them.
+    pub fn roster(&self) -> u64 {
+        self.roster
+    }
+
+    /// What is known of an endpoint besides its standing.
+    pub fn seat(&self, endpoint: EndpointId) -> Option<&Seat> {
+        self.seats.get(endpoint.0 as usize)
+    }
+
+    /// All endpoints, in the order of the upstream.
+    pub fn seats(&self) -> &[Seat] {
+        &self.seats
+    }
+
     /// Whether the upstream has no endpoint at all.
     pub fn is_empty(&self) -> bool {
-        self.endpoints.is_empty()
+        self.seats.is_empty()
     }
 
     /// Every endpoint and what is known of it.
     pub fn candidates(&self, now: Moment) -> Vec<Candidate> {
         (0u32..)
-            .zip(&self.endpoints)
-            .map(|(at, (weight, standing))| Candidate {
+            .zip(&self.seats)
+            .map(|(at, seat)| Candidate {
                 endpoint: EndpointId(at),
-                weight: *weight,
-                standing: standing.at(now),
+                weight: seat.weight,
+                standing: seat.standing.at(now),
             })
             .collect()
     }
@@ -87,7 +133,7 @@ impl View {
         self.eligible.reserve(before.len());
         self.passed_over.clear();
         self.look_again = Moment::NEVER;
-        for (at, (weight, standing)) in (0u32..).zip(&self.endpoints) {
+        for (at, Seat { weight, standing, .. }) in (0u32..).zip(&self.seats) {
             let (endpoint, is) = (EndpointId(at), standing.at(now));
             if *weight == 0 || !is.is_wanted() {
                 continue;
@@ -101,13 +147,23 @@ impl View {
             }
         }
         if self.eligible.is_empty() {
-            let weight = |at: EndpointId| self.endpoints.get(at.0 as usize).map_or(1, |(weight, _)| *weight);
+            let weight = |at: EndpointId| self.seats.get(at.0 as usize).map_or(1, |seat| seat.weight);
             self.eligible
                 .extend(self.passed_over.drain(..).map(|endpoint| Member { endpoint, weight: weight(endpoint) }));
         }
         if self.eligible != before || self.edition == 0 {
             self.edition += 1;
+            self.roster = self.call_roster();
         }
+    }
+
+    fn call_roster(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for Member { endpoint, weight } in &self.eligible {
+            let id = self.seat(*endpoint).map_or(0, |seat| seat.id);
+            [id, endpoint.0, *weight].iter().for_each(|part| hasher.write_u32(*part));
+        }
+        hasher.finish()
     }
 }
 

@@ -95,7 +95,7 @@ fn switch_protocols(exchange: &mut Exchange, peer: &Peer, now: Moment) -> Result
     exchange.down = down;
     take_head(exchange);
     exchange.status = 101;
-    exchange.first_byte = Some(now);
+    exchange.answer_began(now);
     exchange.last = true;
     exchange.up.let_go();
     exchange.become_tunnel();
@@ -104,7 +104,7 @@ fn switch_protocols(exchange: &mut Exchange, peer: &Peer, now: Moment) -> Result
 
 fn write_final(exchange: &mut Exchange, closing: bool, peer: &Peer, turn: &Turn<'_>) {
     exchange.status = exchange.answer.status;
-    exchange.first_byte = Some(turn.now);
+    exchange.answer_began(turn.now);
     exchange.answering = Answering::Body;
     exchange.last |= closing || !exchange.upload.is_done();
     // Nothing is sent twice once an answer has begun.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::body::{Body, Out};
 use super::buffer::{self, Buffer};
 use super::serving::{Chosen, Serving};
+use crate::balance::Held;
 use crate::failure::{Failure, Stage};
 use crate::filter::forwarded::{Peer, Told};
 use crate::filter::headers::HeaderEdits;
@@ -79,6 +80,8 @@ pub struct Exchange {
     pub(super) leads_to: usize,
     /// The endpoint that was asked last.
     pub chosen: Option<Chosen>,
+    /// The endpoint is loaded with this exchange.
+    pub(super) held: Option<Held>,
     /// How many endpoints were asked.
     pub attempts: u8,
     /// Whether the connection to the endpoint had been used before.
@@ -279,6 +282,25 @@ impl Exchange {
     pub fn waited(&self) -> Option<Duration> {
         let first = self.first_byte?;
         Some(first.since(self.sent_at.unwrap_or(first)))
+    }
+
+    /// The answer's head has come: how soon, is known of the endpoint from now on. One that came before the request was
+    /// whole says nothing of it, and a quick error does not make it look fast.
+    pub(super) fn answer_began(&mut self, now: Moment) {
+        self.first_byte = Some(now);
+        match (&self.held, self.sent_at) {
+            (Some(held), Some(sent)) if self.status >= 500 => held.failed(now.since(sent), now),
+            (Some(held), Some(sent)) => held.answered(now.since(sent), now),
+            (Some(_) | None, _) => {}
+        }
+    }
+
+    /// The endpoint is no longer loaded with this exchange. Where it failed to answer, that is known of it.
+    pub(super) fn release_endpoint(&mut self, now: Moment) {
+        let failed = self.failure.as_ref().is_some_and(Failure::is_of_endpoint);
+        if let Some(held) = self.held.take().filter(|_| failed && self.first_byte.is_none()) {
+            held.failed(now.since(self.sent_at.unwrap_or(self.asked_at)), now);
+        }
     }
 
     /// While the endpoint does not take what came, nothing is read: the time that passed is not the client's.

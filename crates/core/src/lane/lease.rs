@@ -21,8 +21,14 @@ impl Lane {
         let index = exchange.leads_to;
         let same = exchange.chosen.filter(|_| exchange.fresh_only);
         let same = same.or_else(|| serving.choose_bound(index, self.bound?, turn.now));
-        let chosen = match same.map_or_else(|| serving.choose(index, &exchange.tried, turn.now, turn.dice), Ok) {
-            Ok(chosen) => chosen,
+        // Before another choice, so that this exchange does not count against its own endpoint.
+        exchange.held = None;
+        let balanced = || serving.choose(index, &exchange.tried, turn.now, turn.dice);
+        let chosen = match same.map_or_else(balanced, |same| Ok((same, serving.hold(same)))) {
+            Ok((chosen, held)) => {
+                exchange.held = held;
+                chosen
+            }
             Err(failure) => {
                 self.fail(*failure, turn);
                 return None;
@@ -71,6 +77,7 @@ impl Lane {
             return;
         };
         let Some(serving) = &exchange.serving else { return };
+        exchange.held = None;
         if !serving.give_up(chosen, &mut exchange.tried, turn.now) {
             self.fail(failure, turn);
             return;
@@ -101,8 +108,9 @@ impl Lane {
     }
 
     /// The answer is whole: says whether the endpoint's connection may serve another exchange.
-    pub(super) fn let_upstream_go(&mut self) -> Act {
+    pub(super) fn let_upstream_go(&mut self, now: Moment) -> Act {
         let Some(exchange) = self.exchange.as_deref_mut() else { return Act::DropUpstream };
+        exchange.release_endpoint(now);
         let was_open = exchange.link == Link::Open;
         exchange.link = Link::Ended;
         let clean = was_open

@@ -84,7 +84,8 @@ pub(super) fn stand_in(exchange: &mut Exchange, closing: bool, peer: &Peer, turn
     let fields: Vec<(String, String)> =
         exchange.answer.fields.iter().filter(kept).map(|field| (text(field.name), text(field.value))).collect();
     let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    exchange.first_byte = Some(turn.now);
+    exchange.status = status;
+    exchange.answer_began(turn.now);
     exchange.answer_facts.keep_alive = false;
     exchange.last |= closing;
     exchange.up.let_go();

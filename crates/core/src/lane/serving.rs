@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::exchange::Tried;
-use crate::balance::{Balancer, Decision, RoundRobin, Turn as BalanceTurn, View};
+use crate::balance::{Balancer, Decision, EndpointId, Held, Holder, Turn as BalanceTurn, View};
 use crate::dice::Dice;
 use crate::failure::{Failure, Kind, Retryable, Stage};
 use crate::moment::Moment;
@@ -31,7 +31,9 @@ pub struct Chosen {
 /// One upstream as a thread sees it.
 struct Choosing {
     upstream: Arc<Upstream>,
-    kept: RefCell<(View, RoundRobin)>,
+    kept: RefCell<(View, Box<dyn Balancer>)>,
+    /// One for each endpoint, in order.
+    holders: Box<[Rc<Holder>]>,
 }
 
 /// What a thread serves.
@@ -91,14 +93,19 @@ impl Serving {
         self.compiled.upstreams.get(chosen.upstream as usize)
     }
 
-    /// Chooses an endpoint of the upstream at `index`, none of `tried` if there is another.
+    /// Loads the endpoint of a choice that no balancer made with an exchange.
+    pub(crate) fn hold(&self, chosen: Chosen) -> Option<Held> {
+        Some(self.upstreams.get(chosen.upstream as usize)?.holders.get(chosen.endpoint as usize)?.count())
+    }
+
+    /// Chooses an endpoint of the upstream at `index`, none of `tried` if there is another, and loads it with an exchange.
     pub(crate) fn choose(
         &self,
         index: usize,
         tried: &Tried,
         now: Moment,
         dice: &mut Dice,
-    ) -> Result<Chosen, Box<Failure>> {
+    ) -> Result<(Chosen, Option<Held>), Box<Failure>> {
         let Some(choosing) = self.upstreams.get(index) else {
             return Err(Box::new(Failure::new(Kind::Internal, Stage::Balance, "the route names no upstream")));
         };
@@ -111,11 +118,12 @@ impl Serving {
             recorded.borrow_mut().push(Recorded { upstream: index, decision });
         }
         match chosen {
-            Some(at) => Ok(Chosen {
-                upstream: u32::try_from(index).unwrap_or(u32::MAX),
-                endpoint: at.0,
-                id: choosing.upstream.endpoints.get(at.0 as usize).map_or(0, |endpoint| endpoint.id),
-            }),
+            Some(at) => {
+                let holder = choosing.holders.get(at.0 as usize);
+                let id = holder.map_or(0, |holder| holder.id);
+                let chosen = Chosen { upstream: u32::try_from(index).unwrap_or(u32::MAX), endpoint: at.0, id };
+                Ok((chosen, holder.map(Holder::counted)))
+            }
             None => Err(Box::new(nothing_eligible(&choosing.upstream))),
         }
     }
@@ -162,11 +170,11 @@ impl Serving {
 
 impl Choosing {
     fn new(upstream: &Arc<Upstream>, dice: &mut Dice) -> Self {
-        let view = View::new(
-            upstream.endpoints.iter().map(|endpoint| (endpoint.weight, Arc::clone(&endpoint.standing))).collect(),
-        );
-        let balancer = RoundRobin::new(&view, dice);
-        Self { upstream: Arc::clone(upstream), kept: RefCell::new((view, balancer)) }
+        let view = View::of(upstream.endpoints.iter().map(|endpoint| endpoint.seat()).collect());
+        let holders =
+            (0..).zip(view.seats()).map(|(at, seat)| seat.holder(EndpointId(at), &upstream.ranking)).collect();
+        let balancer = upstream.method.balancer(&view, &upstream.ranking, dice);
+        Self { upstream: Arc::clone(upstream), kept: RefCell::new((view, balancer)), holders }
     }
 }
 

@@ -92,7 +92,10 @@ impl Lane {
             Event::Moved(id) => {
                 let serving = exchange.serving.as_ref();
                 let other = exchange.chosen.and_then(|chosen| serving?.other(chosen, id));
-                exchange.chosen = other.or(exchange.chosen);
+                if let Some(other) = other {
+                    exchange.held = serving.and_then(|serving| serving.hold(other));
+                    exchange.chosen = Some(other);
+                }
             }
             Event::Queued => {
                 exchange.queued = true;
@@ -204,6 +207,7 @@ impl Lane {
         if let Some(exchange) = &mut self.exchange {
             if matches!(exchange.link, Link::Open | Link::Leasing) {
                 exchange.link = Link::Ended;
+                exchange.release_endpoint(turn.now);
                 return Act::DropUpstream;
             }
             if !exchange.down.is_empty() {

@@ -61,7 +61,7 @@ impl Lane {
         }
         if exchange.answering == Answering::Whole {
             if exchange.link == Link::Open || exchange.link == Link::Leasing {
-                return Some(self.let_upstream_go());
+                return Some(self.let_upstream_go(turn.now));
             }
             if exchange.down.is_empty() {
                 return self.finish(turn);

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Known;
+use crate::balance::Held;
 use crate::failure::{Failure, Kind, Retryable, Stage};
 use crate::filter::forwarded::{Peer, Told};
 use crate::framing::RequestFacts;
@@ -93,6 +94,8 @@ pub struct Relay {
     /// What came before there was an endpoint; then, what the endpoint is sent first.
     input: Buffer,
     opening: Option<Box<Opening>>,
+    /// The endpoint is loaded with this connection.
+    held: Option<Held>,
     known: Box<Known>,
 }
 
@@ -106,6 +109,7 @@ impl Relay {
             ended: [false; 2],
             input: Buffer::none(),
             opening: None,
+            held: None,
             known: Box::default(),
         }
     }
@@ -188,6 +192,7 @@ impl Relay {
             Event::Moved(id) => {
                 if let Some(opening) = &mut self.opening {
                     opening.chosen = opening.chosen.and_then(|chosen| opening.serving.other(chosen, id));
+                    self.held = opening.chosen.and_then(|chosen| opening.serving.hold(chosen));
                 }
                 self.name_endpoint();
             }
@@ -286,7 +291,8 @@ impl Relay {
             return;
         };
         match opening.serving.choose(opening.leads_to, &opening.tried, turn.now, turn.dice) {
-            Ok(chosen) => {
+            Ok((chosen, held)) => {
+                self.held = held;
                 opening.chosen = Some(chosen);
                 self.known.attempts = self.known.attempts.saturating_add(1);
                 self.phase = Phase::Leasing;
@@ -310,6 +316,7 @@ impl Relay {
         let address = self.known.endpoint.as_deref().map_or("", |endpoint| endpoint.address.as_str());
         let reason = format!("{address}: {}", kind.says());
         let failure = Failure { kind, stage: Stage::Connect, retryable: Retryable::Always, reason };
+        self.held = None;
         let Some(opening) = self.opening.as_deref_mut() else { return };
         let another = match opening.chosen.take() {
             Some(chosen) if kind.is_unreachable() => opening.serving.give_up(chosen, &mut opening.tried, turn.now),

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidegate_core::balance::EndpointLoad;
 use tidegate_core::dice::Dice;
 use tidegate_core::filter::forwarded::Peer;
 use tidegate_core::lane::buffer::Shelf;
@@ -44,6 +45,8 @@ struct Player<'a> {
     at: usize,
     lane: Lane,
     serving: Rc<Serving>,
+    /// Those of the first snapshot's endpoints.
+    loads: Vec<Arc<EndpointLoad>>,
     dice: Dice,
     shelf: Shelf,
     now: Moment,
@@ -71,13 +74,14 @@ pub(crate) fn play(script: &Script, split: Split) -> Result<Vec<Done>, String> {
             Err(Fault::Script(_)) if script.is_guessed => {}
             taken => taken.map_err(|fault| format!("{}: {fault}", step.line))?,
         }
+        player.check_load(false).map_err(|says| format!("{}: {says}", step.line))?;
         done.push(Done {
             seen: std::mem::take(&mut player.seen),
             waits: told::waits(player.is_over, player.interest, player.now),
         });
     }
     player.lane.clear(&mut player.shelf);
-    Ok(done)
+    player.check_load(true).map(|()| done)
 }
 
 impl<'a> Player<'a> {
@@ -86,6 +90,8 @@ impl<'a> Player<'a> {
         let mut dice = Dice::seeded(1);
         let now = Moment::from_nanos(1_000_000_000_000);
         let serving = Rc::new(Serving::new(Arc::new(script.setting.compile(None)?), None, &mut dice));
+        let endpoints = serving.compiled.upstreams.iter().flat_map(|upstream| &upstream.endpoints);
+        let loads = endpoints.map(|endpoint| Arc::clone(&endpoint.load)).collect();
         let proxied = serving.compiled.listeners.first().is_some_and(|listener| listener.proxy_protocol);
         let lane = Lane::new(Peer::new(Some(client), Some(local)), proxied, now);
         Ok(Self {
@@ -93,6 +99,7 @@ impl<'a> Player<'a> {
             at: 0,
             lane,
             serving,
+            loads,
             dice,
             shelf: Shelf::new(),
             now,
@@ -106,6 +113,14 @@ impl<'a> Player<'a> {
             turns: 0,
             seen: Vec::new(),
         })
+    }
+
+    /// An endpoint is loaded with the exchange under way, and with none once that is over.
+    fn check_load(&self, is_over: bool) -> Result<(), String> {
+        let most = u32::from(!(is_over || self.is_over || self.lane.exchange().is_none()));
+        let loads = self.loads.iter().map(|load| load.outstanding());
+        let all: u32 = loads.sum();
+        if all > most { Err(format!("endpoints are loaded with {all} exchanges")) } else { Ok(()) }
     }
 
     fn take(&mut self, input: &'a Input, step: usize, split: Split) -> Result<(), Fault> {

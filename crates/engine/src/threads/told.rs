@@ -6,7 +6,6 @@ use serde_json::{Map, Value, json};
 use tidegate_core::balance::standing::Outlier;
 use tidegate_core::moment::Moment;
 use tidegate_core::snapshot::compiled::{Compiled, Upstream};
-use tidegate_core::snapshot::document::Balance;
 
 use super::shared::Shared;
 use crate::metrics::counted::CLASSES;
@@ -107,9 +106,7 @@ fn whole(upstream: &Upstream, shared: &Shared, now: Moment, unix: f64) -> Value 
         .collect();
     let unresolved = upstream.document.unresolved.iter();
     let unresolved: Vec<Value> = unresolved.map(|name| json!({"entry": name.entry, "says": name.says})).collect();
-    let balance = match upstream.document.balance {
-        Balance::RoundRobin => "round_robin",
-    };
+    let balance = upstream.document.balance.name();
     json!({"name": upstream.name, "balance": balance, "endpoints": endpoints, "unresolved": unresolved})
 }
 

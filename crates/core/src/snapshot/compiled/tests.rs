@@ -33,3 +33,22 @@ fn a_set_whose_entries_were_not_sent_is_told() {
     let problems = Compiled::build(document(&[("office", "d1")]), None).unwrap_err();
     assert_eq!(problems, ["set office: what it holds was not sent"]);
 }
+
+#[test]
+fn what_an_endpoint_is_loaded_with_outlives_a_change_of_weight_and_balancer() {
+    let upstream = |balance: &str, weight: u32| {
+        let mut written = document(&[]);
+        let upstream = json!([{
+            "name": "api", "balance": balance, "unresolved": [], "proxy_protocol": "off",
+            "endpoints": [{"address": "127.0.0.1:1", "entry": "127.0.0.1:1", "weight": weight}],
+            "pool": {"idle_ms": 1, "connections": 0, "queue": 0, "wait_ms": 1, "connect_ms": 1},
+        }]);
+        written.upstreams = serde_json::from_value(upstream).unwrap();
+        written
+    };
+    let first = Compiled::build(upstream("round_robin", 1), None).unwrap();
+    let second = Compiled::build(upstream("least_requests", 2), Some(&first)).unwrap();
+    let (before, after) = (&first.upstreams[0], &second.upstreams[0]);
+    assert!(Arc::ptr_eq(&before.endpoints[0].load, &after.endpoints[0].load));
+    assert!(Arc::ptr_eq(&before.ranking, &after.ranking));
+}

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::balance::EndpointStanding;
+use crate::balance::{EndpointLoad, EndpointStanding, Method, Ranking, Rule, Seat};
 use crate::snapshot::document::{self, ProxyProtocolOut};
 
 /// Endpoints that do the same work.
@@ -14,6 +14,10 @@ pub struct Upstream {
     pub name: String,
     /// The part of the document that it was made from.
     pub document: document::Upstream,
+    /// How an endpoint is chosen.
+    pub method: Method,
+    /// Where threads keep its endpoints in order; follows its name through all snapshots of a worker.
+    pub ranking: Arc<Ranking>,
     /// The endpoints, in the order of the document.
     pub endpoints: Vec<Arc<Endpoint>>,
     /// How long a connection is kept without work; zero keeps none.
@@ -41,6 +45,16 @@ pub struct Endpoint {
     pub weight: u32,
     /// Whether it may be chosen; shared by all threads and snapshots.
     pub standing: Arc<EndpointStanding>,
+    /// What it is loaded with; shared alike.
+    pub load: Arc<EndpointLoad>,
+}
+
+impl Endpoint {
+    /// As a view is made of it.
+    pub fn seat(&self) -> Seat {
+        let Self { id, weight, standing, load, .. } = self;
+        Seat { id: *id, weight: *weight, standing: Arc::clone(standing), load: Arc::clone(load) }
+    }
 }
 
 /// The upstream, or the `old` one where nothing changed. New endpoints get ids from `next_id` on.
@@ -66,6 +80,7 @@ pub(super) fn compile(upstream: &document::Upstream, old: Option<&Arc<Upstream>>
                 address: same.address.clone(),
                 weight: endpoint.weight,
                 standing: Arc::clone(&same.standing),
+                load: Arc::clone(&same.load),
             }),
             None => {
                 *next_id += 1;
@@ -74,6 +89,7 @@ pub(super) fn compile(upstream: &document::Upstream, old: Option<&Arc<Upstream>>
                     address: endpoint.address.clone(),
                     weight: endpoint.weight,
                     standing: Arc::default(),
+                    load: Arc::default(),
                 })
             }
         })
@@ -82,6 +98,8 @@ pub(super) fn compile(upstream: &document::Upstream, old: Option<&Arc<Upstream>>
     Arc::new(Upstream {
         name: upstream.name.clone(),
         document: upstream.clone(),
+        method: method(&upstream.balance),
+        ranking: old.map(|old| Arc::clone(&old.ranking)).unwrap_or_default(),
         endpoints,
         idle: Duration::from_millis(pool.idle_ms),
         connections: pool.connections,
@@ -90,4 +108,14 @@ pub(super) fn compile(upstream: &document::Upstream, old: Option<&Arc<Upstream>>
         connect: Duration::from_millis(pool.connect_ms),
         proxy_protocol: upstream.proxy_protocol,
     })
+}
+
+fn method(balance: &document::Balance) -> Method {
+    match balance {
+        document::Balance::RoundRobin => Method::RoundRobin,
+        document::Balance::LeastRequests => Method::Ranked(Rule::LeastRequests),
+        document::Balance::RandomTwo => Method::RandomTwo,
+        document::Balance::PeakEwma => Method::Ranked(Rule::PeakEwma),
+        document::Balance::First(first) => Method::Ranked(Rule::First { limit: first.limit }),
+    }
 }

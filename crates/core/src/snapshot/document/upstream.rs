@@ -21,11 +21,40 @@ pub struct Upstream {
 }
 
 /// How an endpoint is chosen.
-#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub enum Balance {
     /// Smooth weighted round robin.
     RoundRobin,
+    /// The fewest outstanding requests for its weight.
+    LeastRequests,
+    /// The less loaded of two random ones.
+    RandomTwo,
+    /// The least latency times outstanding requests.
+    PeakEwma,
+    /// The first that is not full.
+    First(First),
+}
+
+impl Balance {
+    /// The word in the configuration.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::RoundRobin => "round_robin",
+            Self::LeastRequests => "least_requests",
+            Self::RandomTwo => "random_two",
+            Self::PeakEwma => "peak_ewma",
+            Self::First(_) => "first",
+        }
+    }
+}
+
+/// Endpoints that are filled in order.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct First {
+    /// Outstanding requests that fill one; 0: it is never full.
+    pub limit: u64,
 }
 
 /// One address of an upstream.

@@ -1,0 +1,67 @@
+//! What a choice of an endpoint costs, in nanoseconds, and what its end: `cargo run --release -p tidegate-core --example balance_speed`
+//!
+//! A choice refreshes the view, chooses, and counts the exchange; an end takes in its latency and gives it back. Some 2
+//! exchanges an endpoint are under way all the time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tidegate_core::balance::{EndpointId, Holder, Method, Ranking, Rule, Turn, View};
+use tidegate_core::dice::Dice;
+use tidegate_core::moment::Moment;
+
+const BATCH: usize = 500;
+const ROUNDS: usize = 2000;
+
+fn main() {
+    let methods = [
+        ("round_robin", Method::RoundRobin),
+        ("least_requests", Method::Ranked(Rule::LeastRequests)),
+        ("random_two", Method::RandomTwo),
+        ("peak_ewma", Method::Ranked(Rule::PeakEwma)),
+        ("first", Method::Ranked(Rule::First { limit: 4 })),
+    ];
+    for (name, method) in &methods {
+        for (of, count, weights) in [("3", 3, 1), ("1,000", 1000, 1), ("1,000, 7 weights", 1000, 7)] {
+            let (choice, end) = measure(method, count, weights);
+            println!("{name:16} {choice:6.1} ns a choice, {end:6.1} ns an end, of {of}");
+        }
+    }
+}
+
+/// The quickest of several rounds: what others do on the machine only makes it slower.
+fn measure(method: &Method, count: u32, weights: u32) -> (f64, f64) {
+    let mut dice = Dice::seeded(1);
+    let mut view = View::new((0..count).map(|n| (1 + n % weights, Arc::default())).collect());
+    let ranking = Arc::<Ranking>::default();
+    let mut balancer = method.balancer(&view, &ranking, &mut dice);
+    let holders: Vec<_> =
+        view.seats().iter().zip(0..).map(|(seat, at)| seat.holder(EndpointId(at), &ranking)).collect();
+    let (mut held, mut now) = (VecDeque::new(), 0u64);
+    let mut best = (Duration::MAX, Duration::MAX);
+    for _ in 0..ROUNDS {
+        let began = Instant::now();
+        for _ in 0..BATCH {
+            now += 1000;
+            let at = Moment::from_nanos(now);
+            view.refresh(at);
+            let mut turn = Turn { now: at, dice: &mut dice, tried: &[], recording: false };
+            let chosen = balancer.choose(&view, &mut turn).chosen;
+            held.extend(chosen.and_then(|chosen| holders.get(chosen.0 as usize)).map(Holder::counted));
+        }
+        let chosen = Instant::now();
+        let mut ended = 0;
+        while held.len() > 2 * holders.len()
+            && let Some(over) = held.pop_front()
+        {
+            now += 1000;
+            over.answered(Duration::from_micros(500 + now % 512), Moment::from_nanos(now));
+            ended += 1;
+        }
+        if ended == BATCH {
+            best = (best.0.min(chosen - began), best.1.min(chosen.elapsed()));
+        }
+    }
+    (best.0.as_nanos() as f64 / BATCH as f64, best.1.as_nanos() as f64 / BATCH as f64)
+}

@@ -1,0 +1,28 @@
+//! How an upstream balances, and the balancer that a thread keeps for it.
+
+use std::sync::Arc;
+
+use super::{Balancer, RandomTwo, Ranked, Ranking, RoundRobin, Rule, View};
+use crate::dice::Dice;
+
+/// How an upstream balances.
+#[derive(Clone, Debug)]
+pub enum Method {
+    /// In turn, by weight.
+    RoundRobin,
+    /// The less loaded of two random ones.
+    RandomTwo,
+    /// The best of all, by a rule.
+    Ranked(Rule),
+}
+
+impl Method {
+    /// A thread's balancer; `ranking` is the one of the upstream.
+    pub fn balancer(&self, view: &View, ranking: &Arc<Ranking>, dice: &mut Dice) -> Box<dyn Balancer> {
+        match self {
+            Self::RoundRobin => Box::new(RoundRobin::new(view, dice)),
+            Self::RandomTwo => Box::new(RandomTwo::default()),
+            Self::Ranked(rule) => Box::new(Ranked::new(*rule, Arc::clone(ranking))),
+        }
+    }
+}

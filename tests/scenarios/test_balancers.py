@@ -1,0 +1,55 @@
+"""Balancers on real sockets: what is under way at each endpoint decides, over all threads."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from tests.peers.backend import Backend
+from tests.peers.sockets import Client
+from tests.peers.tidegate import Config, Running, Tidegate, upstream
+from tests.peers.waiting import until
+from tests.scenarios.test_pools import GET, Gated
+
+Backends = Callable[..., Backend]
+
+
+def balanced(addresses: list[str], balance: object) -> Config:
+    """A configuration whose upstream balances in this way, on two threads."""
+    config = upstream(addresses)
+    config["threads"] = 2
+    config["upstreams"]["api"]["balance"] = balance
+    return config
+
+
+@contextmanager
+def sent(proxy: Running, count: int) -> Iterator[list[Client]]:
+    """So many clients, each of which has sent a request."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(proxy.connect()).send(GET) for _ in range(count)]
+
+
+@pytest.mark.parametrize("balance", ["least_requests", "peak_ewma", {"first": {"limit": 3}}])
+def test_requests_under_way_are_counted_over_all_threads(
+    tidegate: Tidegate, backend: Backends, balance: object
+) -> None:
+    gates = [Gated(), Gated()]
+    proxy = tidegate.run(balanced([backend(gate).address for gate in gates], balance))
+    with sent(proxy, 6):
+        for gate in gates:
+            gate.wait_busy(3)
+        for gate in gates:
+            gate.open.release(3)
+
+
+def test_a_client_that_leaves_makes_room_for_another(tidegate: Tidegate, backend: Backends) -> None:
+    gates = [Gated(), Gated()]
+    proxy = tidegate.run(balanced([backend(gate).address for gate in gates], {"first": {"limit": 1}}))
+    with sent(proxy, 1) as (leaves,):
+        gates[0].wait_busy(1)
+        leaves.reset()
+        until(lambda: proxy.status()["upstreams"][0]["endpoints"][0]["exchanges"] == 0)
+    with sent(proxy, 1):
+        gates[0].wait_busy(2)  # the backend does not know yet that the first one left
+        for gate in gates:
+            gate.open.release(4)
