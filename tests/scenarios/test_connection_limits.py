@@ -134,7 +134,9 @@ def test_a_client_with_too_many_connections_is_told_and_others_are_served(
         with proxy.connect() as another:
             answer = another.ask(get("/"))
             assert (answer.status, answer.field("connection"), answer.field("retry-after")) == (429, "close", "1")
-            assert answer.body.startswith(b"too_many_connections: limits.connections_per_client or limits.connection_rate is reached")
+            assert answer.body.startswith(
+                b"too_many_connections: limits.connections_per_client or limits.connection_rate is reached"
+            )
             assert another.read_all() == b""
             assert [client.ask(get("/")).status for client in clients] == [200] * 5
     for client in clients:

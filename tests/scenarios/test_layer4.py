@@ -138,7 +138,7 @@ def test_without_an_endpoint_the_client_is_reset_and_the_log_says_why(
 ) -> None:
     log = tmp_path / "access.log"
     proxy = tidegate.run({**carried([closed_port()]), "access_log": {"to": str(log)}, **ADMIN})
-    with proxy.connect() as client, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), proxy.connect() as client:
         client.read_all()
     line = told(log, 1)[0]
     assert (line["failure"], line["stage"], line["bytes_in"]) == ("connect_refused", "connect", 0)
@@ -241,7 +241,7 @@ def test_bytes_without_the_header_are_refused(tidegate: Tidegate, backend: Backe
         {**carried(backend(echo).address, proxy_protocol="required", timeouts={"header": "200ms"}), **ADMIN}
     )
     for sent in (b"hello, this is no header", b""):
-        with proxy.connect() as client, suppress(ConnectionResetError):
+        with suppress(ConnectionResetError), proxy.connect() as client:
             assert client.send(sent).read_all() == b""
     assert metric(proxy, "tidegate_failures_total", kind="invalid_proxy_protocol", stage="proxy_protocol") == 2
 
@@ -262,7 +262,7 @@ def test_a_client_may_have_so_many_and_a_listener_so_many(tidegate: Tidegate, ba
     proxy = tidegate.run(carried(server.address, limits={"connections_per_client": 2}))
     with proxy.connect() as one, proxy.connect() as two:
         assert one.read_exactly(2) + two.read_exactly(2) == b"hihi"
-        with proxy.connect() as three, pytest.raises(ConnectionResetError):
+        with pytest.raises(ConnectionResetError), proxy.connect() as three:
             three.read_all()
     proxy.reload(carried(server.address, limits={"connections": 1}))
     first = proxy.connect()
@@ -276,25 +276,16 @@ def test_a_bounded_pool_lets_the_next_one_wait(tidegate: Tidegate, backend: Back
     log = tmp_path / "access.log"
     config: Config = carried(backend(named("hi")).address)
     config["upstreams"]["db"]["pool"] = {"connections": 1, "queue": 1}
-    proxy = tidegate.run({**config, "access_log": {"to": str(log)}})
+    proxy = tidegate.run({**config, "threads": 1, "access_log": {"to": str(log)}})
     first = proxy.connect()
     assert first.read_exactly(2) == b"hi"
-    second = proxy.connect()
-    until(lambda: is_queued(proxy))
-    first.close()
-    assert second.read_exactly(2) == b"hi"
-    second.close()
-
-
-def is_queued(proxy: Running) -> bool:
-    """Whether the queue is full: one more is turned away."""
-    with proxy.connect(timeout_s=0.5) as client:
-        try:
-            return client.read_all() == b"\0"
-        except ConnectionResetError:
-            return True
-        except TimeoutError:
-            return False
+    with proxy.connect() as second:
+        until(lambda: proxy.status()["connections"] == 2)
+        with pytest.raises(ConnectionResetError), proxy.connect() as third:
+            third.read_all()
+        first.close()
+        assert second.read_exactly(2) == b"hi"
+    assert "queue_full" in [line.get("failure") for line in told(log, 1)]
 
 
 @pytest.mark.parametrize("side", ["listener", "endpoint", "ipv6"])
