@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tidegate.config.filters.headers import RequestHeaders, ResponseHeaders
     from tidegate.config.filters.request_id import RequestId
     from tidegate.config.filters.rewrite import PathReplacement, Rewrite
-    from tidegate.config.layer4 import Tcp
+    from tidegate.config.layer4 import Tcp, TcpMatch, TcpRoute
     from tidegate.config.listener import Bind, Forwarded, Listener, ListenerLimits, ListenerTimeouts, Paths
     from tidegate.config.load import Loaded, load, load_text
     from tidegate.config.match import Match, PathMatch
@@ -73,6 +73,8 @@ __all__ = [
     "Syslog",
     "Target",
     "Tcp",
+    "TcpMatch",
+    "TcpRoute",
     "Upstream",
     "__version__",
     "load",
@@ -92,7 +94,7 @@ _HOMES = {
     "filters.request_id": ("RequestId",),
     "filters.rewrite": ("PathReplacement", "Rewrite"),
     "listener": ("Bind", "Forwarded", "Listener", "ListenerLimits", "ListenerTimeouts", "Paths"),
-    "layer4": ("Tcp",),
+    "layer4": ("Tcp", "TcpMatch", "TcpRoute"),
     "load": ("Loaded", "load", "load_text"),
     "match": ("Match", "PathMatch"),
     "named_set": ("NamedSet",),

@@ -167,6 +167,7 @@ kinds! {
     ForbiddenConnectionOption "forbidden_connection_option" 400 "http_request_error" "Connection names a field that may not be dropped";
     InvalidTrailer "invalid_trailer" 400 "http_request_error" "a trailer may not hold framing or routing fields";
     InvalidProxyProtocol "invalid_proxy_protocol" 0 "http_request_error" "the connection did not begin with a PROXY protocol header";
+    InvalidHello "invalid_hello" 0 "tls_protocol_error" "the connection did not begin with a ClientHello as TLS has it";
     SchemeNotSecured "scheme_not_secured" 421 "http_request_denied" "an https target came over a connection that is not secured";
     UnknownHost "unknown_host" 421 "http_request_denied" "this listener serves addresses and localhost only";
     ForeignOrigin "foreign_origin" 403 "http_request_denied" "this listener answers no page of another site";

@@ -31,7 +31,19 @@ def compile_listener(
 
 def compile_tcp(tcp: Tcp, upstreams: Mapping[str, int]) -> dict[str, Any]:
     """Write where connections are carried to."""
-    return {"idle_ms": tcp.idle.milliseconds, "to": compile_upstreams(tcp.to, upstreams)}
+    return {
+        "idle_ms": tcp.idle.milliseconds,
+        "to": None if tcp.to is None else compile_upstreams(tcp.to, upstreams),
+        "routes": [
+            {
+                "name": route.name or f"routes[{index}]",
+                "sni": list(route.match.sni),
+                "alpn": list(route.match.alpn),
+                "to": compile_upstreams(route.to, upstreams),
+            }
+            for index, route in enumerate(tcp.routes)
+        ],
+    }
 
 
 def compile_binds(binds: Sequence[Bind], sockets: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:

@@ -1,10 +1,17 @@
 """Layer 4: a listener whose connections are carried on as they are. Decided in the core, `crates/core/src/layer4/`."""
 
-from pydantic import model_validator
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
 
+from pydantic import BeforeValidator, model_validator
+
+from tidegate.config.addresses import read_ip
 from tidegate.config.complaint import refused
-from tidegate.config.model import Model
+from tidegate.config.match import read_host
+from tidegate.config.model import Model, Name
+from tidegate.config.placed import Placed
 from tidegate.config.quantities import Duration
+from tidegate.config.scalar import one_or_more, show
 from tidegate.config.target import Target
 
 
@@ -14,16 +21,101 @@ def check_key(to: Target, *at: str) -> None:
         raise refused("`key` reads a request, and layer 4 has none", "as `client.ip`", at=(*at, "key"))
 
 
+def read_server(given: Any) -> str:
+    """Read the name of a server, as TLS clients tell it: a host name, `*.` for any depth below."""
+    host = read_host(given)
+    if host.startswith("[") or read_ip(host) is not None:
+        raise refused("must be a name: TLS clients tell no address (RFC 6066, section 3)")
+    return host
+
+
+def read_protocol(given: Any) -> str:
+    """Read a protocol of ALPN."""
+    if not isinstance(given, str) or not 1 <= len(given.encode()) <= 255:
+        raise refused(f"must be a protocol of ALPN, as `h2`, not {show(given)}")
+    return given
+
+
+Servers = Annotated[
+    tuple[Annotated[str, BeforeValidator(read_server)], ...],
+    BeforeValidator(one_or_more, json_schema_input_type=str | tuple[str, ...]),
+]
+Protocols = Annotated[
+    tuple[Annotated[str, BeforeValidator(read_protocol)], ...],
+    BeforeValidator(one_or_more, json_schema_input_type=str | tuple[str, ...]),
+]
+
+
+class TcpMatch(Model):
+    """What the first message of TLS, the ClientHello, must say. TLS itself is between client and endpoint."""
+
+    sni: Servers = ()
+    """Names of servers, one of which it must tell: `db.example.com`, `"*.example.com"` for any depth below.
+    Default: any name, and none."""
+    alpn: Protocols = ()
+    """Protocols, one of which it must offer: `h2`, `postgresql`. Default: any, and none."""
+
+    @model_validator(mode="after")
+    def asks_something(self) -> "TcpMatch":
+        """Refuse a match that every ClientHello has."""
+        if not self.sni and not self.alpn:
+            raise refused("must ask for `sni` or `alpn`", "where all else goes is `to`, beside `routes`")
+        return self
+
+
+class TcpRoute(Placed):
+    """Where connections go whose ClientHello matches; of all, the most specific: by name, then by protocol."""
+
+    name: Name | None = None
+    """For the log. Default: its place, as `routes[0]`."""
+    match: TcpMatch
+    """What the ClientHello must say."""
+    to: Target
+    """The name of an upstream, or a list of several with their weights."""
+
+    @model_validator(mode="after")
+    def key_reads_no_request(self) -> "TcpRoute":
+        """Refuse a key that reads a request."""
+        check_key(self.to, "to")
+        return self
+
+
 class Tcp(Model):
     """Carry each connection on to an upstream, byte for byte."""
 
-    to: Target
-    """The name of an upstream, or a list of several with their weights."""
+    to: Target | None = None
+    """The name of an upstream, or a list of several with their weights. Beside `routes`: where goes what takes none of
+    them, as what is no TLS; without it, such a connection is reset."""
+    routes: tuple[TcpRoute, ...] = ()
+    """Where TLS goes by its ClientHello, which must be whole within `timeouts.header`. Their order does not matter."""
     idle: Duration = Duration(600_000)
     """Without a byte either way; then both sides are closed. 0 is no limit. 10m as nginx's `proxy_timeout`."""
 
     @model_validator(mode="after")
-    def key_reads_no_request(self) -> "Tcp":
-        """Refuse a key that reads a request."""
-        check_key(self.to, "to")
+    def leads_somewhere(self) -> "Tcp":
+        """Refuse what leads nowhere, a key that reads a request, and routes of which nothing tells which wins."""
+        if self.to is None and not self.routes:
+            raise refused("must have `to`, `routes`, or both")
+        if self.to is not None:
+            check_key(self.to, "to")
+        for index, first in _ties(self.routes):
+            says = f"this route and `routes[{first}]` match equally well, and nothing says which one wins"
+            raise refused(says, "ask one for another name or protocol", at=("routes", index))
         return self
+
+    @property
+    def targets(self) -> list[tuple[tuple[str | int, ...], Target]]:
+        """Where it leads, each behind the path to it."""
+        found: list[tuple[tuple[str | int, ...], Target]] = [] if self.to is None else [(("to",), self.to)]
+        return found + [(("routes", index, "to"), route.to) for index, route in enumerate(self.routes)]
+
+
+def _ties(routes: Sequence[TcpRoute]) -> Iterator[tuple[int, int]]:
+    """Find routes that tie with one before them: both indices."""
+    seen: dict[str, list[tuple[int, frozenset[str]]]] = {}
+    for index, route in enumerate(routes):
+        protocols = frozenset(route.match.alpn)
+        for name in dict.fromkeys(route.match.sni or ("",)):
+            before = seen.setdefault(name, [])
+            yield from ((index, first) for first, others in before if protocols & others or protocols == others)
+            before.append((index, protocols))

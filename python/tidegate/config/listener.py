@@ -12,7 +12,7 @@ from tidegate.config.layer4 import Tcp
 from tidegate.config.model import Model
 from tidegate.config.placed import Placed
 from tidegate.config.quantities import ByteRate, Duration, Rate, Size
-from tidegate.config.scalar import Whole, show
+from tidegate.config.scalar import Whole, one_or_more, show
 from tidegate.config.target import Target
 
 
@@ -51,11 +51,6 @@ class Bind(Model):
         if not self.address.is_unix and (self.mode is not None or self.owner is not None):
             raise refused("must have no `mode` and no `owner`: only a `unix:` address is a file")
         return self
-
-
-def one_or_more(given: Any) -> Any:
-    """Let a single thing stand for a list of one."""
-    return given if isinstance(given, list | tuple) else (given,)
 
 
 Binds = Annotated[
@@ -167,7 +162,7 @@ class Listener(Placed):
     @property
     def targets(self) -> list[tuple[tuple[str | int, ...], Target]]:
         """Where it carries bytes to, each behind the path to it."""
-        return [] if self.tcp is None else [(("tcp", "to"), self.tcp.to)]
+        return [] if self.tcp is None else [(("tcp", *steps), target) for steps, target in self.tcp.targets]
 
     @property
     def serves_http(self) -> bool:

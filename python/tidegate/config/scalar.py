@@ -58,3 +58,8 @@ def show(given: Any) -> str:
             return "a list"
         case _:
             return "this"
+
+
+def one_or_more(given: Any) -> Any:
+    """Let a single thing stand for a list of one."""
+    return given if isinstance(given, list | tuple) else (given,)

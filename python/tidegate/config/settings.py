@@ -10,12 +10,11 @@ from tidegate.config.access_log import AccessLog
 from tidegate.config.addresses import FilePath
 from tidegate.config.admin import Admin
 from tidegate.config.complaint import refused
-from tidegate.config.listener import one_or_more
 from tidegate.config.model import Model, Name
 from tidegate.config.named_set import NamedSet
 from tidegate.config.program_log import ProgramLog
 from tidegate.config.quantities import Duration
-from tidegate.config.scalar import Substituted, show
+from tidegate.config.scalar import Substituted, one_or_more, show
 
 
 class Drain(Model):

@@ -8,6 +8,10 @@ use crate::snapshot::compiled::{Endpoint, Upstream};
 /// What is known of a connection. The snapshot is let go as soon as there is an endpoint: a connection may live for days.
 #[derive(Debug, Default)]
 pub struct Known {
+    /// The name of the server that a TLS client told, in lower case; empty where none was looked for or told.
+    pub server_name: Box<[u8]>,
+    /// The route that it took, where there are routes.
+    pub route: Option<Arc<str>>,
     /// The upstream that it leads to.
     pub upstream: Option<Arc<Upstream>>,
     /// The endpoint that was asked last.

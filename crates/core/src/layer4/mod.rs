@@ -5,9 +5,11 @@
 //! Rust because it runs for every connection.
 //!
 //! ```text
-//! ProxyHeader → Wanted ⇄ Leasing → Open → Closing
+//! ProxyHeader → Hello → Wanted ⇄ Leasing → Open → Closing
 //! ```
 
+pub mod hello; // what a TLS client says first: a name, and protocols
+pub mod names; // which route it takes
 mod known; // what is known of a connection for its line in the log
 mod relay; // one TCP connection, and the one that it is carried on by
 

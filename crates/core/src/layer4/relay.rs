@@ -1,12 +1,13 @@
 //! One TCP connection, and the one to an endpoint that its bytes are carried on by.
 //!
-//! Until there is an endpoint nothing is read but what decides: a PROXY protocol header. So another endpoint can always
+//! Until there is an endpoint nothing is read but what decides: a PROXY protocol header, a ClientHello. So another endpoint can always
 //! be asked in place of one that cannot be reached, and no byte of the client is lost.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Known;
+use super::hello::{self, Hello, Seen};
 use crate::balance::Held;
 use crate::failure::{Failure, Kind, Retryable, Stage};
 use crate::filter::forwarded::{Peer, Told};
@@ -18,7 +19,7 @@ use crate::lane::{Chosen, Close, Serving, Side, Turn};
 use crate::moment::Moment;
 use crate::proxy_protocol::{self, Header};
 use crate::rule::Subject;
-use crate::snapshot::compiled::Listener;
+use crate::snapshot::compiled::{Layer4, Listener, Target};
 
 /// What happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,6 +67,8 @@ enum Phase {
     ProxyHeader,
     /// It is known who the client is.
     Met,
+    /// A ClientHello is waited for.
+    Hello,
     /// An endpoint is to be chosen.
     Wanted,
     /// A connection was asked for.
@@ -133,7 +136,8 @@ impl Relay {
     pub fn stage(&self) -> Stage {
         match self.phase {
             Phase::ProxyHeader => Stage::ProxyProtocol,
-            Phase::Met | Phase::Wanted => Stage::Balance,
+            Phase::Met | Phase::Hello => Stage::Route,
+            Phase::Wanted => Stage::Balance,
             Phase::Leasing => Stage::Connect,
             Phase::Open | Phase::Closing(_) => Stage::Exchange,
         }
@@ -208,9 +212,10 @@ impl Relay {
         match self.phase {
             Phase::ProxyHeader => self.read_proxy_header(turn),
             Phase::Met => {
-                self.begin(turn);
+                self.meet(turn);
                 None
             }
+            Phase::Hello => self.read_hello(turn),
             Phase::Wanted => {
                 self.choose(turn);
                 None
@@ -243,7 +248,7 @@ impl Relay {
 
     /// When all that decides must have come.
     fn opened_by(&self, turn: &Turn<'_>) -> Moment {
-        let listener = turn.serving.compiled.listeners.get(turn.listener);
+        let listener = listener_of(turn);
         listener.map_or(turn.now, |listener| self.began.after_unless_zero(listener.header))
     }
 
@@ -256,17 +261,50 @@ impl Relay {
         self.phase = Phase::Closing(how);
     }
 
-    /// It is known who the client is: an upstream is found for it.
-    fn begin(&mut self, turn: &mut Turn<'_>) {
+    /// It is known who the client is: an upstream is found for it, by what it says first if need be.
+    fn meet(&mut self, turn: &mut Turn<'_>) {
         if turn.crowded {
             let says = Kind::TooManyConnections.says();
             self.fail(Failure::new(Kind::TooManyConnections, Stage::Accept, says), Close::Reset);
-            return;
+        } else if listener_of(turn).is_some_and(|listener| listener.layer4.as_ref().is_some_and(Layer4::reads_hello)) {
+            self.phase = Phase::Hello;
+        } else {
+            self.begin(None, turn);
         }
-        let listener = turn.serving.compiled.listeners.get(turn.listener).map(Arc::clone);
-        let leads_to = listener.as_deref().and_then(|listener| self.lead(listener, turn));
+    }
+
+    fn read_hello(&mut self, turn: &mut Turn<'_>) -> Option<Act> {
+        match hello::read(self.input.filled()) {
+            Ok(Seen::Partial) if !self.ended[0] => return Some(Act::Read(self.opened_by(turn))),
+            Ok(Seen::Partial | Seen::Other) => self.begin(None, turn),
+            Ok(Seen::Hello(hello)) => {
+                self.begin(Some(&hello), turn);
+                self.known.server_name = hello.name;
+            }
+            Err(says) => self.fail(Failure::new(Kind::InvalidHello, Stage::Route, says), Close::Reset),
+        }
+        None
+    }
+
+    fn begin(&mut self, hello: Option<&Hello>, turn: &mut Turn<'_>) {
+        let listener = listener_of(turn).map(Arc::clone);
+        let layer4 = listener.as_deref().and_then(|listener| Some((listener, listener.layer4.as_ref()?)));
+        let (route, leads_to) = match layer4 {
+            Some((listener, layer4)) => {
+                let (route, target) = layer4.route(hello);
+                (route.map(Arc::clone), target.and_then(|target| self.lead(listener, target, turn)))
+            }
+            None => (None, None),
+        };
+        self.known.route = route;
         let Some(leads_to) = leads_to else {
-            self.fail(Failure::new(Kind::Internal, Stage::Balance, "the listener leads nowhere"), Close::Now);
+            let says = match hello {
+                None => "no ClientHello came, and there is no `tcp.to`".to_owned(),
+                Some(hello) => {
+                    format!("no route is for the name `{}`, and there is no `tcp.to`", hello.name.escape_ascii())
+                }
+            };
+            self.fail(Failure::new(Kind::NoRoute, Stage::Route, says), Close::Reset);
             return;
         };
         self.opening = Some(Box::new(Opening {
@@ -278,11 +316,11 @@ impl Relay {
         self.phase = Phase::Wanted;
     }
 
-    fn lead(&self, listener: &Listener, turn: &mut Turn<'_>) -> Option<usize> {
+    fn lead(&self, listener: &Listener, target: &Target, turn: &mut Turn<'_>) -> Option<usize> {
         let told = Told::by(&self.peer);
         let (head, facts) = (RequestHead::default(), RequestFacts::default());
         let subject = Subject::of(listener, &self.peer, &told, &[], &head, &facts);
-        listener.layer4.as_ref()?.lead(Some(&subject), turn.dice)
+        target.lead(Some(&subject), turn.dice)
     }
 
     fn choose(&mut self, turn: &mut Turn<'_>) {
@@ -358,10 +396,18 @@ impl Relay {
     fn late(&mut self) {
         match self.phase {
             Phase::ProxyHeader => self.refuse("timeouts.header passed inside the header"),
+            Phase::Hello => {
+                let says = "timeouts.header passed before a ClientHello was whole";
+                self.fail(Failure::new(Kind::HeadTimeout, Stage::Route, says), Close::Reset);
+            }
             Phase::Met | Phase::Wanted | Phase::Leasing | Phase::Open | Phase::Closing(_) => {
                 let says = Kind::ConnectionIdle.says();
                 self.fail(Failure::new(Kind::ConnectionIdle, self.stage(), says), Close::Now);
             }
         }
     }
+}
+
+fn listener_of<'a>(turn: &Turn<'a>) -> Option<&'a Arc<Listener>> {
+    turn.serving.compiled.listeners.get(turn.listener)
 }

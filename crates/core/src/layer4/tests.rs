@@ -27,7 +27,12 @@ struct Life {
 
 impl Life {
     fn new(endpoints: usize, proxied: bool) -> Self {
-        let compiled = Compiled::build(serde_json::from_value(document(endpoints, proxied)).unwrap(), None).unwrap();
+        Self::of(document(endpoints, proxied))
+    }
+
+    fn of(document: Value) -> Self {
+        let proxied = document["listeners"][0]["proxy_protocol"] == json!(true);
+        let compiled = Compiled::build(serde_json::from_value(document).unwrap(), None).unwrap();
         let mut dice = Dice::seeded(1);
         let serving = Rc::new(Serving::new(Arc::new(compiled), None, &mut dice));
         let now = Moment::from_nanos(1_000_000_000);
@@ -73,7 +78,7 @@ fn document(endpoints: usize, proxied: bool) -> Value {
     document["routes"] = json!([]);
     document["listeners"][0]["kind"] = json!("tcp");
     document["listeners"][0]["proxy_protocol"] = json!(proxied);
-    document["listeners"][0]["layer4"] = json!({"idle_ms": 1000, "to": {"upstream": 0}});
+    document["listeners"][0]["layer4"] = json!({"idle_ms": 1000, "to": {"upstream": 0}, "routes": []});
     let endpoint =
         |at| json!({"address": format!("10.0.0.{at}:5432"), "entry": format!("10.0.0.{at}:5432"), "weight": 1});
     document["upstreams"] = json!([{
@@ -191,4 +196,69 @@ fn a_client_with_too_many_connections_and_an_upstream_without_endpoints_lead_now
     let mut empty = Life::new(0, false);
     assert_eq!(empty.next(Event::Accepted), Act::Close(Close::Reset));
     assert_eq!(empty.failure(), Some(Kind::NothingEligible));
+}
+
+/// A listener that sends names below `db.test` to the second upstream, and all else to the first, where that is allowed.
+fn by_name(with_default: bool) -> Life {
+    let mut document = document(1, false);
+    let other = document["upstreams"][0].clone();
+    document["upstreams"].as_array_mut().unwrap().push(other);
+    document["upstreams"][1]["name"] = json!("other");
+    let route = json!({"name": "named", "sni": ["*.db.test"], "alpn": [], "to": {"upstream": 1}});
+    let to = if with_default { json!({"upstream": 0}) } else { json!(null) };
+    document["listeners"][0]["layer4"] = json!({"idle_ms": 1000, "to": to, "routes": [route]});
+    Life::of(document)
+}
+
+/// The ClientHello of a client that asks for a.db.test, in a record of its own.
+fn client_hello() -> Vec<u8> {
+    let name = b"\0\0\0\x0e\0\x0c\0\0\x09a.db.test";
+    let body = [&[3, 3][..], &[0; 32], b"\0\0\x02\x13\x01\x01\0\0\x12", name].concat();
+    let message = [&[1, 0, 0, body.len() as u8][..], &body].concat();
+    [&[0x16, 3, 1, 0, message.len() as u8][..], &message].concat()
+}
+
+#[test]
+fn a_client_hello_chooses_the_route_and_goes_on_as_it_came() {
+    let (mut life, hello) = (by_name(true), client_hello());
+    assert!(matches!(life.next(Event::Accepted), Act::Read(_)));
+    assert!(matches!(life.sends(&hello[..20]), Act::Read(_)));
+    let act = life.sends(&hello[20..]);
+    life.leased(act);
+    assert_eq!(life.relay.known().upstream.as_ref().map(|upstream| upstream.name.as_str()), Some("other"));
+    assert_eq!(
+        (&*life.relay.known().server_name, life.relay.known().route.as_deref()),
+        (&b"a.db.test"[..], Some("named"))
+    );
+    life.next(Event::Leased);
+    assert_eq!(life.relay.opening().1.filled(), hello);
+}
+
+#[test]
+fn what_is_no_tls_takes_no_route() {
+    let ends: fn(&mut Life) -> Act = |life| life.next(Event::Read(0));
+    let speaks: fn(&mut Life) -> Act = |life| life.sends(b"SSH-2.0");
+    for happens in [ends, speaks] {
+        let mut life = by_name(true);
+        life.next(Event::Accepted);
+        let act = happens(&mut life);
+        life.leased(act);
+        assert_eq!(life.relay.known().route, None);
+        let mut life = by_name(false);
+        life.next(Event::Accepted);
+        assert_eq!(happens(&mut life), Act::Close(Close::Reset));
+        assert_eq!(life.failure(), Some(Kind::NoRoute));
+    }
+}
+
+#[test]
+fn a_client_hello_that_is_wrong_or_late_is_refused_whatever_else_there_is() {
+    let late: fn(&mut Life) -> Act = |life| life.next(Event::Late);
+    let wrong: fn(&mut Life) -> Act = |life| life.sends(b"\x16\x03\x01\0\0");
+    for (happens, kind) in [(late, Kind::HeadTimeout), (wrong, Kind::InvalidHello)] {
+        let mut life = by_name(true);
+        life.next(Event::Accepted);
+        assert_eq!(happens(&mut life), Act::Close(Close::Reset));
+        assert_eq!(life.failure(), Some(kind));
+    }
 }

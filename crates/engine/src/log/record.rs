@@ -8,9 +8,11 @@ use super::fields::Field;
 
 /// What is known of a connection of layer 4.
 #[derive(Clone, Copy, Debug)]
-pub struct Layer4 {
+pub struct Layer4<'a> {
     /// `tcp`.
     pub protocol: &'static str,
+    /// The name of the server that a TLS client told.
+    pub server_name: &'a [u8],
 }
 
 /// What is logged of one exchange; `Field` says what each means. An empty string is nothing to say.
@@ -31,7 +33,7 @@ pub struct Record<'a> {
     /// The endpoint's address.
     pub endpoint: &'a str,
     /// What is known of a connection of layer 4, which has no request: no method, path, version or status.
-    pub layer4: Option<Layer4>,
+    pub layer4: Option<Layer4<'a>>,
     /// The method as it was sent.
     pub method: &'a [u8],
     /// The host as it was sent.
@@ -100,6 +102,7 @@ impl<'a> Record<'a> {
             Field::Upstream => known(self.upstream.as_bytes()),
             Field::Endpoint => known(self.endpoint.as_bytes()),
             Field::Protocol => self.layer4.map_or(Value::Nothing, |layer4| known(layer4.protocol.as_bytes())),
+            Field::Sni => self.layer4.map_or(Value::Nothing, |layer4| known(layer4.server_name)),
             Field::Method | Field::Path | Field::Version | Field::Status if self.layer4.is_some() => Value::Nothing,
             Field::Method => Value::Text(self.method),
             Field::Host => known(self.host),

@@ -21,6 +21,7 @@ pub(super) fn append(out: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>) 
     match &record.layer4 {
         Some(layer4) => {
             optional(out, b",\"protocol\":\"", layer4.protocol.as_bytes());
+            optional(out, b",\"sni\":\"", layer4.server_name);
             optional(out, b",\"host\":\"", record.host);
         }
         None => {

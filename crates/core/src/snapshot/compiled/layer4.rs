@@ -1,10 +1,11 @@
 //! Where a listener of layer 4 carries bytes to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::route::Target;
-use crate::dice::Dice;
-use crate::rule::Subject;
+use crate::layer4::hello::Hello;
+use crate::layer4::names::Names;
 use crate::snapshot::document;
 
 /// Where a listener of layer 4 carries bytes to.
@@ -12,17 +13,34 @@ use crate::snapshot::document;
 pub struct Layer4 {
     /// Without a byte either way; zero is no limit.
     pub idle: Duration,
-    to: Target,
+    to: Option<Target>,
+    names: Names,
+    routes: Vec<(Arc<str>, Target)>,
 }
 
 impl Layer4 {
     pub(super) fn build(written: &document::Layer4, upstreams: &[document::Upstream]) -> Result<Self, String> {
-        Ok(Self { idle: Duration::from_millis(written.idle_ms), to: only_upstreams(&written.to, upstreams)? })
+        let (mut names, mut routes) = (Names::default(), Vec::with_capacity(written.routes.len()));
+        for (at, route) in written.routes.iter().enumerate() {
+            names.add(at, &route.sni, &route.alpn);
+            routes.push((route.name.as_str().into(), only_upstreams(&route.to, upstreams)?));
+        }
+        let to = written.to.as_ref().map(|to| only_upstreams(to, upstreams)).transpose()?;
+        Ok(Self { idle: Duration::from_millis(written.idle_ms), to, names, routes })
     }
 
-    /// The upstream for a connection, as an index into the snapshot.
-    pub fn lead(&self, subject: Option<&Subject<'_>>, dice: &mut Dice) -> Option<usize> {
-        self.to.lead(subject, dice)
+    /// Whether a connection is routed by its ClientHello.
+    pub fn reads_hello(&self) -> bool {
+        !self.routes.is_empty()
+    }
+
+    /// The route that a ClientHello takes: its name, and where it leads. Without one, and where none matches, no name and
+    /// where all else leads.
+    pub fn route(&self, hello: Option<&Hello>) -> (Option<&Arc<str>>, Option<&Target>) {
+        match hello.and_then(|hello| self.routes.get(self.names.choose(hello)?)) {
+            Some((name, to)) => (Some(name), Some(to)),
+            None => (None, self.to.as_ref()),
+        }
     }
 }
 
