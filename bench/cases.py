@@ -23,6 +23,7 @@ class Case:
     filters: bool = False  # one header set each way
     large: bool = False  # large proxy buffers in nginx
     splice: bool = False  # in HAProxy
+    layer4: bool = False  # bytes are carried on as they are
     unit: Literal["us", "MB/s", "KiB"] = "us"
 
 
@@ -67,6 +68,25 @@ CASES = (
         hosts=1,
         access_log=True,
         filters=True,
+    ),
+    Case("tcp-1k", "layer 4: 1 KiB, 50 kept connections", "≤ 1.0 of the better", layer4=True),
+    Case("tcp-100k", "layer 4: 100 KiB, 50 kept connections", "≤ 1.0 of the better", path="/100k", layer4=True),
+    Case(
+        "tcp-64m",
+        "layer 4: 64 MiB (MB a CPU second)",
+        "≥ 1.0 of the better",
+        path="/64m",
+        connections=4,
+        layer4=True,
+        splice=True,
+        unit="MB/s",
+    ),
+    Case(
+        "tcp-connect",
+        "layer 4: a new connection for each request",
+        "≤ 1.0 of the better",
+        fields=("Connection: close",),
+        layer4=True,
     ),
     Case("idle", "10,000 idle keep-alive connections (KiB each)", "≤ 1.5 KiB", connections=10_000, unit="KiB"),
 )

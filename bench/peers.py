@@ -114,12 +114,20 @@ JSON_LOG = (
 )
 
 
-def start_nginx(name: str, core: str, folder: Path, address: str, body: str) -> Peer:
+STREAM = """\
+load_module {module}; {user} worker_processes 1; worker_rlimit_nofile 65536; daemon off; pid {folder}/nginx.pid;
+error_log {folder}/error.log; events {{ worker_connections 32768; }}
+stream {{ {body} }}
+"""
+STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+
+
+def start_nginx(name: str, core: str, folder: Path, address: str, body: str, form: str = NGINX) -> Peer:
     """Start an nginx with one worker."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "nginx.conf"
     user = "" if os.geteuid() else "user root;"
-    config.write_text(NGINX.format(folder=folder, user=user, body=body))
+    config.write_text(form.format(folder=folder, user=user, body=body, module=STREAM_MODULE))
     output = folder / "output"
     process = start([program("nginx"), "-p", str(folder), "-c", str(config), "-e", "stderr"], core, output)
     wait_until_it_accepts(address, process, output)
@@ -142,6 +150,12 @@ def origin(folder: Path) -> Peer:
 def nginx(case: Case, folder: Path, to: str) -> Peer:
     """nginx: upstream keep-alive, HTTP/1.1 to the origin, 64 KiB buffers for large bodies, posts unbuffered."""
     address = free_address()
+    if case.layer4:
+        if not STREAM_MODULE.exists():
+            raise RuntimeError("nginx has no module for streams: run `make deps`")
+        size = "64k" if case.large or case.splice else "16k"  # the default
+        body = f"""server {{ listen {address} backlog=4096; proxy_pass {to}; proxy_buffer_size {size}; }}"""
+        return start_nginx("nginx", PROXY_CORE, folder, address, body, STREAM)
     buffers = "proxy_buffers 16 64k; proxy_buffer_size 64k; proxy_busy_buffers_size 128k;" if case.large else ""
     log = f"{JSON_LOG} access_log {folder}/access.log j buffer=64k flush=1s;" if case.access_log else "access_log off;"
     filters = 'proxy_set_header X-Api "1"; add_header X-Frame-Options "DENY" always;' if case.filters else ""
@@ -162,8 +176,9 @@ def haproxy(case: Case, folder: Path, to: str) -> Peer:
     folder.mkdir(parents=True, exist_ok=True)
     address = free_address()
     lines = ["global", "  nbthread 1", "  maxconn 12000", "  no strict-limits", "  log stdout format raw local0 info"]
-    lines += ["defaults", "  mode http", "  timeout connect 5s", "  timeout client 1h", "  timeout server 1h"]
-    lines += ["  http-reuse always", "  option forwardfor"]
+    mode = "tcp" if case.layer4 else "http"
+    lines += ["defaults", f"  mode {mode}", "  timeout connect 5s", "  timeout client 1h", "  timeout server 1h"]
+    lines += [] if case.layer4 else ["  http-reuse always", "  option forwardfor"]
     lines += ["  option splice-response"] if case.splice else []
     lines += ["frontend web", f"  bind {address} backlog 4096", "  default_backend origin"]
     if case.access_log:
@@ -205,6 +220,7 @@ def tidegate(case: Case, folder: Path, to: str) -> Peer:
         "listeners": {"web": {"bind": address, "timeouts": {"idle": "1h"}}},
         "routes": [{"name": n, "match": {"host": n}, **rest} for n in names] or [{"name": "all", **rest}],
         "upstreams": {"origin": {"endpoints": [to]}},
+        **({"listeners": {"web": {"bind": address, "tcp": {"to": "origin"}}}, "routes": []} if case.layer4 else {}),
         **({"limits": {"connections": case.connections + 2000}} if case.connections > 1000 else {}),
         **({"access_log": {"to": str(folder / "access.log")}} if case.access_log else {}),
     }
