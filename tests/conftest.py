@@ -19,6 +19,7 @@ from tests.peers.needs import need
 from tests.peers.nginx import Nginx
 from tests.peers.python_servers import PythonServers
 from tests.peers.tidegate import Tidegate
+from tests.peers.victim import Victim
 
 
 def pytest_configure() -> None:
@@ -86,6 +87,20 @@ def name_server(tmp_path: Path) -> Iterator[NameServer]:
 def curl(tmp_path: Path) -> Curl:
     """`curl("-T", file, url).status`."""
     return Curl(tmp_path)
+
+
+@pytest.fixture
+def victim() -> Iterator[Callable[[str], Victim]]:
+    """`victim("a")` starts a backend in a process of its own, to be stopped or killed."""
+    made: list[Victim] = []
+
+    def make(name: str) -> Victim:
+        made.append(Victim(name))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.end()
 
 
 def backends() -> Iterator[Callable[..., Backend]]:

@@ -56,6 +56,8 @@ def fields_of_the_core() -> dict[str, list[str]]:
         ("Upstream", ["upstreams", 0]),
         ("Endpoint", ["upstreams", 0, "endpoints", 0]),
         ("Pool", ["upstreams", 0, "pool"]),
+        ("Health", ["upstreams", 0, "health"]),
+        ("HttpProbe", ["upstreams", 0, "health", "probe", "http"]),
         ("Upstream", ["upstreams", 1]),
     ],
 )

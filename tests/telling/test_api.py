@@ -83,9 +83,13 @@ def test_endpoints_are_told_with_their_standing_and_counts(tidegate: Tidegate, b
     assert (of[gone]["outlier"], of[gone]["eligible"], of[gone]["reason"]) == (
         "out",
         False,
-        "it could not be connected to",
+        "the endpoint refused the connection",
     )
     assert 0 < of[gone]["until"] - time.time() <= 10
+    (change,) = of[gone]["history"]
+    assert (change["to"], change["reason"]) == ("passed_over", "the endpoint refused the connection")
+    assert abs(change["at"] - of[gone]["since"]) < 0.5 and 0 <= time.time() - change["at"] < 10
+    assert (of[well]["history"], of[well]["reason"], of[well]["since"]) == ([], "", None)
     assert (of[gone]["requests"], of[gone]["connect_failures"], of[gone]["passed_over"]) == (1, 1, 1)
 
 

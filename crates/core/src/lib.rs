@@ -18,6 +18,7 @@ pub mod route; // which route a request takes, by host and path
 pub mod filter; // what is changed on the way: forwarded fields, hop-by-hop fields
 pub mod rule; // expressions: conditions and texts over one request
 pub mod balance; // which endpoint takes it
+pub mod health; // whether an endpoint is well
 pub mod failure; // why an exchange failed, and what the client is told
 pub mod lane; // one HTTP/1 connection as a state machine: events in, acts out
 pub mod layer4; // connections whose bytes are carried on as they are

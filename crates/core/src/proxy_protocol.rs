@@ -161,6 +161,19 @@ pub fn write(out: &mut Vec<u8>, version: ProxyProtocolOut, from: Option<SocketAd
     }
 }
 
+/// Appends the header for a connection of our own, as a health check: nobody is behind us (LOCAL, section 2.2; version 1
+/// has no word for it but UNKNOWN).
+pub fn write_local(out: &mut Vec<u8>, version: ProxyProtocolOut) {
+    match version {
+        ProxyProtocolOut::Off => {}
+        ProxyProtocolOut::V1 => write_line(out, None),
+        ProxyProtocolOut::V2 => {
+            out.extend_from_slice(SIGNATURE);
+            out.extend_from_slice(&[0x20, 0x00, 0, 0]);
+        }
+    }
+}
+
 fn of_one_family(from: SocketAddr, to: SocketAddr) -> (SocketAddr, SocketAddr) {
     let mapped = |address: SocketAddr| match address.ip() {
         IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),

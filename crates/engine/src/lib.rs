@@ -9,6 +9,7 @@ pub mod layer4; // connections whose bytes are carried on as they are
 pub mod pool; // upstream connections without work
 pub mod log; // the access log and the program's own, written by a thread that nobody waits for
 pub mod metrics; // what the threads count, and the text that Prometheus reads
+pub mod prober; // the thread that checks endpoints, and tells every change of their standing
 pub mod threads; // the serving threads, and all of them as one engine
 pub mod control; // the worker's side of the socket to its supervisor
 mod sys; // what has no safe binding, behind safe functions

@@ -43,6 +43,7 @@ def add_admin(document: dict[str, Any], binds: list[dict[str, Any]], api_socket:
                 "unresolved": [],
                 "pool": compile_pool(Pool()),
                 "proxy_protocol": "off",
+                "health": None,
             }
         )
         document["routes"].append(_route("api", listener, {"prefix": "/api/"}, {"upstream": upstream}))

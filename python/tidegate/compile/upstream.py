@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tidegate.compile.health import compile_health
 from tidegate.compile.resolved import Resolved
 from tidegate.config.balance import Balance
 from tidegate.config.upstream import Pool, Upstream
@@ -31,6 +32,7 @@ def compile_upstream(name: str, upstream: Upstream, resolved: Mapping[str, Resol
         "unresolved": unresolved,
         "pool": compile_pool(upstream.pool),
         "proxy_protocol": upstream.proxy_protocol,
+        "health": None if upstream.health is None else compile_health(upstream.health),
     }
 
 

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from tidegate.config.addresses import EndpointAddress
 from tidegate.config.balance import Balance
 from tidegate.config.complaint import refused
+from tidegate.config.health import Health
 from tidegate.config.model import Model
 from tidegate.config.placed import Placed
 from tidegate.config.quantities import Duration, PositiveDuration
@@ -47,8 +48,6 @@ class Pool(Model):
 class Upstream(Placed):
     """A named group of endpoints that do the same work."""
 
-    later: ClassVar = {"health": "health checks"}
-
     balance: Balance = Balance(by="round_robin")
     """How an endpoint is chosen."""
     endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1)]
@@ -57,6 +56,8 @@ class Upstream(Placed):
     """Connections that are kept, and bounds on them."""
     proxy_protocol: Literal["off", "v1", "v2"] = "off"
     """The PROXY protocol header that is sent to the endpoints, in text (`v1`) or binary (`v2`)."""
+    health: Health | None = None
+    """How the endpoints are checked. Default: they are not, and only what becomes of requests tells."""
 
     @model_validator(mode="after")
     def first_is_full_at_some_time(self) -> "Upstream":

@@ -30,6 +30,14 @@ class Listener(Said):
     connections: Count
 
 
+class Change(Said):
+    """What became of an endpoint, when, and why."""
+
+    at: float
+    to: Name
+    reason: Text
+
+
 class Endpoint(Said):
     """An endpoint: its standing on three axes, and what was counted since the worker began."""
 
@@ -41,7 +49,9 @@ class Endpoint(Said):
     checked: Literal["unknown", "up", "down"]
     outlier: Literal["in", "out"]
     reason: Text
+    since: float | None
     until: float | None
+    history: list[Change]
     exchanges: Count
     idle: Count
     requests: Count

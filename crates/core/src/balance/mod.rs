@@ -3,6 +3,7 @@
 //! A balancer sees a view that is kept as endpoints change; nothing is scanned for a request. Time and dice come in.
 //! May use: dice, moment, and rule for the key of a split. Must not know: routes, pools, sockets. In Rust because it runs for every request.
 
+pub mod history; // what became of an endpoint, and why
 pub mod standing; // whether an endpoint may be chosen: three axes, each a table of transitions
 pub mod load; // what an endpoint is loaded with, over all threads
 pub mod view; // the endpoints that may be chosen now, rebuilt only when that changes

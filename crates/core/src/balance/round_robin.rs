@@ -265,7 +265,7 @@ mod tests {
         let mut view = View::new(standings.iter().map(|standing| (1, Arc::clone(standing))).collect());
         let mut dice = Dice::seeded(1);
         let mut robin = RoundRobin::new(&view, &mut dice);
-        standings[0].pass_over(Moment::default(), Moment::from_nanos(10));
+        standings[0].pass_over(Moment::default(), Moment::from_nanos(10), &"refused");
         view.refresh(Moment::default());
         let decision = pick(&mut robin, &view, &mut dice, &[1]);
         assert_eq!((decision.chosen, decision.because), (Some(EndpointId(0)), Reason::PassedOverButUntried));

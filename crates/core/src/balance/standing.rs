@@ -3,8 +3,11 @@
 //!
 //! The cell is shared by all threads. A view reads it only when [`changes`] has moved or an outlier's time is over.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use super::history::{Change, Event, History};
 use crate::moment::Moment;
 
 /// What was asked of an endpoint.
@@ -182,6 +185,7 @@ pub struct EndpointStanding {
     asked: AtomicU8,
     checked: AtomicU8,
     out_until: AtomicU64,
+    history: Mutex<History>,
 }
 
 impl EndpointStanding {
@@ -197,15 +201,27 @@ impl EndpointStanding {
     }
 
     /// Passes it over until `until`, or longer where it already is. True if it was not passed over at `now`.
-    pub fn pass_over(&self, now: Moment, until: Moment) -> bool {
+    pub fn pass_over(&self, now: Moment, until: Moment, because: &dyn fmt::Display) -> bool {
         let before = self.out_until.fetch_max(until.as_nanos(), Ordering::AcqRel);
         let is_new = before <= now.as_nanos() && until > now;
         // A longer time alone moves nothing: views look again when the old one is over. So an upstream that is wholly
         // down does not make every view look at every failure.
         if is_new {
+            self.note(now, Change::PassedOver, because);
             CHANGES.0.fetch_add(1, Ordering::AcqRel);
         }
         is_new
+    }
+
+    /// Says in its history that it is taken again, once its time is over. True if that was to be said.
+    pub fn readmit(&self, now: Moment) -> bool {
+        let mut history = self.locked();
+        let is_due = self.passed_over_until() <= now
+            && history.of_outlier().is_some_and(|last| last.change != Change::Readmitted);
+        if is_due {
+            history.push(now, Change::Readmitted, &"its time is over");
+        }
+        is_due
     }
 
     /// What was asked of it changes by `event`; `None`, and no change, where that cannot happen.
@@ -213,9 +229,49 @@ impl EndpointStanding {
         step(&self.asked, event, ASKED, asked_of, |to| to as u8)
     }
 
-    /// What checks say changes by `event`; `None`, and no change, where that cannot happen.
-    pub fn check(&self, event: CheckedEvent) -> Option<Checked> {
-        step(&self.checked, event, CHECKED, checked_of, |to| to as u8)
+    /// What checks say changes by `event` at `now`; `None`, and no change, where that cannot happen.
+    pub fn check(&self, event: CheckedEvent, now: Moment, because: &dyn fmt::Display) -> Option<Checked> {
+        let to = step(&self.checked, event, CHECKED, checked_of, |to| to as u8)?;
+        let change = match to {
+            Checked::Up => Change::Up,
+            Checked::Down => Change::Down,
+            Checked::Unknown => Change::Unchecked,
+        };
+        self.note(now, change, because);
+        Some(to)
+    }
+
+    /// Lets `look` at what became of it.
+    pub fn history<T>(&self, look: impl FnOnce(&History) -> T) -> T {
+        look(&self.locked())
+    }
+
+    /// What keeps it from work at `now`: the last change of the axis that does; none where none does, or its being asked.
+    pub fn kept_out_by(&self, now: Moment) -> Option<Event> {
+        let Standing { checked, outlier, .. } = self.at(now);
+        let history = self.locked();
+        match (checked, outlier) {
+            (Checked::Down, _) => history.of_checks().cloned(),
+            (_, Outlier::Out) => history.of_outlier().cloned(),
+            (Checked::Up | Checked::Unknown, Outlier::In) => None,
+        }
+    }
+
+    /// Why it may not be chosen at `now`, and for how long that has been so; none if it may.
+    pub fn why_not(&self, now: Moment) -> Option<String> {
+        match self.at(now).asked {
+            Asked::Ready => self.kept_out_by(now).map(|event| event.tell(now)),
+            asked @ (Asked::Draining | Asked::Drained | Asked::Removed) => Some(format!("is {}", asked.name())),
+        }
+    }
+
+    fn note(&self, now: Moment, change: Change, because: &dyn fmt::Display) {
+        self.locked().push(now, change, because);
+    }
+
+    /// Whoever panicked while it held the lock has left at most one event too few.
+    fn locked(&self) -> std::sync::MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn asked(&self) -> Asked {
@@ -280,8 +336,8 @@ mod tests {
     #[test]
     fn a_good_check_never_ends_an_ejection() {
         let cell = EndpointStanding::default();
-        assert!(cell.pass_over(Moment::from_nanos(1), Moment::from_nanos(10)));
-        cell.check(CheckedEvent::Rose);
+        assert!(cell.pass_over(Moment::from_nanos(1), Moment::from_nanos(10), &"refused"));
+        cell.check(CheckedEvent::Rose, Moment::from_nanos(2), &"passed");
         assert!(!cell.at(Moment::from_nanos(9)).is_eligible());
         assert!(cell.at(Moment::from_nanos(10)).is_eligible());
     }
@@ -289,8 +345,24 @@ mod tests {
     #[test]
     fn passing_over_again_makes_it_longer_never_shorter() {
         let cell = EndpointStanding::default();
-        cell.pass_over(Moment::from_nanos(1), Moment::from_nanos(10));
-        assert!(!cell.pass_over(Moment::from_nanos(2), Moment::from_nanos(5)));
+        cell.pass_over(Moment::from_nanos(1), Moment::from_nanos(10), &"refused");
+        assert!(!cell.pass_over(Moment::from_nanos(2), Moment::from_nanos(5), &"refused"));
         assert_eq!(cell.passed_over_until(), Moment::from_nanos(10));
+    }
+
+    #[test]
+    fn its_history_says_why_and_when_it_is_taken_again() {
+        let (cell, at) = (EndpointStanding::default(), Moment::from_nanos);
+        assert_eq!(cell.why_not(at(1)), None);
+        cell.pass_over(at(1), at(5_000_000), &"it refused");
+        assert_eq!(cell.why_not(at(2_000_001)).as_deref(), Some("is passed over for 2 ms: it refused"));
+        assert!(!cell.readmit(at(4_999_999)));
+        assert!(cell.readmit(at(5_000_000)) && !cell.readmit(at(5_000_001)));
+        cell.check(CheckedEvent::Fell, at(6_000_000), &"it answered 503");
+        assert_eq!(cell.why_not(at(6_000_000)).as_deref(), Some("is down for 0 ms: it answered 503"));
+        let names = cell.history(|all| all.events().map(|event| event.change.name()).collect::<Vec<_>>());
+        assert_eq!(names, ["passed_over", "readmitted", "down"]);
+        cell.ask(AskedEvent::Drain);
+        assert_eq!(cell.why_not(at(6_000_000)).as_deref(), Some("is draining"));
     }
 }

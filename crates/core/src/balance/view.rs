@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn a_failed_endpoint_is_passed_over_and_comes_back_by_itself() {
         let (mut view, standings) = three();
-        standings[1].pass_over(Moment::from_nanos(5), Moment::from_nanos(100));
+        standings[1].pass_over(Moment::from_nanos(5), Moment::from_nanos(100), &"refused");
         view.refresh(Moment::from_nanos(6));
         assert_eq!(ids(&view), [0, 2]);
         view.refresh(Moment::from_nanos(99));
@@ -196,7 +196,7 @@ mod tests {
     fn when_all_are_passed_over_all_are_tried() {
         let (mut view, standings) = three();
         for standing in &standings {
-            standing.pass_over(Moment::from_nanos(5), Moment::from_nanos(100));
+            standing.pass_over(Moment::from_nanos(5), Moment::from_nanos(100), &"refused");
         }
         view.refresh(Moment::from_nanos(6));
         assert_eq!(ids(&view), [0, 1, 2]);

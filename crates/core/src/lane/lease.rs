@@ -78,7 +78,7 @@ impl Lane {
         };
         let Some(serving) = &exchange.serving else { return };
         exchange.held = None;
-        if !serving.give_up(chosen, &mut exchange.tried, turn.now) {
+        if !serving.give_up(chosen, &mut exchange.tried, kind, turn.now) {
             self.fail(failure, turn);
             return;
         }

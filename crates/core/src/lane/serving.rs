@@ -124,7 +124,7 @@ impl Serving {
                 let chosen = Chosen { upstream: u32::try_from(index).unwrap_or(u32::MAX), endpoint: at.0, id };
                 Ok((chosen, holder.map(Holder::counted)))
             }
-            None => Err(Box::new(nothing_eligible(&choosing.upstream))),
+            None => Err(Box::new(nothing_eligible(&choosing.upstream, now))),
         }
     }
 
@@ -146,9 +146,9 @@ impl Serving {
     }
 
     /// Passes an endpoint over that could not be reached. Whether another may be tried in its place.
-    pub(crate) fn give_up(&self, chosen: Chosen, tried: &mut Tried, now: Moment) -> bool {
+    pub(crate) fn give_up(&self, chosen: Chosen, tried: &mut Tried, kind: Kind, now: Moment) -> bool {
         if let Some(endpoint) = self.endpoint(chosen) {
-            endpoint.standing.pass_over(now, now.after(PASSED_OVER));
+            endpoint.standing.pass_over(now, now.after(PASSED_OVER), &kind.says());
         }
         tried.push(chosen.endpoint);
         let endpoints = self.upstream(chosen).map_or(0, |upstream| upstream.endpoints.len());
@@ -178,13 +178,26 @@ impl Choosing {
     }
 }
 
-/// Says why an upstream has no endpoint to offer.
-fn nothing_eligible(upstream: &Upstream) -> Failure {
+/// Most endpoints of which a failure tells why they are not eligible.
+const MOST_TOLD: usize = 5;
+
+/// Says why an upstream has no endpoint to offer, and of each endpoint why and since when.
+fn nothing_eligible(upstream: &Upstream, now: Moment) -> Failure {
     let mut reason = format!("no endpoint of upstream {} is eligible", upstream.name);
-    for unresolved in &upstream.document.unresolved {
-        let _ = write!(reason, ": {} {}", unresolved.entry, unresolved.says);
+    let unresolved = &upstream.document.unresolved;
+    let told = upstream.endpoints.iter().map(|endpoint| {
+        let why = endpoint.standing.why_not(now).or_else(|| (endpoint.weight == 0).then(|| "has weight 0".to_owned()));
+        format!("{} {}", endpoint.address, why.unwrap_or_else(|| "was tried".to_owned()))
+    });
+    let told = unresolved.iter().map(|name| format!("{} {}", name.entry, name.says)).chain(told);
+    for (at, each) in told.take(MOST_TOLD).enumerate() {
+        let _ = write!(reason, "{} {each}", if at == 0 { ":" } else { ";" });
     }
-    let named = !upstream.document.unresolved.is_empty() && upstream.endpoints.is_empty();
+    let more = (unresolved.len() + upstream.endpoints.len()).saturating_sub(MOST_TOLD);
+    if more > 0 {
+        let _ = write!(reason, "; and {more} more");
+    }
+    let named = !unresolved.is_empty() && upstream.endpoints.is_empty();
     let kind = if named { Kind::NameUnresolved } else { Kind::NothingEligible };
     Failure { kind, stage: Stage::Balance, retryable: Retryable::Always, reason }
 }

@@ -357,7 +357,9 @@ impl Relay {
         self.held = None;
         let Some(opening) = self.opening.as_deref_mut() else { return };
         let another = match opening.chosen.take() {
-            Some(chosen) if kind.is_unreachable() => opening.serving.give_up(chosen, &mut opening.tried, turn.now),
+            Some(chosen) if kind.is_unreachable() => {
+                opening.serving.give_up(chosen, &mut opening.tried, kind, turn.now)
+            }
             Some(_) | None => false,
         };
         if another {

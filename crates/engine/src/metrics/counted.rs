@@ -3,6 +3,7 @@
 //! Each struct is aligned to 128 bytes (neighbouring cache lines are fetched in pairs) and lives in an allocation of its
 //! own, so no two threads ever write to one line.
 
+use tidegate_core::balance::history::Change;
 use tidegate_core::failure::{Kind, Stage};
 
 use super::counter::{Counter, Gauge};
@@ -84,6 +85,34 @@ pub struct EndpointMetrics {
     pub idle: Gauge,
     /// From the last byte sent to it to the first byte of its answer.
     pub first_byte: Histogram,
+}
+
+/// Whether an endpoint is well; written by the prober alone.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub struct HealthMetrics {
+    /// Checks that passed.
+    pub passed: Counter,
+    /// Checks that failed.
+    pub failed: Counter,
+    /// 1 while new work may go to it.
+    pub eligible: Gauge,
+    /// By what it became, in the order of [`Change::ALL`].
+    changes: [Counter; Change::ALL.len()],
+}
+
+impl HealthMetrics {
+    /// Counts a change of its standing.
+    pub fn changed(&self, to: Change) {
+        if let Some(counter) = self.changes.get(to as usize) {
+            counter.one();
+        }
+    }
+
+    /// How often it became so.
+    pub fn changes(&self, to: Change) -> u64 {
+        self.changes.get(to as usize).map_or(0, Counter::get)
+    }
 }
 
 /// A listener, on one thread. A connection may be accepted by one thread and closed by another: the sums are right.

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tidegate_core::balance::history::Change;
 use tidegate_core::failure::{Kind, Stage};
 use tidegate_core::lane::Exposition;
 
-use super::counted::{CLASSES, EndpointMetrics, ListenerMetrics, RouteMetrics, ThreadMetrics};
+use super::counted::{CLASSES, EndpointMetrics, HealthMetrics, ListenerMetrics, RouteMetrics, ThreadMetrics};
 use super::histogram::{Histogram, Totals};
 use super::process::{Process, unix_ns};
 use super::table::Metric;
@@ -86,6 +87,7 @@ pub struct RouteCounts {
 struct Families {
     routes: Family<String, RouteMetrics>,
     endpoints: Family<(String, String), EndpointMetrics>,
+    health: Family<(String, String), HealthMetrics>,
     listeners: Family<String, ListenerMetrics>,
     threads: Vec<Arc<ThreadMetrics>>,
 }
@@ -126,6 +128,11 @@ impl Registry {
     pub fn endpoint(&self, thread: usize, upstream: &str, address: &str) -> Arc<EndpointMetrics> {
         let key = (upstream.to_owned(), address.to_owned());
         self.families().endpoints.of(thread, &key, Clone::clone)
+    }
+
+    /// The prober's counters for the endpoint `address` of `upstream`; the same ones each time.
+    pub fn health(&self, upstream: &str, address: &str) -> Arc<HealthMetrics> {
+        self.families().health.of(0, &(upstream.to_owned(), address.to_owned()), Clone::clone)
     }
 
     /// The counters of `thread` for the listener `name`; the same ones each time.
@@ -170,9 +177,10 @@ impl Registry {
         let mut families = self.families();
         families.routes.retire(now, |name| named.routes.contains(name.as_str()));
         families.listeners.retire(now, |name| named.listeners.contains(name.as_str()));
-        families
-            .endpoints
-            .retire(now, |(upstream, address)| named.endpoints.contains(&(upstream.as_str(), address.as_str())));
+        let is_named =
+            |(upstream, address): &(String, String)| named.endpoints.contains(&(upstream.as_str(), address.as_str()));
+        families.endpoints.retire(now, is_named);
+        families.health.retire(now, is_named);
     }
 
     /// What was counted of the endpoint `address` of `upstream`, over all threads.
@@ -234,7 +242,7 @@ impl Registry {
         process: &Process,
         form: Exposition,
     ) {
-        let Families { routes, endpoints, listeners, threads } = families;
+        let Families { routes, endpoints, health, listeners, threads } = families;
         let of_endpoints = |out: &mut Vec<u8>, what: fn(&EndpointMetrics) -> u64| {
             for key @ (upstream, address) in endpoints.named.keys() {
                 text::sample(out, metric, &[upstream, address], endpoints.sum_of(key, what));
@@ -280,6 +288,18 @@ impl Registry {
             Metric::EndpointPassedOver => of_endpoints(out, |endpoint| endpoint.passed_over.get()),
             Metric::EndpointExchanges => of_endpoints(out, |endpoint| endpoint.exchanges.get()),
             Metric::EndpointIdle => of_endpoints(out, |endpoint| endpoint.idle.get()),
+            Metric::EndpointEligible => of_health(out, health, |out, labels, one| {
+                text::sample(out, metric, &labels, one.eligible.get());
+            }),
+            Metric::EndpointChecks => of_health(out, health, |out, [upstream, address], one| {
+                text::sample(out, metric, &[upstream, address, "passed"], one.passed.get());
+                text::sample(out, metric, &[upstream, address, "failed"], one.failed.get());
+            }),
+            Metric::EndpointChanges => of_health(out, health, |out, [upstream, address], one| {
+                for change in Change::ALL.iter().filter(|change| one.changes(**change) > 0) {
+                    text::sample(out, metric, &[upstream, address, change.name()], one.changes(*change));
+                }
+            }),
             Metric::Snapshot => text::sample(out, metric, &[], self.snapshot.load(Ordering::Relaxed)),
             Metric::SnapshotTime => text::seconds(out, metric, &[], self.snapshot_ns.load(Ordering::Relaxed).into()),
             Metric::Reloads => {
@@ -392,6 +412,17 @@ fn sums<T: Default>(out: &mut Vec<u8>, metric: Metric, family: &Family<String, T
 fn open(listeners: &Family<String, ListenerMetrics>, name: &str) -> u64 {
     let closed = listeners.sum_of(name, |listener| listener.closed.get());
     listeners.sum_of(name, |listener| listener.accepted.get()).saturating_sub(closed)
+}
+
+/// Writes what is known of each endpoint's health.
+fn of_health(
+    out: &mut Vec<u8>,
+    health: &Family<(String, String), HealthMetrics>,
+    write: impl Fn(&mut Vec<u8>, [&str; 2], &HealthMetrics),
+) {
+    for ((upstream, address), each) in &health.named {
+        each.threads.iter().flatten().for_each(|one| write(out, [upstream, address], one));
+    }
 }
 
 fn failures(out: &mut Vec<u8>, metric: Metric, threads: &[Arc<ThreadMetrics>]) {

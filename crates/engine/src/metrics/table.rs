@@ -86,6 +86,10 @@ metrics! {
     EndpointExchanges "tidegate_endpoint_exchanges" Gauge ["upstream", "endpoint"] "Exchanges with the endpoint now.";
     EndpointIdle "tidegate_endpoint_connections_idle" Gauge ["upstream", "endpoint"] "Connections to the endpoint that wait in the pools now.";
     FirstByteSeconds "tidegate_endpoint_first_byte_seconds" Histogram ["upstream", "endpoint"] "Time from the last byte of a request sent to the endpoint to the first byte of its answer.";
+    // Whether it is well there.
+    EndpointEligible "tidegate_endpoint_eligible" Gauge ["upstream", "endpoint"] "1 while new work may go to the endpoint, else 0.";
+    EndpointChecks "tidegate_endpoint_checks_total" Counter ["upstream", "endpoint", "result"] "Health checks of the endpoint that `passed` or `failed`; an upstream without `health` is not checked.";
+    EndpointChanges "tidegate_endpoint_changes_total" Counter ["upstream", "endpoint", "to"] "Changes of the endpoint's standing, by what it became; those that never happened are left out.";
     // What it runs on.
     Snapshot "tidegate_snapshot_number" Gauge [] "The number of the snapshot that is served.";
     SnapshotTime "tidegate_snapshot_applied_timestamp_seconds" Gauge [] "When the snapshot began to be served, in seconds since 1970.";

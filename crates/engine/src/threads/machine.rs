@@ -22,6 +22,7 @@ use super::told;
 use crate::control::{Beat, Machine};
 use crate::log::{Format, Layout, Level, LogWriter, Plan, Target};
 use crate::metrics::registry::{Named, Registry};
+use crate::prober::Prober;
 
 /// How long a thread may take to acknowledge a snapshot.
 const ACKNOWLEDGED: Duration = Duration::from_secs(10);
@@ -34,6 +35,7 @@ pub struct Engine {
     shared: Arc<Shared>,
     inner: Mutex<Inner>,
     drain: Arc<Drain>,
+    prober: Prober,
 }
 
 #[derive(Default)]
@@ -58,11 +60,9 @@ impl Engine {
     pub fn start() -> io::Result<Arc<Self>> {
         let registry = Arc::new(Registry::default());
         let (writer, program) = LogWriter::start(registry.access_log(), registry.program_log())?;
-        Ok(Arc::new(Self {
-            shared: Arc::new(Shared::new(registry, writer, program)),
-            inner: Mutex::default(),
-            drain: Arc::default(),
-        }))
+        let shared = Arc::new(Shared::new(registry, writer, program));
+        let prober = Prober::start(Arc::clone(&shared))?;
+        Ok(Arc::new(Self { shared, inner: Mutex::default(), drain: Arc::default(), prober }))
     }
 
     /// Hands what waits to be logged over, before the process ends.
@@ -100,6 +100,7 @@ impl Engine {
         }
         self.shared.registry.snapshot_applied(compiled.document.number);
         self.shared.registry.retire(&named(&compiled), Instant::now());
+        self.prober.follow(&compiled);
         inner.compiled = Some(compiled);
         inner.plan = plan;
         Ok(())

@@ -3,9 +3,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
-use tidegate_core::balance::standing::Outlier;
+use tidegate_core::balance::history::{Event, MOST_KEPT};
+use tidegate_core::balance::standing::{Asked, Checked, Outlier, Standing};
 use tidegate_core::moment::Moment;
-use tidegate_core::snapshot::compiled::{Compiled, Upstream};
+use tidegate_core::snapshot::compiled::{Compiled, Endpoint, Upstream};
 
 use super::shared::Shared;
 use crate::metrics::counted::CLASSES;
@@ -43,13 +44,14 @@ fn brief(upstream: &Upstream, shared: &Shared) -> Value {
         .iter()
         .zip(&upstream.document.endpoints)
         .map(|(endpoint, document)| {
-            let outlier = endpoint.standing.at(now).outlier;
+            let standing = endpoint.standing.at(now);
+            let out = endpoint.standing.kept_out_by(now);
             json!({
                 "address": endpoint.address,
                 "entry": document.entry,
                 "weight": endpoint.weight,
-                "standing": outlier.name(),
-                "reason": why(outlier),
+                "standing": in_one_word(standing),
+                "reason": out.map_or_else(String::new, |event| event.because),
                 "exchanges": shared.registry.exchanges(&upstream.name, &endpoint.address),
             })
         })
@@ -67,7 +69,8 @@ pub(super) fn upstreams(compiled: &Compiled, shared: &Shared, first: usize) -> V
     let (now, unix) = (shared.now(), unix_seconds());
     let (mut items, mut size) = (Vec::new(), 0);
     for upstream in compiled.upstreams.iter().skip(first) {
-        let more = 1 + upstream.endpoints.len() + upstream.document.unresolved.len();
+        let changes: usize = upstream.endpoints.iter().map(|endpoint| told_of(endpoint, upstream)).sum();
+        let more = 1 + upstream.endpoints.len() + upstream.document.unresolved.len() + changes;
         if !items.is_empty() && size + more > MOST_ENDPOINTS {
             break;
         }
@@ -84,6 +87,7 @@ fn whole(upstream: &Upstream, shared: &Shared, now: Moment, unix: f64) -> Value 
         .zip(&upstream.document.endpoints)
         .map(|(endpoint, document)| {
             let standing = endpoint.standing.at(now);
+            let out = endpoint.standing.kept_out_by(now);
             let until = endpoint.standing.passed_over_until();
             let until = (standing.outlier == Outlier::Out).then(|| unix + until.since(now).as_secs_f64());
             let mut says = json!({
@@ -94,8 +98,10 @@ fn whole(upstream: &Upstream, shared: &Shared, now: Moment, unix: f64) -> Value 
                 "asked": standing.asked.name(),
                 "checked": standing.checked.name(),
                 "outlier": standing.outlier.name(),
-                "reason": why(standing.outlier),
+                "reason": out.as_ref().map_or("", |event| &event.because),
+                "since": out.as_ref().map(|event| unix - now.since(event.at).as_secs_f64()),
                 "until": until,
+                "history": history(endpoint, upstream, now, unix),
             });
             let counts = serde_json::to_value(shared.registry.endpoint_counts(&upstream.name, &endpoint.address));
             if let (Some(says), Ok(Value::Object(mut counts))) = (says.as_object_mut(), counts) {
@@ -133,11 +139,29 @@ fn page(first: usize, items: Vec<Value>, all: usize) -> Value {
     json!({"items": items, "next": (next < all).then_some(next)})
 }
 
-fn why(outlier: Outlier) -> &'static str {
-    match outlier {
-        Outlier::In => "",
-        Outlier::Out => "it could not be connected to",
+/// The axis that keeps work from it, or else what is known of it.
+fn in_one_word(standing: Standing) -> &'static str {
+    match standing {
+        Standing { asked: Asked::Ready, checked: Checked::Down, .. } => Checked::Down.name(),
+        Standing { asked: Asked::Ready, outlier, .. } => outlier.name(),
+        Standing { asked, .. } => asked.name(),
     }
+}
+
+/// How many changes of an endpoint are told: all that are kept, unless its upstream is a page by itself.
+fn told_of(endpoint: &Endpoint, upstream: &Upstream) -> usize {
+    let most = (MOST_ENDPOINTS / upstream.endpoints.len().max(1)).clamp(5, MOST_KEPT);
+    endpoint.standing.history(|history| history.events().count()).min(most)
+}
+
+/// The last changes of its standing, oldest first.
+fn history(endpoint: &Endpoint, upstream: &Upstream, now: Moment, unix: f64) -> Vec<Value> {
+    let most = told_of(endpoint, upstream);
+    let tell = |event: &Event| {
+        let at = unix - now.since(event.at).as_secs_f64();
+        json!({"at": at, "to": event.change.name(), "reason": event.because})
+    };
+    endpoint.standing.history(|history| history.last(most).map(tell).collect())
 }
 
 fn unix_seconds() -> f64 {

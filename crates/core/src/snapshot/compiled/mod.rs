@@ -89,11 +89,13 @@ impl Compiled {
         let mut next_id = previous.map_or(0, |old| old.next_id);
         let known: HashMap<&str, &Arc<Upstream>> =
             previous.iter().flat_map(|old| &old.upstreams).map(|upstream| (upstream.name.as_str(), upstream)).collect();
-        let upstreams = document
-            .upstreams
-            .iter()
-            .map(|upstream| upstream::compile(upstream, known.get(upstream.name.as_str()).copied(), &mut next_id))
-            .collect();
+        let mut upstreams = Vec::with_capacity(document.upstreams.len());
+        for upstream in &document.upstreams {
+            match upstream::compile(upstream, known.get(upstream.name.as_str()).copied(), &mut next_id) {
+                Ok(upstream) => upstreams.push(upstream),
+                Err(says) => problems.push(format!("upstream {}: {says}", upstream.name)),
+            }
+        }
         match table {
             Some(table) if problems.is_empty() => {
                 Ok(Self { document, listeners, routes, upstreams, table, sets, next_id })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::balance::{EndpointLoad, EndpointStanding, Method, Ranking, Rule, Seat};
+use crate::health::Check;
 use crate::snapshot::document::{self, ProxyProtocolOut};
 
 /// Endpoints that do the same work.
@@ -32,6 +33,8 @@ pub struct Upstream {
     pub connect: Duration,
     /// The PROXY protocol header that is sent.
     pub proxy_protocol: ProxyProtocolOut,
+    /// How endpoints are checked; none: they are not.
+    pub check: Option<Arc<Check>>,
 }
 
 /// One address of an upstream.
@@ -58,11 +61,16 @@ impl Endpoint {
 }
 
 /// The upstream, or the `old` one where nothing changed. New endpoints get ids from `next_id` on.
-pub(super) fn compile(upstream: &document::Upstream, old: Option<&Arc<Upstream>>, next_id: &mut u32) -> Arc<Upstream> {
+/// Fails on a check that is none.
+pub(super) fn compile(
+    upstream: &document::Upstream,
+    old: Option<&Arc<Upstream>>,
+    next_id: &mut u32,
+) -> Result<Arc<Upstream>, String> {
     if let Some(old) = old
         && old.document == *upstream
     {
-        return Arc::clone(old);
+        return Ok(Arc::clone(old));
     }
     let known: HashMap<&str, &Arc<Endpoint>> = old
         .iter()
@@ -95,7 +103,8 @@ pub(super) fn compile(upstream: &document::Upstream, old: Option<&Arc<Upstream>>
         })
         .collect();
     let pool = &upstream.pool;
-    Arc::new(Upstream {
+    let check = upstream.health.as_ref().map(|health| Check::build(health).map(Arc::new)).transpose()?;
+    Ok(Arc::new(Upstream {
         name: upstream.name.clone(),
         document: upstream.clone(),
         method: method(&upstream.balance),
@@ -107,7 +116,8 @@ pub(super) fn compile(upstream: &document::Upstream, old: Option<&Arc<Upstream>>
         wait: Duration::from_millis(pool.wait_ms),
         connect: Duration::from_millis(pool.connect_ms),
         proxy_protocol: upstream.proxy_protocol,
-    })
+        check,
+    }))
 }
 
 fn method(balance: &document::Balance) -> Method {

@@ -3,6 +3,7 @@
 
 mod access_log; // the access log and the program's own
 mod filters; // the filters of a route
+mod health; // how endpoints are checked
 mod layer4; // where bytes are carried to as they are
 mod listener; // where connections are accepted, and what they may do
 mod route; // what a request must look like, and where it goes
@@ -13,6 +14,7 @@ use serde::Deserialize;
 
 pub use access_log::*;
 pub use filters::*;
+pub use health::*;
 pub use layer4::*;
 pub use listener::*;
 pub use route::*;

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::Health;
+
 /// A named group of endpoints that do the same work.
 #[derive(Deserialize, Clone, Debug, PartialEq)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +20,8 @@ pub struct Upstream {
     pub pool: Pool,
     /// The PROXY protocol header that is sent to endpoints.
     pub proxy_protocol: ProxyProtocolOut,
+    /// How endpoints are checked; none: they are not.
+    pub health: Option<Health>,
 }
 
 /// How an endpoint is chosen.
@@ -98,7 +102,7 @@ pub struct Pool {
 }
 
 /// The PROXY protocol header that is sent to endpoints.
-#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "lowercase")]
 pub enum ProxyProtocolOut {
     /// None.

@@ -1,0 +1,162 @@
+"""Health checks of an upstream's endpoints. Judged in the core, `crates/core/src/health/`, asked by the prober."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SkipValidation, model_validator
+
+from tidegate.config.complaint import refused
+from tidegate.config.filters.fields import check_value
+from tidegate.config.match import HeaderName, Method, Regex, names_stand_once
+from tidegate.config.model import Model
+from tidegate.config.quantities import Duration, PositiveDuration
+from tidegate.config.scalar import Whole, show
+
+
+@dataclass(frozen=True)
+class StatusRange:
+    """Statuses from `first` to `last`, both included: `204`, `200-399`."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+    @classmethod
+    def read(cls, given: Any) -> "StatusRange":
+        """Read one status or a range."""
+        if isinstance(given, cls):
+            return given
+        match = re.fullmatch(r"([1-9][0-9]{2})(?:-([1-9][0-9]{2}))?", str(given))
+        if isinstance(given, bool) or match is None:
+            raise refused(f"must be a status or a range of them, as `200-399`, not {show(given)}")
+        first, last = int(match[1]), int(match[2] or match[1])
+        if first > last or first < 200:
+            raise refused(f"has the range {show(given)}, and a final answer has 200 to 999, the lower end first")
+        return cls(first, last)
+
+
+def read_statuses(given: Any) -> Any:
+    """Read one status or range, or a list of them: `200`, `200-399`, `[200, 204, 300-399]`."""
+    each = given if isinstance(given, list | tuple) else [given]
+    if not each:
+        raise refused("must have at least one status")
+    return tuple(StatusRange.read(one) for one in each)
+
+
+Statuses = Annotated[
+    tuple[SkipValidation[StatusRange], ...],
+    BeforeValidator(read_statuses, json_schema_input_type=int | str | list[int | str]),
+    PlainSerializer(lambda statuses: [str(each) for each in statuses], return_type=list[str]),
+]
+
+
+def check_target(path: str) -> str:
+    """Refuse what cannot stand in a request line."""
+    if not path.startswith("/"):
+        raise refused(f"must begin with `/`, not with {show(path)}", f'"/{path}"')
+    if re.search(r"[^\x21-\x7e]|#", path):
+        raise refused("has a blank, a `#` or a letter beyond ASCII: it is sent as it stands, so escape it")
+    return path
+
+
+def check_host(host: str) -> str:
+    """Refuse what is no value of `Host`."""
+    if not re.fullmatch(r"[A-Za-z0-9._:\[\]-]{1,255}", host):
+        raise refused(f"must be a host with or without a port, as `api.example.com`, not {show(host)}")
+    return host
+
+
+def check_header(name: str) -> str:
+    """Refuse fields that the check writes itself."""
+    if name in ("host", "connection", "content-length", "transfer-encoding", "upgrade", "te", "trailer", "expect"):
+        hint = "`host` stands beside `headers`" if name == "host" else ""
+        raise refused(f"`{name}` is written by the check itself", hint)
+    return name
+
+
+Header = Annotated[HeaderName, AfterValidator(check_header)]
+HeaderValue = Annotated[str, BeforeValidator(check_value)]
+Text = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class Expected(Model):
+    """What must be found in an answer; a string is what it `contains`."""
+
+    short = "contains"
+
+    contains: Text | None = None
+    """This text, anywhere in it."""
+    regex: Regex | None = None
+    """This pattern of Rust's `regex` crate, anywhere in it; `^` and `$` are its ends."""
+
+    @model_validator(mode="after")
+    def has_one_form(self) -> "Expected":
+        """Refuse both at once, and none."""
+        if (self.contains is None) == (self.regex is None):
+            raise refused("must have exactly one of `contains` and `regex`")
+        return self
+
+
+class HttpCheck(Model):
+    """A request over HTTP/1.1 on a connection of its own; a string is its `path`."""
+
+    short = "path"
+
+    path: Annotated[str, AfterValidator(check_target)]
+    """The path that is asked for, with a query where there is one; sent as it stands."""
+    method: Method = "GET"
+    """The method."""
+    host: Annotated[str, AfterValidator(check_host)] | None = None
+    """The `Host` that is sent. Default: the endpoint's address."""
+    headers: Annotated[Mapping[Header, HeaderValue], BeforeValidator(names_stand_once)] = {}
+    """Further fields that are sent. `User-Agent` is `tidegate-health` where none is given."""
+    statuses: Statuses = (StatusRange(200, 399),)
+    """Statuses of an endpoint that is well: one, a range, or a list of both, as `[200-299, 304]`. (As HAProxy's.)"""
+    body: Expected | None = None
+    """What its body must hold, within the first 64 KiB of the answer."""
+
+
+class TcpCheck(Model):
+    """A connection: that it accepts, and what it says."""
+
+    send: Annotated[str, Field(max_length=4096)] = ""
+    r"""Text that is sent first, as `"PING\r\n"`; in double quotes YAML knows escapes."""
+    expect: Expected | None = None
+    """What must then come, or come by itself where nothing is sent. Default: that it accepts is enough."""
+
+
+class Health(Model):
+    """Checks of the endpoints of an upstream. An endpoint that has not been checked yet takes work.
+
+    The first check of an endpoint comes at once and decides alone; from then on it takes `rise` or `fall` in a row.
+    Checks go on while the supervisor is stopped or gone, and an address that several upstreams check in the same way is
+    checked once.
+    """
+
+    http: HttpCheck | None = None
+    """Ask over HTTP: a path, or a mapping."""
+    tcp: TcpCheck | None = None
+    """Connect, and perhaps talk: `tcp: {}`."""
+    port: Annotated[Whole, Field(ge=1, le=65_535)] | None = None
+    """Another port that is asked, of the same host; no PROXY protocol header is sent there."""
+    interval: PositiveDuration = Duration(2_000)
+    """From one check to the next, give or take a tenth. (HAProxy's `inter`.)"""
+    fast_interval: PositiveDuration | None = None
+    """The same while the endpoint is down, or its last check is not what is known of it. Default: half `interval`."""
+    timeout: PositiveDuration | None = None
+    """How long a check may take, from the connect to the end of what is judged. Default: `interval`, as HAProxy's."""
+    rise: Annotated[Whole, Field(ge=1, le=1000)] = 2
+    """So many checks in a row must pass before an endpoint that is down is up. (HAProxy's default.)"""
+    fall: Annotated[Whole, Field(ge=1, le=1000)] = 3
+    """So many checks in a row must fail before an endpoint that is up is down. (HAProxy's default.)"""
+
+    @model_validator(mode="after")
+    def asks_in_one_way(self) -> "Health":
+        """Refuse two ways at once, and none."""
+        if (self.http is None) == (self.tcp is None):
+            raise refused("must have exactly one of `http` and `tcp`: how endpoints are asked")
+        return self

@@ -1,0 +1,70 @@
+"""A backend in a process of its own, which a test stops, kills and brings back."""
+
+import signal
+import sys
+from pathlib import Path
+
+from tests.peers.process import Process
+from tests.peers.sockets import address_of, listen
+
+SERVER = """
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(NAME)))
+        self.end_headers()
+        self.wfile.write(NAME)
+
+    def log_message(self, *args):
+        pass
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+NAME = sys.argv[2].encode()
+server = Server(("127.0.0.1", int(sys.argv[1])), Handler)
+print("serves", flush=True)
+server.serve_forever()
+"""
+
+
+class Victim:
+    """Answers every GET with its name. Its socket is its own: when it is dead, its port refuses."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        sock = listen()
+        self.address = address_of(sock)
+        sock.close()
+        self.start()
+
+    def start(self) -> None:
+        """Start it, for the first time or again, on the same port."""
+        port = self.address.rpartition(":")[2]
+        self.process = Process([sys.executable, "-c", SERVER, port, self.name], folder=Path("/"))
+        self.process.wait_for_line("serves")
+
+    def stop(self) -> None:
+        """SIGSTOP: the kernel still accepts for it, and nobody answers."""
+        self.process.send(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """SIGCONT."""
+        self.process.send(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.process.send(signal.SIGKILL)
+        self.process.wait()
+
+    def end(self) -> None:
+        """End it, whatever state it is in."""
+        self.go_on()
+        self.process.end()
