@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from tidegate.config.filters.headers import RequestHeaders, ResponseHeaders
     from tidegate.config.filters.request_id import RequestId
     from tidegate.config.filters.rewrite import PathReplacement, Rewrite
+    from tidegate.config.health import Expected, Health, HttpCheck, TcpCheck
     from tidegate.config.layer4 import Tcp, TcpMatch, TcpRoute
     from tidegate.config.listener import Bind, Forwarded, Listener, ListenerLimits, ListenerTimeouts, Paths
     from tidegate.config.load import Loaded, load, load_text
     from tidegate.config.match import Match, PathMatch
     from tidegate.config.named_set import NamedSet
+    from tidegate.config.outlier import Latency, Outlier, SuccessRate
     from tidegate.config.problem import Problem
     from tidegate.config.program_log import ProgramLog
     from tidegate.config.redirect import Redirect
@@ -44,9 +46,13 @@ __all__ = [
     "Drain",
     "Endpoint",
     "ErrorPage",
+    "Expected",
     "Filter",
     "First",
     "Forwarded",
+    "Health",
+    "HttpCheck",
+    "Latency",
     "Limits",
     "Listener",
     "ListenerLimits",
@@ -54,6 +60,7 @@ __all__ = [
     "Loaded",
     "Match",
     "NamedSet",
+    "Outlier",
     "PathMatch",
     "PathReplacement",
     "Paths",
@@ -70,9 +77,11 @@ __all__ = [
     "RouteTimeouts",
     "Secret",
     "Share",
+    "SuccessRate",
     "Syslog",
     "Target",
     "Tcp",
+    "TcpCheck",
     "TcpMatch",
     "TcpRoute",
     "Upstream",
@@ -93,11 +102,13 @@ _HOMES = {
     "filters.headers": ("RequestHeaders", "ResponseHeaders"),
     "filters.request_id": ("RequestId",),
     "filters.rewrite": ("PathReplacement", "Rewrite"),
+    "health": ("Expected", "Health", "HttpCheck", "TcpCheck"),
     "listener": ("Bind", "Forwarded", "Listener", "ListenerLimits", "ListenerTimeouts", "Paths"),
     "layer4": ("Tcp", "TcpMatch", "TcpRoute"),
     "load": ("Loaded", "load", "load_text"),
     "match": ("Match", "PathMatch"),
     "named_set": ("NamedSet",),
+    "outlier": ("Latency", "Outlier", "SuccessRate"),
     "problem": ("Problem",),
     "program_log": ("ProgramLog",),
     "redirect": ("Redirect",),

@@ -68,7 +68,36 @@ WHOLE: dict[str, Any] = {
             "endpoints": [{"address": "127.0.0.1:1", "weight": 1}],
             "pool": {"idle": "1s", "connections": 1, "queue": 1, "wait": "1s", "connect": "1s"},
             "proxy_protocol": "v1",
-        }
+            "health": {
+                "http": {
+                    "path": "/up",
+                    "method": "GET",
+                    "host": "x",
+                    "headers": {"A": "1"},
+                    "statuses": ["200-299"],
+                    "body": {"regex": "a"},
+                },
+                "port": 1,
+                "interval": "1s",
+                "fast_interval": "1s",
+                "timeout": "1s",
+                "rise": 1,
+                "fall": 1,
+            },
+            "outlier": {
+                "server_errors": 1,
+                "broken": 1,
+                "interval": "1s",
+                "most_ejected": "10%",
+                "success_rate": {"deviations": 1.5, "endpoints": 1, "requests": 1},
+                "latency": {"factor": 1.5, "least": "1s", "endpoints": 3, "requests": 1},
+            },
+            "panic_threshold": "50%",
+        },
+        "spoken": {
+            "endpoints": ["127.0.0.1:1"],
+            "health": {"tcp": {"send": "x", "expect": {"contains": "x"}}},
+        },
     },
 }
 JARGON = ("Input", "should", "valid", "instance", "dict", "NoneType", "cannot be", "{", "Error", "pydantic")

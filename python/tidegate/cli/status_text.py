@@ -22,7 +22,8 @@ def describe(told: Mapping[str, Any], now: float) -> list[str]:
         lines += ["", *_columns([_listener(each) for each in listeners])]
     for upstream in told.get("upstreams") or ():
         if ":" not in str(upstream.get("name")):  # the others are the program's own
-            lines += ["", f"upstream {upstream.get('name')}"]
+            panic = ": too few endpoints are healthy, so all are used" if upstream.get("panic") else ""
+            lines += ["", f"upstream {upstream.get('name')}{panic}"]
             endpoints = [_endpoint(each) for each in upstream.get("endpoints") or ()]
             lines += [f"  {line}" for line in _columns(endpoints)] or ["  no endpoint"]
     return [_visible(line) for line in lines]

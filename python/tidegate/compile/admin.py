@@ -44,6 +44,8 @@ def add_admin(document: dict[str, Any], binds: list[dict[str, Any]], api_socket:
                 "pool": compile_pool(Pool()),
                 "proxy_protocol": "off",
                 "health": None,
+                "outlier": None,
+                "panic_threshold": 0,
             }
         )
         document["routes"].append(_route("api", listener, {"prefix": "/api/"}, {"upstream": upstream}))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidegate.compile.health import compile_health
+from tidegate.compile.outlier import compile_outlier
 from tidegate.compile.resolved import Resolved
 from tidegate.config.balance import Balance
 from tidegate.config.upstream import Pool, Upstream
@@ -33,6 +34,8 @@ def compile_upstream(name: str, upstream: Upstream, resolved: Mapping[str, Resol
         "pool": compile_pool(upstream.pool),
         "proxy_protocol": upstream.proxy_protocol,
         "health": None if upstream.health is None else compile_health(upstream.health),
+        "outlier": None if upstream.outlier is None else compile_outlier(upstream.outlier),
+        "panic_threshold": upstream.panic_threshold.amount,
     }
 
 

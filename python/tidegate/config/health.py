@@ -80,7 +80,24 @@ def check_header(name: str) -> str:
 
 Header = Annotated[HeaderName, AfterValidator(check_header)]
 HeaderValue = Annotated[str, BeforeValidator(check_value)]
-Text = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+def check_sent(text: str) -> str:
+    """Refuse what is too much for a check."""
+    if len(text) > 4096:
+        raise refused("has more than 4096 letters, the most that a check sends or looks for")
+    return text
+
+
+def check_sought(text: str) -> str:
+    """Refuse the empty text, which everything holds."""
+    if not text:
+        raise refused("is empty, and an empty text is found in every answer", "leave it out")
+    return check_sent(text)
+
+
+Sent = Annotated[str, AfterValidator(check_sent)]
+Sought = Annotated[str, AfterValidator(check_sought)]
 
 
 class Expected(Model):
@@ -88,7 +105,7 @@ class Expected(Model):
 
     short = "contains"
 
-    contains: Text | None = None
+    contains: Sought | None = None
     """This text, anywhere in it."""
     regex: Regex | None = None
     """This pattern of Rust's `regex` crate, anywhere in it; `^` and `$` are its ends."""
@@ -123,7 +140,7 @@ class HttpCheck(Model):
 class TcpCheck(Model):
     """A connection: that it accepts, and what it says."""
 
-    send: Annotated[str, Field(max_length=4096)] = ""
+    send: Sent = ""
     r"""Text that is sent first, as `"PING\r\n"`; in double quotes YAML knows escapes."""
     expect: Expected | None = None
     """What must then come, or come by itself where nothing is sent. Default: that it accepts is enough."""

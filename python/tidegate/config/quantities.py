@@ -181,3 +181,34 @@ def is_not_nothing(given: Size) -> Size:
 
 
 PositiveSize = Annotated[Size, AfterValidator(is_not_nothing)]
+
+
+@dataclass(frozen=True, order=True)
+class Percent:
+    """A share in whole percent: `50%`."""
+
+    amount: int
+
+    @classmethod
+    def read(cls, given: Any) -> Self:
+        """Read `50%`, or 0, which needs no sign."""
+        if isinstance(given, cls):
+            return given
+        text = "0%" if str(given) == "0" and not isinstance(given, bool) else str(given)
+        match = re.fullmatch(r"([0-9]{1,3})%", text)
+        if match and int(match[1]) <= 100:
+            return cls(int(match[1]))
+        hint = f"as `{given}%`" if re.fullmatch(r"[0-9]{1,2}|100", str(given)) else ""
+        raise refused(f"must be a share of 0% to 100%, not {show(given)}", hint)
+
+    def __str__(self) -> str:
+        return f"{self.amount}%"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        shown = core_schema.plain_serializer_function_ser_schema(str)
+        return core_schema.no_info_plain_validator_function(cls.read, serialization=shown)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string", "pattern": "^([0-9]{1,2}|100)%$"}, {"const": 0}]}

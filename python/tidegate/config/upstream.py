@@ -9,8 +9,9 @@ from tidegate.config.balance import Balance
 from tidegate.config.complaint import refused
 from tidegate.config.health import Health
 from tidegate.config.model import Model
+from tidegate.config.outlier import Outlier
 from tidegate.config.placed import Placed
-from tidegate.config.quantities import Duration, PositiveDuration
+from tidegate.config.quantities import Duration, Percent, PositiveDuration
 from tidegate.config.scalar import Whole
 
 
@@ -58,6 +59,12 @@ class Upstream(Placed):
     """The PROXY protocol header that is sent to the endpoints, in text (`v1`) or binary (`v2`)."""
     health: Health | None = None
     """How the endpoints are checked. Default: they are not, and only what becomes of requests tells."""
+    outlier: Outlier | None = None
+    """When endpoints that fail requests are ejected; `{}` takes the defaults. Default: only those that cannot be
+    connected to are passed over, for 10 s."""
+    panic_threshold: Percent = Percent(50)
+    """Below this share of healthy endpoints all are used, and log, metrics and API say so; 0 is never. Unhealthy are
+    those that are down or ejected. (Envoy's default.)"""
 
     @model_validator(mode="after")
     def first_is_full_at_some_time(self) -> "Upstream":

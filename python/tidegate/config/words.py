@@ -54,6 +54,8 @@ def _must(kind: str, given: Any, context: Mapping[str, Any]) -> str:
     match kind:
         case "bool_type" | "bool_parsing":
             return f"must be `true` or `false`, not {show(given)}"
+        case "float_type" | "float_parsing" | "finite_number":
+            return f"must be a number, not {show(given)}"
         case "string_type":
             return f"must be text, not {show(given)}"
         case "string_pattern_mismatch" | "string_too_short":

@@ -47,7 +47,7 @@ class Endpoint(Said):
     eligible: bool
     asked: Literal["ready", "draining", "drained", "removed"]
     checked: Literal["unknown", "up", "down"]
-    outlier: Literal["in", "out"]
+    outlier: Literal["in", "out", "trial"]
     reason: Text
     since: float | None
     until: float | None
@@ -56,6 +56,7 @@ class Endpoint(Said):
     idle: Count
     requests: Count
     failures: Count
+    server_errors: Count
     connect_failures: Count
     connections: Count
     reused: Count
@@ -74,6 +75,7 @@ class Upstream(Said):
 
     name: Name
     balance: Name
+    panic: bool
     endpoints: list[Endpoint]
     unresolved: list[Unresolved]
 
@@ -102,6 +104,7 @@ class BriefUpstream(Said):
     """An upstream in `tidegate status`."""
 
     name: Name
+    panic: bool
     endpoints: list[Brief]
 
 

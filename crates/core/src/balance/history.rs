@@ -23,13 +23,18 @@ pub enum Change {
     Unchecked,
     /// It is passed over, since it could not be connected to.
     PassedOver,
+    /// It is out, since it failed requests.
+    Ejected,
+    /// Its ejection is over: it gets one request at a time.
+    OnTrial,
     /// It is taken again.
     Readmitted,
 }
 
 impl Change {
     /// Every change.
-    pub const ALL: &[Self] = &[Self::Up, Self::Down, Self::Unchecked, Self::PassedOver, Self::Readmitted];
+    pub const ALL: &[Self] =
+        &[Self::Up, Self::Down, Self::Unchecked, Self::PassedOver, Self::Ejected, Self::OnTrial, Self::Readmitted];
 
     /// The word in log, metrics and API.
     pub const fn name(self) -> &'static str {
@@ -38,6 +43,8 @@ impl Change {
             Self::Down => "down",
             Self::Unchecked => "unchecked",
             Self::PassedOver => "passed_over",
+            Self::Ejected => "ejected",
+            Self::OnTrial => "on_trial",
             Self::Readmitted => "readmitted",
         }
     }
@@ -49,6 +56,8 @@ impl Change {
             Self::Down => "is down",
             Self::Unchecked => "is no longer checked",
             Self::PassedOver => "is passed over",
+            Self::Ejected => "is ejected",
+            Self::OnTrial => "is on trial",
             Self::Readmitted => "is taken again",
         }
     }
@@ -57,7 +66,7 @@ impl Change {
     pub const fn is_of_checks(self) -> bool {
         match self {
             Self::Up | Self::Down | Self::Unchecked => true,
-            Self::PassedOver | Self::Readmitted => false,
+            Self::PassedOver | Self::Ejected | Self::OnTrial | Self::Readmitted => false,
         }
     }
 }

@@ -92,6 +92,8 @@ pub enum Reason {
     PassedOverButUntried,
     /// This exchange has tried them all.
     AllTried,
+    /// It was ejected, and this request tells whether it is well again.
+    OnTrial,
 }
 
 impl fmt::Display for Reason {
@@ -109,6 +111,7 @@ impl fmt::Display for Reason {
             Self::NextUntried => "it is next among those that this exchange has not tried",
             Self::PassedOverButUntried => "it is passed over, but this exchange has tried all others",
             Self::AllTried => "this exchange has tried every endpoint",
+            Self::OnTrial => "it was ejected, and this request tells whether it is well again",
         })
     }
 }
@@ -140,7 +143,7 @@ impl Turn<'_> {
     }
 
     /// What was decided, where the exchange has been counted.
-    fn tell(&self, view: &View, chosen: Option<EndpointId>, because: Reason) -> Decision {
+    pub(crate) fn tell(&self, view: &View, chosen: Option<EndpointId>, because: Reason) -> Decision {
         let considered = if self.recording { view.candidates(self.now) } else { Vec::new() };
         Decision { chosen, considered, because }
     }

@@ -4,7 +4,7 @@
 //! The cell is shared by all threads. A view reads it only when [`changes`] has moved or an outlier's time is over.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::history::{Change, Event, History};
@@ -109,8 +109,10 @@ pub const CHECKED: &[(Checked, CheckedEvent, Checked)] = &[
 pub enum Outlier {
     /// No.
     In,
-    /// Passed over until its time is over.
+    /// Passed over or ejected until its time is over.
     Out,
+    /// Back from an ejection: one request at a time.
+    Trial,
 }
 
 impl Outlier {
@@ -119,6 +121,7 @@ impl Outlier {
         match self {
             Self::In => "in",
             Self::Out => "out",
+            Self::Trial => "trial",
         }
     }
 }
@@ -126,18 +129,33 @@ impl Outlier {
 /// What makes it one, or ends it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OutlierEvent {
-    /// It failed.
+    /// It could not be connected to.
     PassOver,
-    /// Its time is over.
+    /// The time for which it was passed over is over.
     TimeOver,
+    /// It failed requests.
+    Eject,
+    /// The time of its ejection is over.
+    EjectionOver,
+    /// On trial requests went well.
+    Admit,
 }
 
 /// Whether it is an outlier, and how that changes.
 pub const OUTLIER: &[(Outlier, OutlierEvent, Outlier)] = &[
     (Outlier::In, OutlierEvent::PassOver, Outlier::Out),
     (Outlier::Out, OutlierEvent::PassOver, Outlier::Out),
+    (Outlier::Trial, OutlierEvent::PassOver, Outlier::Out),
     (Outlier::Out, OutlierEvent::TimeOver, Outlier::In),
+    (Outlier::In, OutlierEvent::Eject, Outlier::Out),
+    (Outlier::Out, OutlierEvent::Eject, Outlier::Out),
+    (Outlier::Trial, OutlierEvent::Eject, Outlier::Out),
+    (Outlier::Out, OutlierEvent::EjectionOver, Outlier::Trial),
+    (Outlier::Trial, OutlierEvent::Admit, Outlier::In),
 ];
+
+/// How long one request on trial may take before another is tried: in nanoseconds.
+const LONGEST_TRIAL: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Where `event` leads from `state` by one of the tables above; `None` where it cannot happen.
 pub fn next<S: Copy + PartialEq, E: Copy + PartialEq>(table: &[(S, E, S)], state: S, event: E) -> Option<S> {
@@ -185,14 +203,64 @@ pub struct EndpointStanding {
     asked: AtomicU8,
     checked: AtomicU8,
     out_until: AtomicU64,
+    /// It was ejected and not admitted since: once it is no longer out, it is on trial.
+    ejected: AtomicBool,
+    /// Until then its trial is taken by a request.
+    trial_until: AtomicU64,
     history: Mutex<History>,
 }
 
 impl EndpointStanding {
     /// The three axes at `now`.
     pub fn at(&self, now: Moment) -> Standing {
-        let outlier = if self.passed_over_until() > now { Outlier::Out } else { Outlier::In };
+        let outlier = match (self.passed_over_until() > now, self.is_ejected()) {
+            (true, _) => Outlier::Out,
+            (false, true) => Outlier::Trial,
+            (false, false) => Outlier::In,
+        };
         Standing { asked: self.asked(), checked: self.checked(), outlier }
+    }
+
+    /// Whether it was ejected, and not admitted since.
+    pub fn is_ejected(&self) -> bool {
+        self.ejected.load(Ordering::Acquire)
+    }
+
+    /// Ejects it until `until`; then it is on trial. True, since that can always happen.
+    pub fn eject(&self, now: Moment, until: Moment, because: &dyn fmt::Display) -> bool {
+        self.readmit(now); // what time alone has changed is told in its order
+        self.ejected.store(true, Ordering::Release);
+        self.trial_until.store(0, Ordering::Release);
+        self.out_until.store(until.as_nanos(), Ordering::Release);
+        self.note(now, Change::Ejected, because);
+        CHANGES.0.fetch_add(1, Ordering::AcqRel);
+        true
+    }
+
+    /// Takes the place of its one request on trial, where it is on trial and that is free.
+    pub fn take_trial(&self, now: Moment) -> bool {
+        let is_on_trial = self.at(now).outlier == Outlier::Trial;
+        let taken = self.trial_until.load(Ordering::Acquire);
+        let until = now.after(LONGEST_TRIAL).as_nanos();
+        is_on_trial
+            && taken <= now.as_nanos()
+            && self.trial_until.compare_exchange(taken, until, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// The request on trial has ended well: there may be another.
+    pub fn next_trial(&self) {
+        self.trial_until.store(0, Ordering::Release);
+    }
+
+    /// Ends its trial. False, and no change, where it is not on trial.
+    pub fn admit(&self, now: Moment, because: &dyn fmt::Display) -> bool {
+        self.readmit(now);
+        let was = self.at(now).outlier == Outlier::Trial && self.ejected.swap(false, Ordering::AcqRel);
+        if was {
+            self.note(now, Change::Readmitted, because);
+            CHANGES.0.fetch_add(1, Ordering::AcqRel);
+        }
+        was
     }
 
     /// Until when it is passed over; a moment that is past if it is not.
@@ -213,15 +281,19 @@ impl EndpointStanding {
         is_new
     }
 
-    /// Says in its history that it is taken again, once its time is over. True if that was to be said.
+    /// Says in its history that it is taken again, or on trial, once its time is over. True if that was to be said.
     pub fn readmit(&self, now: Moment) -> bool {
         let mut history = self.locked();
-        let is_due = self.passed_over_until() <= now
-            && history.of_outlier().is_some_and(|last| last.change != Change::Readmitted);
-        if is_due {
+        let Some(last) = history.of_outlier().map(|last| last.change) else { return false };
+        if self.passed_over_until() > now || !matches!(last, Change::PassedOver | Change::Ejected) {
+            return false;
+        }
+        if self.is_ejected() {
+            history.push(now, Change::OnTrial, &"its time is over, and requests go to it one at a time");
+        } else {
             history.push(now, Change::Readmitted, &"its time is over");
         }
-        is_due
+        true
     }
 
     /// What was asked of it changes by `event`; `None`, and no change, where that cannot happen.
@@ -252,7 +324,7 @@ impl EndpointStanding {
         let history = self.locked();
         match (checked, outlier) {
             (Checked::Down, _) => history.of_checks().cloned(),
-            (_, Outlier::Out) => history.of_outlier().cloned(),
+            (_, Outlier::Out | Outlier::Trial) => history.of_outlier().cloned(),
             (Checked::Up | Checked::Unknown, Outlier::In) => None,
         }
     }

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::standing::{EndpointStanding, Outlier, changes};
+use super::standing::{Asked, Checked, EndpointStanding, Outlier, changes};
 use super::{Candidate, EndpointId, EndpointLoad, Holder, Ranking};
 use crate::moment::Moment;
 
@@ -45,6 +45,10 @@ pub struct View {
     seats: Vec<Seat>,
     eligible: Vec<Member>,
     passed_over: Vec<EndpointId>,
+    trials: Vec<EndpointId>,
+    /// Below this share of healthy endpoints, in percent, all are used.
+    threshold: u32,
+    panics: bool,
     seen: u64,
     look_again: Moment,
     edition: u64,
@@ -64,6 +68,9 @@ impl View {
             seats,
             eligible: Vec::new(),
             passed_over: Vec::new(),
+            trials: Vec::new(),
+            threshold: 0,
+            panics: false,
             seen: 0,
             look_again: Moment::default(),
             edition: 0,
@@ -71,6 +78,14 @@ impl View {
         };
         view.rebuild(Moment::default());
         view
+    }
+
+    /// The same, which uses all endpoints where fewer than `percent` of them are healthy (see [`panics`]); 0 is never.
+    #[must_use]
+    pub fn with_panic_threshold(mut self, percent: u32) -> Self {
+        self.threshold = percent;
+        self.rebuild(Moment::default());
+        self
     }
 
     /// Makes the view true for `now`. Costs one load of a shared number unless something changed.
@@ -88,6 +103,20 @@ impl View {
     /// Endpoints that only their being outliers keeps from work; empty when all are, and so are tried.
     pub fn passed_over(&self) -> &[EndpointId] {
         &self.passed_over
+    }
+
+    /// An endpoint on trial that has no request now; its place is taken by the one that asks.
+    pub fn take_trial(&self, tried: &[u32], now: Moment) -> Option<EndpointId> {
+        let is_free = |id: &&EndpointId| {
+            let seat = self.seats.get(id.0 as usize);
+            !tried.contains(&id.0) && seat.is_some_and(|seat| seat.standing.take_trial(now))
+        };
+        self.trials.iter().find(is_free).copied()
+    }
+
+    /// Whether so few are healthy that all are used.
+    pub fn panics(&self) -> bool {
+        self.panics
     }
 
     /// Moves whenever `eligible` may have changed.
@@ -132,24 +161,29 @@ impl View {
         let before = std::mem::take(&mut self.eligible);
         self.eligible.reserve(before.len());
         self.passed_over.clear();
+        self.trials.clear();
         self.look_again = Moment::NEVER;
+        let standings = self.seats.iter().map(|seat| (seat.weight, &*seat.standing));
+        self.panics = panics(standings, self.threshold, now);
         for (at, Seat { weight, standing, .. }) in (0u32..).zip(&self.seats) {
             let (endpoint, is) = (EndpointId(at), standing.at(now));
-            if *weight == 0 || !is.is_wanted() {
+            if is.outlier == Outlier::Out {
+                self.look_again = self.look_again.min(standing.passed_over_until());
+            }
+            let is_used = is.is_wanted() || (self.panics && is.asked == Asked::Ready);
+            if *weight == 0 || !is_used {
                 continue;
             }
             match is.outlier {
-                Outlier::In => self.eligible.push(Member { endpoint, weight: *weight }),
-                Outlier::Out => {
-                    self.passed_over.push(endpoint);
-                    self.look_again = self.look_again.min(standing.passed_over_until());
-                }
+                Outlier::Trial if !self.panics => self.trials.push(endpoint),
+                Outlier::Out if !(self.panics && standing.is_ejected()) => self.passed_over.push(endpoint),
+                Outlier::In | Outlier::Trial | Outlier::Out => self.eligible.push(Member { endpoint, weight: *weight }),
             }
         }
         if self.eligible.is_empty() {
             let weight = |at: EndpointId| self.seats.get(at.0 as usize).map_or(1, |seat| seat.weight);
-            self.eligible
-                .extend(self.passed_over.drain(..).map(|endpoint| Member { endpoint, weight: weight(endpoint) }));
+            let rest = self.passed_over.drain(..).chain(self.trials.drain(..));
+            self.eligible.extend(rest.map(|endpoint| Member { endpoint, weight: weight(endpoint) }));
         }
         if self.eligible != before || self.edition == 0 {
             self.edition += 1;
@@ -167,8 +201,28 @@ impl View {
     }
 }
 
+/// Whether fewer than `threshold` percent of endpoints, given as weight and standing, are healthy: neither down nor
+/// ejected. Then it is likelier that checks are wrong, or that the rest would break under the load of all, than that all
+/// these are broken, and all are used (Envoy's "panic threshold"). Those that cannot be connected to count as healthy:
+/// another one is asked at once. What is not asked to take work, or has no weight, does not count.
+pub fn panics<'a>(endpoints: impl Iterator<Item = (u32, &'a EndpointStanding)>, threshold: u32, now: Moment) -> bool {
+    if threshold == 0 {
+        return false;
+    }
+    let (mut all, mut healthy) = (0u64, 0u64);
+    for (weight, standing) in endpoints {
+        let is = standing.at(now);
+        if weight > 0 && is.asked == Asked::Ready {
+            all += 1;
+            healthy += u64::from(is.checked != Checked::Down && !standing.is_ejected());
+        }
+    }
+    healthy * 100 < all * u64::from(threshold)
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::standing::CheckedEvent;
     use super::*;
 
     fn three() -> (View, Vec<Arc<EndpointStanding>>) {
@@ -201,5 +255,42 @@ mod tests {
         view.refresh(Moment::from_nanos(6));
         assert_eq!(ids(&view), [0, 1, 2]);
         assert!(view.passed_over().is_empty());
+    }
+
+    #[test]
+    fn below_the_threshold_all_are_used_but_those_that_cannot_be_reached() {
+        let (view, standings) = three();
+        let (mut view, now) = (view.with_panic_threshold(50), Moment::from_nanos(5));
+        standings[0].check(CheckedEvent::Fell, now, &"it answered 503");
+        view.refresh(now);
+        assert_eq!((ids(&view), view.panics()), (vec![1, 2], false), "two of three are well");
+        standings[1].eject(now, Moment::from_nanos(100), &"it failed");
+        view.refresh(now);
+        assert_eq!((ids(&view), view.panics()), (vec![0, 1, 2], true));
+        standings[2].pass_over(now, Moment::from_nanos(50), &"refused");
+        view.refresh(now);
+        assert_eq!((ids(&view), view.passed_over()), (vec![0, 1], &[EndpointId(2)][..]));
+        standings[0].check(CheckedEvent::Rose, now, &"it answered 200");
+        view.refresh(now);
+        assert_eq!((ids(&view), view.panics()), (vec![0], false));
+        let mut never = three().0;
+        never.refresh(now);
+        assert!(!never.panics());
+    }
+
+    #[test]
+    fn an_endpoint_on_trial_gets_one_request_at_a_time() {
+        let (mut view, standings) = three();
+        standings[1].eject(Moment::from_nanos(1), Moment::from_nanos(10), &"it failed");
+        view.refresh(Moment::from_nanos(9));
+        assert_eq!((ids(&view), view.take_trial(&[], Moment::from_nanos(9))), (vec![0, 2], None));
+        let now = Moment::from_nanos(10);
+        view.refresh(now);
+        assert_eq!(ids(&view), [0, 2]);
+        assert_eq!(view.take_trial(&[1], now), None, "who has tried it already gets another");
+        assert_eq!((view.take_trial(&[], now), view.take_trial(&[], now)), (Some(EndpointId(1)), None));
+        standings[1].admit(now, &"it went well");
+        view.refresh(now);
+        assert_eq!(ids(&view), [0, 1, 2]);
     }
 }

@@ -1,5 +1,6 @@
 //! One request and all that answers it: what has come, what waits, what was decided, and what is told at its end.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use crate::filter::forwarded::{Peer, Told};
 use crate::filter::headers::HeaderEdits;
 use crate::filter::{Filters, Rewritten};
 use crate::framing::{HeadReader, RequestFacts, ResponseFacts};
-use crate::head::{RequestHead, ResponseHead};
+use crate::head::{RequestHead, ResponseHead, Span};
+use crate::health::Outcome;
 use crate::moment::Moment;
 use crate::route::RouteId;
 use crate::rule::Subject;
@@ -219,6 +221,32 @@ impl Exchange {
     pub fn endpoint(&self) -> Option<&Arc<Endpoint>> {
         let of_serving = || self.serving.as_ref()?.endpoint(self.chosen?);
         self.tunnel.as_ref().map_or_else(of_serving, |tunnel| Some(&tunnel.endpoint))
+    }
+
+    /// What became of the request to the endpoint; none where that says nothing of the endpoint.
+    pub fn outcome(&self) -> Option<Outcome<'_>> {
+        match &self.failure {
+            Some(failure) if failure.is_of_endpoint() => Some(Outcome::Broken(failure.kind.says())),
+            None if self.first_byte.is_some() => Some(Outcome::Answered(self.answer.status)),
+            Some(_) | None => None,
+        }
+    }
+
+    /// Tells the endpoint's standing what became of the request.
+    pub fn settle(&self, now: Moment) {
+        if let (Some(outcome), Some(upstream), Some(endpoint)) = (self.outcome(), self.upstream(), self.endpoint()) {
+            upstream.observe(endpoint, outcome, || self.print(), now);
+        }
+    }
+
+    /// A number that is the same for requests for the same thing: method, host and path.
+    fn print(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        let of = |span: Span| span.of(&self.bytes);
+        of(self.head.method_span).hash(&mut hasher);
+        self.facts.host.as_ref().map(|host| of(host.whole)).hash(&mut hasher);
+        of(self.head.path).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// The filters of its route.

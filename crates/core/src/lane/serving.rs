@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::exchange::Tried;
-use crate::balance::{Balancer, Decision, EndpointId, Held, Holder, Turn as BalanceTurn, View};
+use crate::balance::{Balancer, Decision, EndpointId, Held, Holder, Reason, Turn as BalanceTurn, View};
 use crate::dice::Dice;
 use crate::failure::{Failure, Kind, Retryable, Stage};
+use crate::health::Outcome;
 use crate::moment::Moment;
 use crate::snapshot::compiled::{Compiled, Endpoint, Upstream};
 
@@ -112,7 +113,11 @@ impl Serving {
         let (view, balancer) = &mut *choosing.kept.borrow_mut();
         view.refresh(now);
         let mut turn = BalanceTurn { now, dice, tried: tried.endpoints(), recording: self.recorded.is_some() };
-        let decision: Decision = balancer.choose(view, &mut turn);
+        let on_trial = view.take_trial(turn.tried, now);
+        let decision: Decision = match on_trial {
+            Some(_) => turn.tell(view, on_trial, Reason::OnTrial),
+            None => balancer.choose(view, &mut turn),
+        };
         let chosen = decision.chosen;
         if let Some(recorded) = &self.recorded {
             recorded.borrow_mut().push(Recorded { upstream: index, decision });
@@ -122,7 +127,8 @@ impl Serving {
                 let holder = choosing.holders.get(at.0 as usize);
                 let id = holder.map_or(0, |holder| holder.id);
                 let chosen = Chosen { upstream: u32::try_from(index).unwrap_or(u32::MAX), endpoint: at.0, id };
-                Ok((chosen, holder.map(Holder::counted)))
+                let held = holder.map(|holder| if on_trial.is_some() { holder.count() } else { holder.counted() });
+                Ok((chosen, held))
             }
             None => Err(Box::new(nothing_eligible(&choosing.upstream, now))),
         }
@@ -149,6 +155,10 @@ impl Serving {
     pub(crate) fn give_up(&self, chosen: Chosen, tried: &mut Tried, kind: Kind, now: Moment) -> bool {
         if let Some(endpoint) = self.endpoint(chosen) {
             endpoint.standing.pass_over(now, now.after(PASSED_OVER), &kind.says());
+            if let Some(upstream) = self.upstream(chosen) {
+                // No request is to blame for that.
+                upstream.observe(endpoint, Outcome::Broken(kind.says()), || u64::from(endpoint.id), now);
+            }
         }
         tried.push(chosen.endpoint);
         let endpoints = self.upstream(chosen).map_or(0, |upstream| upstream.endpoints.len());
@@ -170,7 +180,8 @@ impl Serving {
 
 impl Choosing {
     fn new(upstream: &Arc<Upstream>, dice: &mut Dice) -> Self {
-        let view = View::of(upstream.endpoints.iter().map(|endpoint| endpoint.seat()).collect());
+        let view = View::of(upstream.endpoints.iter().map(|endpoint| endpoint.seat()).collect())
+            .with_panic_threshold(upstream.document.panic_threshold);
         let holders =
             (0..).zip(view.seats()).map(|(at, seat)| seat.holder(EndpointId(at), &upstream.ranking)).collect();
         let balancer = upstream.method.balancer(&view, &upstream.ranking, dice);

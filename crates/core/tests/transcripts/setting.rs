@@ -189,7 +189,7 @@ fn defaults() -> Value {
         "upstreams": [{
             "name": "api", "balance": "round_robin", "endpoints": endpoints("10.0.0.1:80"), "unresolved": [],
             "pool": {"idle_ms": 4_000, "connections": 0, "queue": 128, "wait_ms": 5_000, "connect_ms": 5_000},
-            "proxy_protocol": "off",
+            "proxy_protocol": "off", "health": null, "outlier": null, "panic_threshold": 0,
         }],
     })
 }

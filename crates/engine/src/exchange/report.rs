@@ -2,9 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tidegate_core::failure::{Failure, Kind, Stage};
+use tidegate_core::failure::{Kind, Stage};
 use tidegate_core::filter::forwarded::Peer;
 use tidegate_core::head::Known;
+use tidegate_core::health::Outcome;
 use tidegate_core::lane::{Exchange, Lane, Serving};
 use tidegate_core::rule::{Answer, Subject};
 
@@ -43,6 +44,7 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
         }
     }
     count_endpoint(exchange, first_byte_ns, thread);
+    exchange.settle(now);
     let went_well = exchange.failure.is_none() && exchange.status < 500;
     if listener.is_admin() || !thread.log.wants(went_well) {
         return;
@@ -100,7 +102,10 @@ fn count_endpoint(exchange: &Exchange, first_byte_ns: Option<u64>, thread: &Thre
     if let Some(nanos) = first_byte_ns {
         metrics.first_byte.observe(nanos);
     }
-    if exchange.failure.as_ref().is_some_and(Failure::is_of_endpoint) {
-        metrics.failures.one();
+    match exchange.outcome() {
+        Some(Outcome::Broken(_)) => metrics.failures.one(),
+        Some(Outcome::Answered(500..)) => metrics.server_errors.one(),
+        Some(Outcome::Answered(_)) => metrics.good.one(),
+        None => {}
     }
 }

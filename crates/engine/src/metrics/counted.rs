@@ -71,6 +71,10 @@ pub struct EndpointMetrics {
     pub requests: Counter,
     /// Requests that failed after a connection was there.
     pub failures: Counter,
+    /// Whole answers with a status below 500.
+    pub good: Counter,
+    /// Whole answers with a status of 500 or more.
+    pub server_errors: Counter,
     /// Connections that could not be made.
     pub connect_failures: Counter,
     /// Connections that were made.

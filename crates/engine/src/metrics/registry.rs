@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use tidegate_core::balance::history::Change;
 use tidegate_core::failure::{Kind, Stage};
+use tidegate_core::health::Sample;
 use tidegate_core::lane::Exposition;
 
 use super::counted::{CLASSES, EndpointMetrics, HealthMetrics, ListenerMetrics, RouteMetrics, ThreadMetrics};
+use super::counter::Gauge;
 use super::histogram::{Histogram, Totals};
 use super::process::{Process, unix_ns};
 use super::table::Metric;
@@ -62,6 +64,8 @@ pub struct EndpointCounts {
     pub requests: u64,
     /// Requests that failed after a connection was there.
     pub failures: u64,
+    /// Answers with a status of 500 or more.
+    pub server_errors: u64,
     /// Connections that could not be made.
     pub connect_failures: u64,
     /// Connections that were made.
@@ -88,6 +92,7 @@ struct Families {
     routes: Family<String, RouteMetrics>,
     endpoints: Family<(String, String), EndpointMetrics>,
     health: Family<(String, String), HealthMetrics>,
+    panics: Family<String, Gauge>,
     listeners: Family<String, ListenerMetrics>,
     threads: Vec<Arc<ThreadMetrics>>,
 }
@@ -133,6 +138,27 @@ impl Registry {
     /// The prober's counters for the endpoint `address` of `upstream`; the same ones each time.
     pub fn health(&self, upstream: &str, address: &str) -> Arc<HealthMetrics> {
         self.families().health.of(0, &(upstream.to_owned(), address.to_owned()), Clone::clone)
+    }
+
+    /// The prober's word on whether `upstream` uses all its endpoints for want of healthy ones.
+    pub fn panic(&self, upstream: &str) -> Arc<Gauge> {
+        self.families().panics.of(0, upstream, str::to_owned)
+    }
+
+    /// What the endpoint `address` of `upstream` has done so far, over all threads.
+    pub fn sample(&self, upstream: &str, address: &str) -> Sample {
+        let key = (upstream.to_owned(), address.to_owned());
+        let families = self.families();
+        let sum = |what: fn(&EndpointMetrics) -> u64| families.endpoints.sum_of(&key, what);
+        let good = sum(|one| one.good.get());
+        let waits = families.endpoints.named.get(&key).map(|each| each.totals(|one| &one.first_byte));
+        let waits = waits.unwrap_or_default();
+        Sample {
+            requests: good + sum(|one| one.failures.get()) + sum(|one| one.server_errors.get()),
+            good,
+            answers: waits.buckets.iter().sum(),
+            waited: Duration::from_nanos(u64::try_from(waits.sum_ns).unwrap_or(u64::MAX)),
+        }
     }
 
     /// The counters of `thread` for the listener `name`; the same ones each time.
@@ -181,6 +207,8 @@ impl Registry {
             |(upstream, address): &(String, String)| named.endpoints.contains(&(upstream.as_str(), address.as_str()));
         families.endpoints.retire(now, is_named);
         families.health.retire(now, is_named);
+        let upstreams: HashSet<&str> = named.endpoints.iter().map(|(upstream, _)| *upstream).collect();
+        families.panics.retire(now, |name| upstreams.contains(name.as_str()));
     }
 
     /// What was counted of the endpoint `address` of `upstream`, over all threads.
@@ -193,6 +221,7 @@ impl Registry {
             idle: sum(|endpoint| endpoint.idle.get()),
             requests: sum(|endpoint| endpoint.requests.get()),
             failures: sum(|endpoint| endpoint.failures.get()),
+            server_errors: sum(|endpoint| endpoint.server_errors.get()),
             connect_failures: sum(|endpoint| endpoint.connect_failures.get()),
             connections: sum(|endpoint| endpoint.connects.get()),
             reused: sum(|endpoint| endpoint.reused.get()),
@@ -242,7 +271,7 @@ impl Registry {
         process: &Process,
         form: Exposition,
     ) {
-        let Families { routes, endpoints, health, listeners, threads } = families;
+        let Families { routes, endpoints, health, panics, listeners, threads } = families;
         let of_endpoints = |out: &mut Vec<u8>, what: fn(&EndpointMetrics) -> u64| {
             for key @ (upstream, address) in endpoints.named.keys() {
                 text::sample(out, metric, &[upstream, address], endpoints.sum_of(key, what));
@@ -282,6 +311,7 @@ impl Registry {
             }
             Metric::EndpointRequests => of_endpoints(out, |endpoint| endpoint.requests.get()),
             Metric::EndpointFailures => of_endpoints(out, |endpoint| endpoint.failures.get()),
+            Metric::EndpointServerErrors => of_endpoints(out, |endpoint| endpoint.server_errors.get()),
             Metric::EndpointConnectFailures => of_endpoints(out, |endpoint| endpoint.connect_failures.get()),
             Metric::EndpointConnects => of_endpoints(out, |endpoint| endpoint.connects.get()),
             Metric::EndpointReused => of_endpoints(out, |endpoint| endpoint.reused.get()),
@@ -300,6 +330,7 @@ impl Registry {
                     text::sample(out, metric, &[upstream, address, change.name()], one.changes(*change));
                 }
             }),
+            Metric::Panic => sums(out, metric, panics, Gauge::get),
             Metric::Snapshot => text::sample(out, metric, &[], self.snapshot.load(Ordering::Relaxed)),
             Metric::SnapshotTime => text::seconds(out, metric, &[], self.snapshot_ns.load(Ordering::Relaxed).into()),
             Metric::Reloads => {

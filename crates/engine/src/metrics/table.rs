@@ -79,6 +79,7 @@ metrics! {
     // Where it went.
     EndpointRequests "tidegate_endpoint_requests_total" Counter ["upstream", "endpoint"] "Times that the endpoint was chosen for a request, repeats included.";
     EndpointFailures "tidegate_endpoint_failures_total" Counter ["upstream", "endpoint"] "Requests to the endpoint that failed after a connection was there.";
+    EndpointServerErrors "tidegate_endpoint_server_errors_total" Counter ["upstream", "endpoint"] "Answers of the endpoint with a status of 500 or more.";
     EndpointConnectFailures "tidegate_endpoint_connect_failures_total" Counter ["upstream", "endpoint"] "Connections to the endpoint that were refused, timed out or failed otherwise.";
     EndpointConnects "tidegate_endpoint_connections_total" Counter ["upstream", "endpoint"] "Connections to the endpoint that were made.";
     EndpointReused "tidegate_endpoint_connections_reused_total" Counter ["upstream", "endpoint"] "Requests that took an idle connection from the pool.";
@@ -90,6 +91,7 @@ metrics! {
     EndpointEligible "tidegate_endpoint_eligible" Gauge ["upstream", "endpoint"] "1 while new work may go to the endpoint, else 0.";
     EndpointChecks "tidegate_endpoint_checks_total" Counter ["upstream", "endpoint", "result"] "Health checks of the endpoint that `passed` or `failed`; an upstream without `health` is not checked.";
     EndpointChanges "tidegate_endpoint_changes_total" Counter ["upstream", "endpoint", "to"] "Changes of the endpoint's standing, by what it became; those that never happened are left out.";
+    Panic "tidegate_upstream_panic" Gauge ["upstream"] "1 while so few endpoints of the upstream are healthy that all are used, else 0.";
     // What it runs on.
     Snapshot "tidegate_snapshot_number" Gauge [] "The number of the snapshot that is served.";
     SnapshotTime "tidegate_snapshot_applied_timestamp_seconds" Gauge [] "When the snapshot began to be served, in seconds since 1970.";

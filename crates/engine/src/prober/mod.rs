@@ -1,10 +1,11 @@
-//! The thread `prober`: checks the endpoints, and tells every change of their standing. One for the process, whatever the
-//! number of serving threads.
+//! The thread `prober`: checks the endpoints, compares what became of their requests, and tells every change of their
+//! standing. One for the process, whatever the number of serving threads.
 //!
 //! What a check asks and what its answer means is the core's (`crates/core/src/health/`). May use: tokio, core, pool
 //! (streams), metrics, log. Must not know: lanes, Python. In Rust because checks go on while Python is stopped.
 
 mod ask; // one check, over a connection of its own
+mod compare; // endpoints that are far from the others of their upstream
 mod rounds; // which addresses are checked, and for whom
 mod watch; // changes of standing, as log and metrics tell them
 
@@ -19,6 +20,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::log::Level;
 use crate::threads::shared::Shared;
+use compare::Comparing;
 use rounds::Rounds;
 use watch::Watch;
 
@@ -56,6 +58,7 @@ impl Prober {
 
 async fn run(shared: &Arc<Shared>, mut snapshots: UnboundedReceiver<Arc<Compiled>>) {
     let (mut rounds, mut watch) = (Rounds::new(Arc::clone(shared)), Watch::new(Arc::clone(shared)));
+    let mut comparing = Comparing::new(Arc::clone(shared));
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -63,11 +66,15 @@ async fn run(shared: &Arc<Shared>, mut snapshots: UnboundedReceiver<Arc<Compiled
             snapshot = snapshots.recv() => match snapshot {
                 Some(compiled) => {
                     rounds.follow(&compiled);
+                    comparing.follow(&compiled);
                     watch.follow(&compiled);
                 }
                 None => return,
             },
-            _ = ticks.tick() => watch.look(),
+            _ = ticks.tick() => {
+                comparing.look();
+                watch.look();
+            }
         }
     }
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use tidegate_core::balance::history::{Change, Event};
 use tidegate_core::balance::standing::{Outlier, changes};
-use tidegate_core::snapshot::compiled::{Compiled, Endpoint};
+use tidegate_core::snapshot::compiled::{Compiled, Endpoint, Upstream};
 
 use crate::log::Level;
 use crate::metrics::counted::HealthMetrics;
+use crate::metrics::counter::Gauge;
 use crate::threads::shared::Shared;
 
 /// An endpoint of the snapshot, and how much of its history was told.
@@ -18,10 +19,18 @@ struct Watched {
     told: u64,
 }
 
+/// An upstream of the snapshot, and whether it is known to use all its endpoints for want of healthy ones.
+struct Group {
+    upstream: Arc<Upstream>,
+    metric: Arc<Gauge>,
+    panics: bool,
+}
+
 /// All endpoints of the snapshot.
 pub(super) struct Watch {
     shared: Arc<Shared>,
     all: Vec<Watched>,
+    groups: Vec<Group>,
     /// Those that are out, by place: their time may be over.
     out: Vec<usize>,
     seen: u64,
@@ -30,15 +39,23 @@ pub(super) struct Watch {
 impl Watch {
     /// Nothing to look at yet.
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, all: Vec::new(), out: Vec::new(), seen: 0 }
+        Self { shared, all: Vec::new(), groups: Vec::new(), out: Vec::new(), seen: 0 }
     }
 
     /// Looks at the endpoints of this snapshot from now on.
     pub(super) fn follow(&mut self, compiled: &Compiled) {
         let told: std::collections::HashMap<u32, u64> =
             self.all.iter().map(|watched| (watched.endpoint.id, watched.told)).collect();
+        let in_panic: Vec<String> =
+            self.groups.iter().filter(|group| group.panics).map(|group| group.upstream.name.clone()).collect();
         self.all.clear();
+        self.groups.clear();
         for upstream in &compiled.upstreams {
+            self.groups.push(Group {
+                upstream: Arc::clone(upstream),
+                metric: self.shared.registry.panic(&upstream.name),
+                panics: in_panic.contains(&upstream.name),
+            });
             self.all.extend(upstream.endpoints.iter().map(|endpoint| Watched {
                 upstream: upstream.name.clone(),
                 endpoint: Arc::clone(endpoint),
@@ -66,6 +83,9 @@ impl Watch {
         self.out.clear();
         for at in 0..self.all.len() {
             self.look_at(at);
+        }
+        for group in &mut self.groups {
+            group.look(&self.shared);
         }
     }
 
@@ -97,9 +117,28 @@ impl Watch {
     }
 }
 
+impl Group {
+    fn look(&mut self, shared: &Shared) {
+        let is = self.upstream.panics(shared.now());
+        self.metric.set(u64::from(is));
+        if std::mem::replace(&mut self.panics, is) == is {
+            return;
+        }
+        let (name, threshold) = (&self.upstream.name, self.upstream.document.panic_threshold);
+        if is {
+            let says =
+                format_args!("upstream {name}: fewer than {threshold} % of its endpoints are healthy: all are used");
+            shared.program.say(Level::Warning, "health", says);
+        } else {
+            let says = format_args!("upstream {name}: enough endpoints are healthy again: only those are used");
+            shared.program.say(Level::Info, "health", says);
+        }
+    }
+}
+
 fn level(change: Change) -> Level {
     match change {
-        Change::Down | Change::PassedOver => Level::Warning,
-        Change::Up | Change::Unchecked | Change::Readmitted => Level::Info,
+        Change::Down | Change::PassedOver | Change::Ejected => Level::Warning,
+        Change::Up | Change::Unchecked | Change::OnTrial | Change::Readmitted => Level::Info,
     }
 }

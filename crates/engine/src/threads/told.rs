@@ -56,7 +56,7 @@ fn brief(upstream: &Upstream, shared: &Shared) -> Value {
             })
         })
         .collect();
-    json!({"name": upstream.name, "endpoints": endpoints})
+    json!({"name": upstream.name, "panic": upstream.panics(now), "endpoints": endpoints})
 }
 
 /// An empty page.
@@ -113,7 +113,7 @@ fn whole(upstream: &Upstream, shared: &Shared, now: Moment, unix: f64) -> Value 
     let unresolved = upstream.document.unresolved.iter();
     let unresolved: Vec<Value> = unresolved.map(|name| json!({"entry": name.entry, "says": name.says})).collect();
     let balance = upstream.document.balance.name();
-    json!({"name": upstream.name, "balance": balance, "endpoints": endpoints, "unresolved": unresolved})
+    json!({"name": upstream.name, "balance": balance, "panic": upstream.panics(now), "endpoints": endpoints, "unresolved": unresolved})
 }
 
 /// The routes from the one at `first`, with what was counted of each.

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::balance::view::panics;
 use crate::balance::{EndpointLoad, EndpointStanding, Method, Ranking, Rule, Seat};
-use crate::health::Check;
+use crate::health::{Check, Ejector, Member, Outcome, Strikes};
+use crate::moment::Moment;
 use crate::snapshot::document::{self, ProxyProtocolOut};
 
 /// Endpoints that do the same work.
@@ -35,6 +37,8 @@ pub struct Upstream {
     pub proxy_protocol: ProxyProtocolOut,
     /// How endpoints are checked; none: they are not.
     pub check: Option<Arc<Check>>,
+    /// Who decides which endpoints are ejected; shared by threads and snapshots.
+    pub ejector: Arc<Ejector>,
 }
 
 /// One address of an upstream.
@@ -50,6 +54,8 @@ pub struct Endpoint {
     pub standing: Arc<EndpointStanding>,
     /// What it is loaded with; shared alike.
     pub load: Arc<EndpointLoad>,
+    /// Its failed requests; shared by all threads and snapshots.
+    pub strikes: Arc<Strikes>,
 }
 
 impl Endpoint {
@@ -57,6 +63,36 @@ impl Endpoint {
     pub fn seat(&self) -> Seat {
         let Self { id, weight, standing, load, .. } = self;
         Seat { id: *id, weight: *weight, standing: Arc::clone(standing), load: Arc::clone(load) }
+    }
+}
+
+impl Member for Endpoint {
+    fn id(&self) -> u32 {
+        self.id
+    }
+
+    fn standing(&self) -> &EndpointStanding {
+        &self.standing
+    }
+
+    fn strikes(&self) -> &Strikes {
+        &self.strikes
+    }
+}
+
+impl Upstream {
+    /// Whether so few of its endpoints are healthy that all are used.
+    pub fn panics(&self, now: Moment) -> bool {
+        let endpoints = self.endpoints.iter().map(|endpoint| (endpoint.weight, &*endpoint.standing));
+        panics(endpoints, self.document.panic_threshold, now)
+    }
+
+    /// Takes what became of a request to one of its endpoints. `print` tells that request from others, and is asked for
+    /// only where something is amiss.
+    pub fn observe(&self, endpoint: &Endpoint, outcome: Outcome<'_>, print: impl FnOnce() -> u64, now: Moment) {
+        if let Some(policy) = &self.document.outlier {
+            self.ejector.observe(policy, &self.endpoints, endpoint, outcome, print, now);
+        }
     }
 }
 
@@ -89,6 +125,7 @@ pub(super) fn compile(
                 weight: endpoint.weight,
                 standing: Arc::clone(&same.standing),
                 load: Arc::clone(&same.load),
+                strikes: Arc::clone(&same.strikes),
             }),
             None => {
                 *next_id += 1;
@@ -98,6 +135,7 @@ pub(super) fn compile(
                     weight: endpoint.weight,
                     standing: Arc::default(),
                     load: Arc::default(),
+                    strikes: Arc::default(),
                 })
             }
         })
@@ -117,6 +155,7 @@ pub(super) fn compile(
         connect: Duration::from_millis(pool.connect_ms),
         proxy_protocol: upstream.proxy_protocol,
         check,
+        ejector: old.map(|old| Arc::clone(&old.ejector)).unwrap_or_default(),
     }))
 }
 

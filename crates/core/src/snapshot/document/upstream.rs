@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::Health;
+use super::{Health, Outlier};
 
 /// A named group of endpoints that do the same work.
 #[derive(Deserialize, Clone, Debug, PartialEq)]
@@ -22,6 +22,11 @@ pub struct Upstream {
     pub proxy_protocol: ProxyProtocolOut,
     /// How endpoints are checked; none: they are not.
     pub health: Option<Health>,
+    /// How endpoints that fail requests are ejected; none: they are not.
+    pub outlier: Option<Outlier>,
+    /// Below this share of healthy endpoints, in percent, all are used; 0 is never.
+    #[serde(default)]
+    pub panic_threshold: u32,
 }
 
 /// How an endpoint is chosen.
