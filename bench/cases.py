@@ -70,7 +70,15 @@ CASES = (
         filters=True,
     ),
     Case("tcp-1k", "layer 4: 1 KiB, 50 kept connections", "≤ 1.0 of the better", layer4=True),
-    Case("tcp-100k", "layer 4: 100 KiB, 50 kept connections", "≤ 1.0 of the better", path="/100k", layer4=True),
+    Case(
+        "tcp-100k",
+        "layer 4: 100 KiB, 50 kept connections",
+        "≤ 1.0 of the better",
+        path="/100k",
+        large=True,
+        layer4=True,
+        splice=True,
+    ),
     Case(
         "tcp-64m",
         "layer 4: 64 MiB (MB a CPU second)",
