@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tidegate.config.access_log import AccessLog, Syslog
     from tidegate.config.admin import Admin
-    from tidegate.config.balance import Balance, First
+    from tidegate.config.balance import Balance, First, Hash
     from tidegate.config.config import Config
     from tidegate.config.filters.body_limit import BodyLimit
     from tidegate.config.filters.buffer_request import BufferRequest
@@ -50,6 +50,7 @@ __all__ = [
     "Filter",
     "First",
     "Forwarded",
+    "Hash",
     "Health",
     "HttpCheck",
     "Latency",
@@ -93,7 +94,7 @@ __all__ = [
 _HOMES = {
     "access_log": ("AccessLog", "Syslog"),
     "admin": ("Admin",),
-    "balance": ("Balance", "First"),
+    "balance": ("Balance", "First", "Hash"),
     "config": ("Config",),
     "filters.body_limit": ("BodyLimit",),
     "filters.buffer_request": ("BufferRequest",),

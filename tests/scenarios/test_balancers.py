@@ -53,3 +53,19 @@ def test_a_client_that_leaves_makes_room_for_another(tidegate: Tidegate, backend
         gates[0].wait_busy(2)  # the backend does not know yet that the first one left
         for gate in gates:
             gate.open.release(4)
+
+
+def test_requests_of_one_key_go_to_one_endpoint_on_every_thread(tidegate: Tidegate, backend: Backends) -> None:
+    origins = [backend() for _ in range(3)]
+    balance = {"hash": {"key": 'request.cookies["id"]'}}
+    proxy = tidegate.run(balanced([origin.address for origin in origins], balance))
+
+    def went_to(key: str) -> int:
+        before = [len(origin.requests) for origin in origins]
+        with proxy.connect() as client:  # a new one each time, so both threads see the key
+            assert client.ask(f"GET / HTTP/1.1\r\nHost: api\r\nCookie: id={key}\r\n\r\n").status == 200
+        return next(at for at, origin in enumerate(origins) if len(origin.requests) > before[at])
+
+    homes = {key: {went_to(key) for _ in range(6)} for key in "abcdefgh"}
+    assert all(len(home) == 1 for home in homes.values())
+    assert len({at for home in homes.values() for at in home}) > 1

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tidegate_core::balance::{EndpointId, Holder, Method, Ranking, Rule, Turn, View};
+use tidegate_core::balance::{EndpointId, HashTable, Holder, Method, Ranking, Rule, Turn, View};
 use tidegate_core::dice::Dice;
 use tidegate_core::moment::Moment;
 
@@ -15,15 +15,20 @@ const BATCH: usize = 500;
 const ROUNDS: usize = 2000;
 
 fn main() {
-    let methods = [
-        ("round_robin", Method::RoundRobin),
-        ("least_requests", Method::Ranked(Rule::LeastRequests)),
-        ("random_two", Method::RandomTwo),
-        ("peak_ewma", Method::Ranked(Rule::PeakEwma)),
-        ("first", Method::Ranked(Rule::First { limit: 4 })),
-    ];
-    for (name, method) in &methods {
-        for (of, count, weights) in [("3", 3, 1), ("1,000", 1000, 1), ("1,000, 7 weights", 1000, 7)] {
+    for (of, count, weights) in [("3", 3, 1), ("1,000", 1000, 1), ("1,000, 7 weights", 1000, 7)] {
+        let names: Vec<String> = (0..count).map(|at| format!("10.0.{}.{}:80", at / 256, at % 256)).collect();
+        let pairs = || names.iter().zip(0..).map(|(name, at)| (name.as_str(), 1 + at % weights));
+        let methods = [
+            ("round_robin", Method::RoundRobin),
+            ("least_requests", Method::Ranked(Rule::LeastRequests)),
+            ("random_two", Method::RandomTwo),
+            ("peak_ewma", Method::Ranked(Rule::PeakEwma)),
+            ("first", Method::Ranked(Rule::First { limit: 4 })),
+            ("hash", Method::Hashed(Arc::new(HashTable::maglev(pairs())), None)),
+            ("hash, bound", Method::Hashed(Arc::new(HashTable::maglev(pairs())), Some(1.25))),
+            ("hash by ring", Method::Hashed(Arc::new(HashTable::ring(pairs())), None)),
+        ];
+        for (name, method) in &methods {
             let (choice, end) = measure(method, count, weights);
             println!("{name:16} {choice:6.1} ns a choice, {end:6.1} ns an end, of {of}");
         }
@@ -33,6 +38,7 @@ fn main() {
 /// The quickest of several rounds: what others do on the machine only makes it slower.
 fn measure(method: &Method, count: u32, weights: u32) -> (f64, f64) {
     let mut dice = Dice::seeded(1);
+    let mut key = Dice::seeded(2);
     let mut view = View::new((0..count).map(|n| (1 + n % weights, Arc::default())).collect());
     let ranking = Arc::<Ranking>::default();
     let mut balancer = method.balancer(&view, &ranking, &mut dice);
@@ -46,7 +52,7 @@ fn measure(method: &Method, count: u32, weights: u32) -> (f64, f64) {
             now += 1000;
             let at = Moment::from_nanos(now);
             view.refresh(at);
-            let mut turn = Turn { now: at, dice: &mut dice, tried: &[], recording: false };
+            let mut turn = Turn { now: at, dice: &mut dice, tried: &[], key: Some(key.roll()), recording: false };
             let chosen = balancer.choose(&view, &mut turn).chosen;
             held.extend(chosen.and_then(|chosen| holders.get(chosen.0 as usize)).map(Holder::counted));
         }

@@ -6,7 +6,7 @@ from typing import Any
 from tidegate.compile.health import compile_health
 from tidegate.compile.outlier import compile_outlier
 from tidegate.compile.resolved import Resolved
-from tidegate.config.balance import Balance
+from tidegate.config.balance import Balance, Hash
 from tidegate.config.upstream import Pool, Upstream
 
 
@@ -43,6 +43,9 @@ def compile_balance(balance: Balance, pool: Pool) -> str | dict[str, Any]:
     """Write how an endpoint is chosen: a name, or a name with what there is to say."""
     if balance.name == "first":
         return {"first": {"limit": (balance.first.limit if balance.first else 0) or pool.connections}}
+    if balance.name in ("hash", "ip_hash"):
+        asked = balance.hash or Hash.model_validate({"key": "client.ip"})
+        return {"hash": {"key": asked.key.compiled, "method": asked.method, "bound": asked.bound}}
     return balance.name
 
 

@@ -1,25 +1,25 @@
 """How an upstream chooses an endpoint. Decided in the core, `balance/`; docs/balancing.md says which when."""
 
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from tidegate.config.complaint import later, refused
+from tidegate.config.complaint import refused
+from tidegate.config.expression import Key
 from tidegate.config.hints import did_you_mean
 from tidegate.config.model import Model
 from tidegate.config.scalar import Whole, show
 
-Name = Literal["round_robin", "least_requests", "random_two", "peak_ewma", "first"]
+Name = Literal["round_robin", "least_requests", "random_two", "peak_ewma", "first", "ip_hash"]
 NAMES = get_args(Name)
-LATER = ("ip_hash", "hash")
 
 
 def read_name(given: Any) -> Any:
-    """Take a balancer's name, and tell those that come later from those that do not exist."""
-    if isinstance(given, str) and given in LATER:
-        raise later(f"the balancer `{given}`")
+    """Take a balancer's name. One that needs more than its name is told so."""
+    if given == "hash":
+        raise refused("`hash` needs a key", "`{hash: {key: 'request.cookies[\"session\"]'}}`")
     if isinstance(given, str) and given not in NAMES:
-        raise refused(f"unknown balancer {show(given)}", did_you_mean(given, (*NAMES, *LATER)))
+        raise refused(f"unknown balancer {show(given)}", did_you_mean(given, (*NAMES, "hash")))
     return given
 
 
@@ -30,18 +30,35 @@ class First(Model):
     """Outstanding requests that fill an endpoint; 0: as many as `pool.connections`."""
 
 
+class Hash(Model):
+    """Requests of one key go to one endpoint. When that may not be chosen, its keys alone move, and then come back."""
+
+    short = "key"
+
+    key: Key
+    """What tells requests apart: `request.cookies["session"]`, `request.path`, `client.ip`. An empty text goes to the
+    less loaded of two random endpoints."""
+    method: Literal["maglev", "ring"] = "maglev"
+    """`maglev`: shares within 1 %, and new endpoints move a few keys more than they must. `ring`: shares within
+    some 10 %, and no key moves that need not."""
+    bound: Annotated[float, Field(ge=1, le=100)] | None = None
+    """No endpoint gets more than so many times its share of the outstanding requests, as `1.25`; the rest goes to the
+    key's next endpoint. Left out: no bound, as in Envoy and HAProxy."""
+
+
 class Balance(Model):
     """How an endpoint is chosen: a name, or a mapping with one key where there is more to say."""
 
     short = "by"
-    later: ClassVar = {"hash": "the balancer `hash`"}
 
     by: Annotated[Name, BeforeValidator(read_name)] | None = None
     """`round_robin`: in turn, by weight. `least_requests`: the fewest outstanding requests for its weight, over all
     threads. `random_two`: of two drawn by weight the one with fewer. `peak_ewma`: the least latency times outstanding
-    requests. `first`: in the order of the file, as long as one has room."""
+    requests. `first`: in the order of the file, as long as one has room. `ip_hash`: `hash` with the key `client.ip`."""
     first: First | None = None
     """`first`, with a limit of its own."""
+    hash: Hash | None = None
+    """The endpoint of the request's key."""
 
     @model_validator(mode="before")
     @classmethod
@@ -54,11 +71,11 @@ class Balance(Model):
     @model_validator(mode="after")
     def says_one_thing(self) -> "Balance":
         """Refuse two balancers, and none."""
-        if (self.by is None) == (self.first is None):
+        if [self.by, self.first, self.hash].count(None) != 2:
             raise refused("must have exactly one key")
         return self
 
     @property
     def name(self) -> str:
         """The balancer's name."""
-        return self.by or "first"
+        return self.by or ("first" if self.first else "hash")

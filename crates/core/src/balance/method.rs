@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Balancer, RandomTwo, Ranked, Ranking, RoundRobin, Rule, View};
+use super::{Balancer, HashTable, Hashed, RandomTwo, Ranked, Ranking, RoundRobin, Rule, View};
 use crate::dice::Dice;
 
 /// How an upstream balances.
@@ -14,6 +14,8 @@ pub enum Method {
     RandomTwo,
     /// The best of all, by a rule.
     Ranked(Rule),
+    /// The one of the request's key; with a bound on its share of the load.
+    Hashed(Arc<HashTable>, Option<f64>),
 }
 
 impl Method {
@@ -22,6 +24,7 @@ impl Method {
         match self {
             Self::RoundRobin => Box::new(RoundRobin::new(view, dice)),
             Self::RandomTwo => Box::new(RandomTwo::default()),
+            Self::Hashed(table, bound) => Box::new(Hashed::new(Arc::clone(table), *bound)),
             Self::Ranked(rule) => Box::new(Ranked::new(*rule, Arc::clone(ranking))),
         }
     }

@@ -14,9 +14,14 @@ mod alias; // draws by weight
 pub mod random_two; // the less loaded of two random ones
 mod tournament; // the lowest of many keys, kept as keys change
 pub mod ranking; // the best of all, kept by all threads together
+mod hash; // the hash of keys and names
+mod maglev; // Maglev's table
+mod ring; // a ring of points
+pub mod hashed; // requests of one key to one endpoint
 pub mod held; // an exchange that an endpoint is loaded with, until it is dropped
 pub mod split; // which of several upstreams: by chance, or by a key
 
+pub use hashed::{HashTable, Hashed};
 pub use held::{Held, Holder};
 pub use load::EndpointLoad;
 pub use method::Method;
@@ -86,6 +91,10 @@ pub enum Reason {
     FirstWithRoom,
     /// All are full, and it is so the least.
     LeastFull,
+    /// The key of the request belongs to it.
+    ItsKey,
+    /// The key of the request belongs to one that is full or may not be chosen, and then to it.
+    NextOfItsKey,
     /// It comes next among those that this exchange has not tried.
     NextUntried,
     /// All others were tried by this exchange; this one is passed over, but better than none.
@@ -108,6 +117,8 @@ impl fmt::Display for Reason {
             Self::SoonestAnswer => "its latency times its outstanding requests is the least",
             Self::FirstWithRoom => "it is the first that has room",
             Self::LeastFull => "all are full, and it has the fewest outstanding requests",
+            Self::ItsKey => "the key of the request belongs to it",
+            Self::NextOfItsKey => "the key belongs to one that is full or may not be chosen, and after that to it",
             Self::NextUntried => "it is next among those that this exchange has not tried",
             Self::PassedOverButUntried => "it is passed over, but this exchange has tried all others",
             Self::AllTried => "this exchange has tried every endpoint",
@@ -124,6 +135,8 @@ pub struct Turn<'a> {
     pub dice: &'a mut Dice,
     /// Endpoints that this exchange has tried in vain, a handful at most.
     pub tried: &'a [u32],
+    /// The number of the request's key, where it has one.
+    pub key: Option<u64>,
     /// Whether the decision says what was considered.
     pub recording: bool,
 }

@@ -215,7 +215,7 @@ mod tests {
     }
 
     fn pick(robin: &mut RoundRobin, view: &View, dice: &mut Dice, tried: &[u32]) -> Decision {
-        let mut turn = Turn { now: Moment::default(), dice, tried, recording: false };
+        let mut turn = Turn { now: Moment::default(), dice, tried, key: None, recording: false };
         robin.choose(view, &mut turn)
     }
 

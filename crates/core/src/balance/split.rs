@@ -5,6 +5,7 @@
 //! keys move only to that upstream, and only as many as it needs; when it falls, only away from it. Nothing is remembered,
 //! so all threads, instances and restarts agree.
 
+use super::hash::hash;
 use crate::dice::Dice;
 use crate::rule::{Subject, Text};
 
@@ -68,15 +69,6 @@ impl Share {
         let uniform = (f64::from(drawn) + 0.5) / (f64::from(u32::MAX) + 1.0);
         f64::from(self.weight) / -uniform.ln()
     }
-}
-
-/// FNV-1a with a final mix (the one of SplitMix64), the same on every machine and in every version.
-fn hash(seed: u64, bytes: &[u8]) -> u64 {
-    let fnv = |all: u64, byte: &u8| (all ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3);
-    let mut mixed = bytes.iter().fold(0xCBF2_9CE4_8422_2325 ^ seed, fnv);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ (mixed >> 31)
 }
 
 #[cfg(test)]

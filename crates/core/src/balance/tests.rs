@@ -14,7 +14,7 @@ pub(super) fn view(weights: &[u32]) -> View {
 
 /// Lets `balancer` choose once.
 pub(super) fn play(balancer: &mut dyn Balancer, view: &View, dice: &mut Dice, tried: &[u32]) -> Decision {
-    balancer.choose(view, &mut Turn { now: Moment::default(), dice, tried, recording: false })
+    balancer.choose(view, &mut Turn { now: Moment::default(), dice, tried, key: None, recording: false })
 }
 
 /// One upstream with one balancer, and what it takes to hold what it chose.
@@ -60,6 +60,7 @@ fn methods() -> impl Strategy<Value = Method> {
         Just(Method::Ranked(Rule::LeastRequests)),
         Just(Method::Ranked(Rule::PeakEwma)),
         Just(Method::Ranked(Rule::First { limit: 3 })),
+        Just(Method::Hashed(Arc::new(HashTable::maglev([("a", 1), ("b", 1)].into_iter())), Some(1.25))),
     ]
 }
 

@@ -53,6 +53,9 @@ pub struct View {
     look_again: Moment,
     edition: u64,
     roster: u64,
+    /// Of each endpoint, 0 for one that may not be chosen now; and their sum.
+    weights: Vec<u32>,
+    total_weight: u64,
 }
 
 impl View {
@@ -75,6 +78,8 @@ impl View {
             look_again: Moment::default(),
             edition: 0,
             roster: 0,
+            weights: Vec::new(),
+            total_weight: 0,
         };
         view.rebuild(Moment::default());
         view
@@ -127,6 +132,21 @@ impl View {
     /// A number that two views share, those of two threads for instance, while the same endpoints may be chosen from them.
     pub fn roster(&self) -> u64 {
         self.roster
+    }
+
+    /// The share of the work that an endpoint has now, 0 for one that may not be chosen.
+    pub fn weight(&self, endpoint: EndpointId) -> u32 {
+        self.weights.get(endpoint.0 as usize).copied().unwrap_or(0)
+    }
+
+    /// The shares of all together.
+    pub fn total_weight(&self) -> u64 {
+        self.total_weight
+    }
+
+    /// Whether an endpoint may be chosen now.
+    pub fn may_take(&self, endpoint: EndpointId) -> bool {
+        self.weight(endpoint) > 0
     }
 
     /// What is known of an endpoint besides its standing.
@@ -188,7 +208,19 @@ impl View {
         if self.eligible != before || self.edition == 0 {
             self.edition += 1;
             self.roster = self.call_roster();
+            self.weigh();
         }
+    }
+
+    fn weigh(&mut self) {
+        self.weights.clear();
+        self.weights.resize(self.seats.len(), 0);
+        for Member { endpoint, weight } in &self.eligible {
+            if let Some(slot) = self.weights.get_mut(endpoint.0 as usize) {
+                *slot = *weight;
+            }
+        }
+        self.total_weight = self.weights.iter().map(|weight| u64::from(*weight)).sum();
     }
 
     fn call_roster(&self) -> u64 {

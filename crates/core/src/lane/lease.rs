@@ -23,7 +23,8 @@ impl Lane {
         let same = same.or_else(|| serving.choose_bound(index, self.bound?, turn.now));
         // Before another choice, so that this exchange does not count against its own endpoint.
         exchange.held = None;
-        let balanced = || serving.choose(index, &exchange.tried, turn.now, turn.dice);
+        let key = || serving.key(index, || exchange.subject(&self.peer));
+        let balanced = || serving.choose(index, &exchange.tried, key(), turn.now, turn.dice);
         let chosen = match same.map_or_else(balanced, |same| Ok((same, serving.hold(same)))) {
             Ok((chosen, held)) => {
                 exchange.held = held;

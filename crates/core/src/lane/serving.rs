@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::exchange::Tried;
-use crate::balance::{Balancer, Decision, EndpointId, Held, Holder, Reason, Turn as BalanceTurn, View};
+use crate::balance::{Balancer, Decision, EndpointId, HashTable, Held, Holder, Reason, Turn as BalanceTurn, View};
 use crate::dice::Dice;
 use crate::failure::{Failure, Kind, Retryable, Stage};
 use crate::health::Outcome;
 use crate::moment::Moment;
+use crate::rule::Subject;
 use crate::snapshot::compiled::{Compiled, Endpoint, Upstream};
 
 /// How long an endpoint is passed over after it could not be reached.
@@ -99,11 +100,18 @@ impl Serving {
         Some(self.upstreams.get(chosen.upstream as usize)?.holders.get(chosen.endpoint as usize)?.count())
     }
 
+    /// The number of the key by which the upstream at `index` tells requests apart, where it does.
+    pub(crate) fn key<'s>(&self, index: usize, subject: impl FnOnce() -> Option<Subject<'s>>) -> Option<u64> {
+        let key = self.upstreams.get(index)?.upstream.key.as_ref()?;
+        HashTable::key(&key.read(&subject()?))
+    }
+
     /// Chooses an endpoint of the upstream at `index`, none of `tried` if there is another, and loads it with an exchange.
     pub(crate) fn choose(
         &self,
         index: usize,
         tried: &Tried,
+        key: Option<u64>,
         now: Moment,
         dice: &mut Dice,
     ) -> Result<(Chosen, Option<Held>), Box<Failure>> {
@@ -112,7 +120,7 @@ impl Serving {
         };
         let (view, balancer) = &mut *choosing.kept.borrow_mut();
         view.refresh(now);
-        let mut turn = BalanceTurn { now, dice, tried: tried.endpoints(), recording: self.recorded.is_some() };
+        let mut turn = BalanceTurn { now, dice, tried: tried.endpoints(), key, recording: self.recorded.is_some() };
         let on_trial = view.take_trial(turn.tried, now);
         let decision: Decision = match on_trial {
             Some(_) => turn.tell(view, on_trial, Reason::OnTrial),

@@ -83,6 +83,7 @@ enum Phase {
 struct Opening {
     serving: Rc<Serving>,
     leads_to: usize,
+    key: Option<u64>,
     tried: Tried,
     chosen: Option<Chosen>,
 }
@@ -297,7 +298,7 @@ impl Relay {
             None => (None, None),
         };
         self.known.route = route;
-        let Some(leads_to) = leads_to else {
+        let Some((leads_to, key)) = leads_to else {
             let says = match hello {
                 None => "no ClientHello came, and there is no `tcp.to`".to_owned(),
                 Some(hello) => {
@@ -310,17 +311,19 @@ impl Relay {
         self.opening = Some(Box::new(Opening {
             serving: Rc::clone(turn.serving),
             leads_to,
+            key,
             tried: Tried::default(),
             chosen: None,
         }));
         self.phase = Phase::Wanted;
     }
 
-    fn lead(&self, listener: &Listener, target: &Target, turn: &mut Turn<'_>) -> Option<usize> {
+    fn lead(&self, listener: &Listener, target: &Target, turn: &mut Turn<'_>) -> Option<(usize, Option<u64>)> {
         let told = Told::by(&self.peer);
         let (head, facts) = (RequestHead::default(), RequestFacts::default());
         let subject = Subject::of(listener, &self.peer, &told, &[], &head, &facts);
-        target.lead(Some(&subject), turn.dice)
+        let leads_to = target.lead(Some(&subject), turn.dice)?;
+        Some((leads_to, turn.serving.key(leads_to, || Some(subject))))
     }
 
     fn choose(&mut self, turn: &mut Turn<'_>) {
@@ -328,7 +331,7 @@ impl Relay {
             self.phase = Phase::Closing(Close::Reset);
             return;
         };
-        match opening.serving.choose(opening.leads_to, &opening.tried, turn.now, turn.dice) {
+        match opening.serving.choose(opening.leads_to, &opening.tried, opening.key, turn.now, turn.dice) {
             Ok((chosen, held)) => {
                 self.held = held;
                 opening.chosen = Some(chosen);

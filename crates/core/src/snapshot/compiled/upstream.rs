@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::balance::view::panics;
-use crate::balance::{EndpointLoad, EndpointStanding, Method, Ranking, Rule, Seat};
+use crate::balance::{EndpointLoad, EndpointStanding, HashTable, Method, Ranking, Rule, Seat};
 use crate::health::{Check, Ejector, Member, Outcome, Strikes};
 use crate::moment::Moment;
+use crate::rule::Text;
 use crate::snapshot::document::{self, ProxyProtocolOut};
 
 /// Endpoints that do the same work.
@@ -19,6 +20,8 @@ pub struct Upstream {
     pub document: document::Upstream,
     /// How an endpoint is chosen.
     pub method: Method,
+    /// By what requests are told apart, where the method asks for it.
+    pub key: Option<Text>,
     /// Where threads keep its endpoints in order; follows its name through all snapshots of a worker.
     pub ranking: Arc<Ranking>,
     /// The endpoints, in the order of the document.
@@ -97,7 +100,7 @@ impl Upstream {
 }
 
 /// The upstream, or the `old` one where nothing changed. New endpoints get ids from `next_id` on.
-/// Fails on a check that is none.
+/// Fails on a check or a key that is none.
 pub(super) fn compile(
     upstream: &document::Upstream,
     old: Option<&Arc<Upstream>>,
@@ -145,7 +148,8 @@ pub(super) fn compile(
     Ok(Arc::new(Upstream {
         name: upstream.name.clone(),
         document: upstream.clone(),
-        method: method(&upstream.balance),
+        method: method(upstream),
+        key: key(&upstream.balance)?,
         ranking: old.map(|old| Arc::clone(&old.ranking)).unwrap_or_default(),
         endpoints,
         idle: Duration::from_millis(pool.idle_ms),
@@ -159,12 +163,31 @@ pub(super) fn compile(
     }))
 }
 
-fn method(balance: &document::Balance) -> Method {
+fn key(balance: &document::Balance) -> Result<Option<Text>, String> {
     match balance {
+        document::Balance::Hash(hash) => Text::compile(&hash.key).map(Some),
+        document::Balance::RoundRobin
+        | document::Balance::LeastRequests
+        | document::Balance::RandomTwo
+        | document::Balance::PeakEwma
+        | document::Balance::First(_) => Ok(None),
+    }
+}
+
+fn method(upstream: &document::Upstream) -> Method {
+    let endpoints = || upstream.endpoints.iter().map(|endpoint| (endpoint.address.as_str(), endpoint.weight));
+    match &upstream.balance {
         document::Balance::RoundRobin => Method::RoundRobin,
         document::Balance::LeastRequests => Method::Ranked(Rule::LeastRequests),
         document::Balance::RandomTwo => Method::RandomTwo,
         document::Balance::PeakEwma => Method::Ranked(Rule::PeakEwma),
         document::Balance::First(first) => Method::Ranked(Rule::First { limit: first.limit }),
+        document::Balance::Hash(hash) => {
+            let table = match hash.method {
+                document::HashMethod::Maglev => HashTable::maglev(endpoints()),
+                document::HashMethod::Ring => HashTable::ring(endpoints()),
+            };
+            Method::Hashed(Arc::new(table), hash.bound)
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::rule::Text;
 use super::{Health, Outlier};
 
 /// A named group of endpoints that do the same work.
@@ -43,6 +44,8 @@ pub enum Balance {
     PeakEwma,
     /// The first that is not full.
     First(First),
+    /// The one of the request's key.
+    Hash(Hash),
 }
 
 impl Balance {
@@ -54,6 +57,7 @@ impl Balance {
             Self::RandomTwo => "random_two",
             Self::PeakEwma => "peak_ewma",
             Self::First(_) => "first",
+            Self::Hash(_) => "hash",
         }
     }
 }
@@ -64,6 +68,28 @@ impl Balance {
 pub struct First {
     /// Outstanding requests that fill one; 0: it is never full.
     pub limit: u64,
+}
+
+/// Requests of one key to one endpoint.
+#[derive(Deserialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Hash {
+    /// The key.
+    pub key: Text,
+    /// Which table.
+    pub method: HashMethod,
+    /// Most outstanding requests of an endpoint, as a multiple of its share; none is no limit.
+    pub bound: Option<f64>,
+}
+
+/// Which table keys are looked up in.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum HashMethod {
+    /// Maglev's.
+    Maglev,
+    /// A ring of points.
+    Ring,
 }
 
 /// One address of an upstream.
