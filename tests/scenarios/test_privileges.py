@@ -1,19 +1,27 @@
 """Started as root with `user:`: a small broker keeps root's rights, all the rest is that user's."""
 
+import json
 import os
 import pwd
+import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
 from tests.peers.backend import Backend
+from tests.peers.sockets import address_of
 from tests.peers.tidegate import Config, Running, Tidegate, upstream
 from tests.peers.waiting import until
+from tests.telling.asking import ask_many, datagrams
 
 Backends = Callable[..., Backend]
 GET = "GET /a HTTP/1.1\r\nHost: api\r\n\r\n"
@@ -88,3 +96,61 @@ def test_an_access_log_that_only_root_may_write_is_refused(as_nobody: Callable[.
         proxy.start()
     assert proxy.supervisor.wait() == 4
     assert log.stat().st_uid == 0
+
+
+@contextmanager
+def receiver(kind: str, folder: Path) -> Iterator[tuple[str, Callable[[], str]]]:
+    """Where lines may go beside a file: what `to` says of it, and what gives the next of its lines."""
+    path = str(folder / "log.sock")
+    if kind in ("udp", "unix datagrams"):
+        with datagrams(("127.0.0.1", 0) if kind == "udp" else path) as server:
+            if kind != "udp":
+                os.chmod(path, 0o666)
+            to = f"syslog:{address_of(server)}" if kind == "udp" else f"unix:{path}"
+            yield to, lambda: server.recv(1 << 16).decode()
+        return
+    with ExitStack() as ends:
+        if kind == "tcp":
+            server = ends.enter_context(socket.create_server(("127.0.0.1", 0)))
+        else:
+            server = ends.enter_context(socket.socket(socket.AF_UNIX))
+            server.bind(path)
+            os.chmod(path, 0o666)
+            server.listen()
+        server.settimeout(10)
+
+        @cache
+        def stream() -> TextIO:
+            connection = ends.enter_context(server.accept()[0])
+            connection.settimeout(10)
+            return ends.enter_context(connection.makefile())
+
+        yield f"syslog:{address_of(server)}" if kind == "tcp" else f"unix:{path}", lambda: stream().readline()
+
+
+@pytest.mark.parametrize("kind", ["udp", "tcp", "unix datagrams", "unix stream"])
+def test_lines_go_to_where_the_user_may_send_them(kind: str, as_nobody: Callable[..., Running], folder: Path) -> None:
+    with receiver(kind, folder) as (to, next_line):
+        syslog = {"syslog": {"transport": kind}} if kind in ("udp", "tcp") else {}
+        proxy = as_nobody(access_log={"to": to, **syslog}, threads=1).start()
+        ask_many(proxy, 0, 3)
+        proxy.reload()
+        ask_many(proxy, 3, 5)
+        lines = [next_line() for _ in range(5)]
+        assert [re.findall(r'"path":"/(\d)"', line) for line in lines] == [[str(number)] for number in range(5)]
+        assert all(line.startswith("<190>1 ") for line in lines) == bool(syslog)
+
+
+def test_a_socket_that_only_root_may_write_is_told_and_nobody_waits_for_it(
+    as_nobody: Callable[..., Running], folder: Path
+) -> None:
+    path = folder / "log.sock"
+    with datagrams(str(path)) as server:
+        path.chmod(0o600)
+        proxy = as_nobody(access_log={"to": f"unix:{path}"}, threads=1).start()
+        ask_many(proxy, 0, 3)
+        proxy.supervisor.wait_for_line(f"cannot write the access log to unix:{path}: Permission denied")
+        path.chmod(0o666)
+        proxy.supervisor.send(signal.SIGUSR1)
+        ask_many(proxy, 3, 4)
+        assert [json.loads(server.recv(1 << 16))["path"] for _ in range(4)] == [f"/{number}" for number in range(4)]

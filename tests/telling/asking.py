@@ -1,7 +1,9 @@
 """What tests of telling ask of an instance, and how they read what it says."""
 
 import json
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,16 @@ def ask_many(running: Running, first: int, last: int, padding: str = "") -> None
         for number in range(first, last):
             request = f"GET /{number} HTTP/1.1\r\nHost: example.com\r\nUser-Agent: {padding}\r\n\r\n"
             assert client.ask(request).status == 200
+
+
+@contextmanager
+def datagrams(address: tuple[str, int] | str) -> Iterator[socket.socket]:
+    """A receiver of datagrams at an address, or at a path."""
+    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(address)
+        receiver.settimeout(10)
+        yield receiver
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -4,8 +4,6 @@ import json
 import re
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,22 +11,12 @@ import pytest
 from tests.peers.sockets import address_of
 from tests.peers.tidegate import Running, Tidegate
 from tests.peers.waiting import until
-from tests.telling.asking import Backends, ask_many, logged, metric
+from tests.telling.asking import Backends, ask_many, datagrams, logged, metric
 
 MESSAGE = re.compile(
     r"<(?P<priority>\d+)>1 (?P<time>\S+Z) (?P<host>\S+) (?P<app>\S+) (?P<pid>\d+) access - (?P<says>.*)", re.DOTALL
 )
 """RFC 5424, section 6, with the MSGID of ours and no structured data."""
-
-
-@contextmanager
-def datagrams(address: tuple[str, int] | str) -> Iterator[socket.socket]:
-    """A receiver of datagrams at an address, or at a path."""
-    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as receiver:
-        receiver.bind(address)
-        receiver.settimeout(10)
-        yield receiver
 
 
 def dropped(running: Running) -> float:
