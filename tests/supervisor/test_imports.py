@@ -70,7 +70,7 @@ REFUSED = [
     "listeners: {web: {bind: '${NO_SUCH_VARIABLE}'}}\n",
     "listeners: {web: {bind: 'unix:no/such/folder/web.sock'}}\n",
     "listeners: {web: {bind: '192.0.2.1:0'}}\n",
-    "upstreams: {a: {endpoints: ['127.0.0.1:9'], balance: least_requests}}\n",
+    "upstreams: {a: {endpoints: ['127.0.0.1:9'], balance: least_request}}\n",
     "routes: [{match: {path: {regex: '('}}, respond: {}}]\n",
 ]
 

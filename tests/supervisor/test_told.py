@@ -73,7 +73,48 @@ def test_a_list_without_end_ends(monkeypatch: pytest.MonkeyPatch) -> None:
         asyncio.run(resources.ask_pages(cast(Worker, Endless()), "routes", told.Route))
 
 
-@pytest.mark.parametrize("status", [None, [], {"listeners": 5, "upstreams": [{"name": 1}], "connections": -1}])
+@pytest.mark.parametrize("status", [None, [], {"listeners": 5, "connections": -1}])
 def test_a_status_of_the_wrong_shape_is_an_empty_one(status: Any) -> None:
     found = resources.standing_of(status)
-    assert (found["listeners"], found["upstreams"], found["connections"]) == ([], [], 0)
+    assert (found["listeners"], found["connections"]) == ([], 0)
+
+
+ENDPOINT: dict[str, Any] = {
+    "address": "127.0.0.1:1",
+    "entry": "a:1",
+    "weight": 1,
+    "reason": "",
+    "since": None,
+    "until": 1.5,
+    "history": [],
+    "asked": "ready",
+    "checked": "unknown",
+    "outlier": "out",
+    "eligible": False,
+    **dict.fromkeys(("exchanges", "idle", "requests", "failures", "server_errors", "connect_failures"), 0),
+    **dict.fromkeys(("connections", "reused", "passed_over"), 0),
+}
+BRIEF = {"address": "127.0.0.1:1", "entry": "a:1", "weight": 1, "standing": "out", "reason": "", "exchanges": 2}
+
+
+def test_rows_find_their_upstream_and_those_of_another_snapshot_are_left_out() -> None:
+    row = {"endpoint": ENDPOINT}
+    gone = {"unresolved": {"entry": "b:1", "says": "no such name"}}
+    first = [{"upstream": "api", "balance": "round_robin", "panic": False}, {"upstream": "api", **row}]
+    none = {"upstream": "none", "balance": "first", "panic": True}
+    second = [{"upstream": "api", **gone}, {"upstream": "removed", **row}, none]
+    liar = cast(Worker, Liar({"items": first, "next": 2}, {"items": second, "next": None}))
+    told = asyncio.run(resources.upstreams(liar))["upstreams"]
+    api = {"endpoints": [ENDPOINT], "unresolved": [{"entry": "b:1", "says": "no such name"}]}
+    assert told == [
+        {"name": "api", "balance": "round_robin", "panic": False, **api},
+        {"name": "none", "balance": "first", "panic": True, "endpoints": [], "unresolved": []},
+    ]
+
+
+def test_the_status_has_upstreams_in_brief_or_none() -> None:
+    rows = [{"upstream": "api", "panic": True}, {"upstream": "api", "endpoint": BRIEF}, {"upstream": "api"}]
+    liar = cast(Worker, Liar({"items": rows, "next": None}))
+    found = asyncio.run(resources.upstreams_in_brief(liar))
+    assert found == [{"name": "api", "panic": True, "endpoints": [BRIEF]}]
+    assert asyncio.run(resources.upstreams_in_brief(cast(Worker, Liar({})))) == []

@@ -129,6 +129,20 @@ def test_more_routes_and_endpoints_than_a_page_holds_are_all_told(tidegate: Tide
     assert sum(len(each["endpoints"]) for each in found) == 3001
 
 
+@pytest.mark.timeout(180)
+def test_one_upstream_may_have_more_endpoints_than_a_frame_holds(tidegate: Tidegate) -> None:
+    addresses = [f"127.{number >> 8}.{number & 255}.1:1" for number in range(12_000)]
+    running = tidegate.run(with_admin(addresses))
+    (found,) = told(running, "upstreams")["upstreams"]
+    assert [each["address"] for each in found["endpoints"]] == addresses
+    by_command = running.status()["upstreams"]
+    assert [each["name"] for each in by_command] == ["api", "admin:api"]
+    assert [each["address"] for each in by_command[0]["endpoints"]] == addresses
+    assert told(running, "status")["upstreams"][0] == by_command[0]
+    text = running.call("status").stdout
+    assert sum("weight 1" in line for line in text.splitlines()) == 12_000
+
+
 @pytest.mark.parametrize(
     ("method", "path", "accept", "status"),
     [

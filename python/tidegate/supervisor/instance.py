@@ -409,14 +409,17 @@ class Instance:
         """Say how things stand, in the shape of `tidegate status --json`."""
         worker = self.worker
         told: dict[str, Any] = {}
+        upstreams: list[dict[str, Any]] = []
         if worker is not None and worker.is_connected:
             with suppress(Gone, WorkerRefused, TimeoutError):
                 answer = (await asyncio.wait_for(worker.ask("status"), STATUS_S)).get("status")
                 told = answer if isinstance(answer, dict) else {}
+                upstreams = await resources.upstreams_in_brief(worker)
         served = self.snapshots
         return {
             "threads": served.threads,
             **resources.standing_of(told),
+            "upstreams": upstreams,
             "version": tidegate.__version__,
             "supervisor": {"pid": os.getpid(), "since": self.since},
             "worker": {"pid": worker.pid, "since": worker.since} if worker is not None and told else None,

@@ -1,7 +1,7 @@
 """What the API tells: status, the effective configuration, upstreams and routes, as plain data."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tidegate.config.config import Config
@@ -42,8 +42,31 @@ async def ask_pages(worker: Worker | None, what: str, kind: type[told.Kind]) -> 
 
 async def upstreams(worker: Worker | None) -> dict[str, Any]:
     """Tell each upstream with its endpoints. Raises `NotTold`."""
-    found = await ask_pages(worker, "upstreams", told.Upstream)
-    return {"upstreams": [each.model_dump() for each in found if ":" not in each.name]}
+    found = gather(await ask_pages(worker, "upstreams", told.UpstreamRow))
+    return {"upstreams": [each for each in found if ":" not in each["name"]]}
+
+
+async def upstreams_in_brief(worker: Worker) -> list[dict[str, Any]]:
+    """Tell each upstream as the status does; nothing where the worker does not say."""
+    try:
+        return gather(await ask_pages(worker, "upstreams_in_brief", told.BriefRow))
+    except NotTold:
+        return []
+
+
+def gather(rows: Iterable[told.UpstreamRow | told.BriefRow]) -> list[dict[str, Any]]:
+    """Put each row where its upstream is. One of another snapshot, whose upstream was not told, is left out."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        if row.panic is not None:
+            found[row.upstream] = row.upstream_alone()
+        if (upstream := found.get(row.upstream)) is None:
+            continue
+        if row.endpoint is not None:
+            upstream["endpoints"].append(row.endpoint.model_dump())
+        if isinstance(row, told.UpstreamRow) and row.unresolved is not None:
+            upstream["unresolved"].append(row.unresolved.model_dump())
+    return list(found.values())
 
 
 async def routes(config: Config, worker: Worker | None) -> dict[str, Any]:
@@ -85,5 +108,4 @@ def standing_of(status: Any) -> dict[str, Any]:
         **{key: value for key, value in given.items() if isinstance(key, str)},
         "listeners": told.plain(told.LISTENERS, given.get("listeners", [])),
         "connections": connections if isinstance(connections, int) and connections >= 0 else 0,
-        "upstreams": told.plain(told.BRIEF, given.get("upstreams", [])),
     }

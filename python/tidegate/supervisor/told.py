@@ -70,14 +70,25 @@ class Unresolved(Said):
     says: Text
 
 
-class Upstream(Said):
-    """An upstream and its endpoints."""
+class Row(Said):
+    """One thing that is told of an upstream: that it is there, an endpoint, or a name without an address."""
 
-    name: Name
-    balance: Name
-    panic: bool
-    endpoints: list[Endpoint]
-    unresolved: list[Unresolved]
+    upstream: Name
+    panic: bool | None = None
+    """Of the row that begins the upstream."""
+
+
+class UpstreamRow(Row):
+    """A row for the API."""
+
+    balance: Name | None = None
+    endpoint: Endpoint | None = None
+    unresolved: Unresolved | None = None
+
+    def upstream_alone(self) -> dict[str, Any]:
+        """What the API has of an upstream, before the other rows."""
+        head = {"name": self.upstream, "balance": self.balance, "panic": self.panic}
+        return {**head, "endpoints": [], "unresolved": []}
 
 
 class Route(Said):
@@ -100,17 +111,18 @@ class Brief(Said):
     exchanges: Count
 
 
-class BriefUpstream(Said):
-    """An upstream in `tidegate status`."""
+class BriefRow(Row):
+    """A row for `tidegate status`."""
 
-    name: Name
-    panic: bool
-    endpoints: list[Brief]
+    endpoint: Brief | None = None
+
+    def upstream_alone(self) -> dict[str, Any]:
+        """What the status has of an upstream, before the other rows."""
+        return {"name": self.upstream, "panic": self.panic, "endpoints": []}
 
 
 Kind = TypeVar("Kind", bound=Said)
 LISTENERS = TypeAdapter(list[Listener])
-BRIEF = TypeAdapter(list[BriefUpstream])
 
 
 def read(kind: type[Kind], told: Any) -> list[Kind]:

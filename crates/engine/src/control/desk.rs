@@ -136,7 +136,7 @@ impl Desk {
                     .map_err(|came| format!("stdout and stderr are 2 descriptors, {} came", came.len()))?;
                 machine.take_streams(stdout, stderr)?;
             }
-            Request::Upstreams(first) => return page(machine.upstreams(first)).map(Some),
+            Request::Upstreams { first, brief } => return page(machine.upstreams(first, brief)).map(Some),
             Request::Routes(first) => return page(machine.routes(first)).map(Some),
             Request::Status => return Ok(Some(Map::from_iter([("status".to_owned(), machine.status())]))),
         }

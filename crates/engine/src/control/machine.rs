@@ -36,11 +36,12 @@ pub trait Machine: Send + Sync + 'static {
     /// Writes to these from now on, in place of the stdout and stderr that the process was started with.
     fn take_streams(&self, stdout: OwnedFd, stderr: OwnedFd) -> Result<(), String>;
 
-    /// Connections, threads, listeners and upstreams, as `tidegate status --json` shows them.
+    /// Connections, threads and listeners, as `tidegate status --json` shows them.
     fn status(&self) -> serde_json::Value;
 
-    /// A page of the upstreams, from the one at this place, as the API shows them: `items`, and where the next page begins.
-    fn upstreams(&self, first: usize) -> serde_json::Value;
+    /// A page of what is told of upstreams, from the row at this place, `brief` as the status has it: `items`, and where the
+    /// next page begins.
+    fn upstreams(&self, first: usize, brief: bool) -> serde_json::Value;
 
     /// A page of the routes and what was counted of them, in the same way.
     fn routes(&self, first: usize) -> serde_json::Value;

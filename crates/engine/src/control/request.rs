@@ -45,8 +45,13 @@ pub(super) enum Request {
     Streams,
     /// Say how things stand.
     Status,
-    /// Tell of the upstreams from this place on.
-    Upstreams(usize),
+    /// Tell of the upstreams.
+    Upstreams {
+        /// From this row on.
+        first: usize,
+        /// As the status has them.
+        brief: bool,
+    },
     /// Tell of the routes from this place on.
     Routes(usize),
 }
@@ -103,7 +108,8 @@ pub(super) fn decode(body: &[u8]) -> Result<(u64, Request), NotUnderstood> {
         "reopen" => part(body).map(|Bare { .. }| Request::Reopen),
         "streams" => part(body).map(|Bare { .. }| Request::Streams),
         "status" => part(body).map(|Bare { .. }| Request::Status),
-        "upstreams" => part(body).map(|Page { first, .. }| Request::Upstreams(first)),
+        "upstreams" => part(body).map(|Page { first, .. }| Request::Upstreams { first, brief: false }),
+        "upstreams_in_brief" => part(body).map(|Page { first, .. }| Request::Upstreams { first, brief: true }),
         "routes" => part(body).map(|Page { first, .. }| Request::Routes(first)),
         _ => Err("unknown kind".to_owned()),
     };

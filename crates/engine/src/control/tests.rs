@@ -80,8 +80,8 @@ impl Machine for Tiny {
         json!({"connections": 0})
     }
 
-    fn upstreams(&self, first: usize) -> Value {
-        json!({"items": [{"name": "api"}], "next": first + 1})
+    fn upstreams(&self, first: usize, brief: bool) -> Value {
+        json!({"items": [{"upstream": "api", "panic": false, "brief": brief}], "next": first + 1})
     }
 
     fn routes(&self, first: usize) -> Value {
@@ -193,8 +193,11 @@ fn snapshot(number: u64) -> Value {
 fn pages_of_upstreams_and_routes_are_answers() {
     let peer = Worker::new().connect();
     peer.ask(&hello(1));
-    let answer = peer.ask(&json!({"kind": "upstreams", "id": 7, "first": 3}));
-    assert_eq!((&answer["ok"], &answer["next"], &answer["items"][0]["name"]), (&json!(true), &json!(4), &json!("api")));
+    for (kind, brief) in [("upstreams", false), ("upstreams_in_brief", true)] {
+        let answer = peer.ask(&json!({"kind": kind, "id": 7, "first": 3}));
+        assert_eq!((&answer["ok"], &answer["next"]), (&json!(true), &json!(4)));
+        assert_eq!(answer["items"][0]["brief"], brief);
+    }
     assert_eq!(peer.ask(&json!({"kind": "routes", "id": 8, "first": 0}))["items"], json!([]));
 }
 

@@ -253,9 +253,9 @@ impl Machine for Engine {
         inner.compiled.as_ref().map_or_else(|| json!({}), |compiled| told::status(compiled, &self.shared))
     }
 
-    fn upstreams(&self, first: usize) -> Value {
+    fn upstreams(&self, first: usize, brief: bool) -> Value {
         let compiled = self.inner().compiled.clone();
-        compiled.map_or_else(told::nothing, |compiled| told::upstreams(&compiled, &self.shared, first))
+        compiled.map_or_else(told::nothing, |compiled| told::upstreams(&compiled, &self.shared, first, brief))
     }
 
     fn routes(&self, first: usize) -> Value {

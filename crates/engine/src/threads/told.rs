@@ -7,16 +7,18 @@ use tidegate_core::balance::history::{Event, MOST_KEPT};
 use tidegate_core::balance::standing::{Asked, Checked, Outlier, Standing};
 use tidegate_core::moment::Moment;
 use tidegate_core::snapshot::compiled::{Compiled, Endpoint, Upstream};
+use tidegate_core::snapshot::document::{self, Unresolved};
 
 use super::shared::Shared;
 use crate::metrics::counted::CLASSES;
 
-/// Most endpoints and names of a page, about 400 bytes each: a page is far smaller than a frame may be.
-const MOST_ENDPOINTS: usize = 2000;
+/// Most rows of upstreams and changes of endpoints on a page, at most 800 bytes each: a page is far smaller than a frame
+/// may be.
+const MOST_ROWS: usize = 2000;
 /// Most routes of a page.
 const MOST_ROUTES: usize = 5000;
 
-/// Connections, threads, listeners and upstreams in brief.
+/// Connections, threads and listeners.
 pub(super) fn status(compiled: &Compiled, shared: &Shared) -> Value {
     let listeners: Vec<Value> = compiled
         .document
@@ -28,35 +30,11 @@ pub(super) fn status(compiled: &Compiled, shared: &Shared) -> Value {
             json!({"name": listener.name, "binds": binds, "connections": connections})
         })
         .collect();
-    let upstreams: Vec<Value> = compiled.upstreams.iter().map(|upstream| brief(upstream, shared)).collect();
     json!({
         "connections": shared.seats.taken(),
         "threads": compiled.document.threads,
         "listeners": listeners,
-        "upstreams": upstreams,
     })
-}
-
-fn brief(upstream: &Upstream, shared: &Shared) -> Value {
-    let now = shared.now();
-    let endpoints: Vec<Value> = upstream
-        .endpoints
-        .iter()
-        .zip(&upstream.document.endpoints)
-        .map(|(endpoint, document)| {
-            let standing = endpoint.standing.at(now);
-            let out = endpoint.standing.kept_out_by(now);
-            json!({
-                "address": endpoint.address,
-                "entry": document.entry,
-                "weight": endpoint.weight,
-                "standing": in_one_word(standing),
-                "reason": out.map_or_else(String::new, |event| event.because),
-                "exchanges": shared.registry.exchanges(&upstream.name, &endpoint.address),
-            })
-        })
-        .collect();
-    json!({"name": upstream.name, "panic": upstream.panics(now), "endpoints": endpoints})
 }
 
 /// An empty page.
@@ -64,56 +42,105 @@ pub(super) fn nothing() -> Value {
     json!({"items": [], "next": null})
 }
 
-/// The upstreams from the one at `first`, each with its endpoints' standing and counts.
-pub(super) fn upstreams(compiled: &Compiled, shared: &Shared, first: usize) -> Value {
-    let (now, unix) = (shared.now(), unix_seconds());
-    let (mut items, mut size) = (Vec::new(), 0);
-    for upstream in compiled.upstreams.iter().skip(first) {
-        let changes: usize = upstream.endpoints.iter().map(|endpoint| told_of(endpoint, upstream)).sum();
-        let more = 1 + upstream.endpoints.len() + upstream.document.unresolved.len() + changes;
-        if !items.is_empty() && size + more > MOST_ENDPOINTS {
-            break;
-        }
-        size += more;
-        items.push(whole(upstream, shared, now, unix));
-    }
-    page(first, items, compiled.upstreams.len())
+/// What is told of upstreams, a row for each thing: one upstream may have more endpoints than a page has room for. Each
+/// names its upstream, since the next page may be of another snapshot.
+enum Row<'a> {
+    Upstream(&'a Upstream),
+    Endpoint(&'a Upstream, &'a Endpoint, &'a document::Endpoint),
+    Unresolved(&'a Upstream, &'a Unresolved),
 }
 
-fn whole(upstream: &Upstream, shared: &Shared, now: Moment, unix: f64) -> Value {
-    let endpoints: Vec<Value> = upstream
-        .endpoints
-        .iter()
-        .zip(&upstream.document.endpoints)
-        .map(|(endpoint, document)| {
-            let standing = endpoint.standing.at(now);
+impl Row<'_> {
+    /// How much of a page it takes.
+    fn size(&self, brief: bool) -> usize {
+        match self {
+            Self::Endpoint(upstream, endpoint, _) if !brief => 1 + told_of(endpoint, upstream),
+            Self::Upstream(_) | Self::Endpoint(..) | Self::Unresolved(..) => 1,
+        }
+    }
+}
+
+fn rows(upstream: &Upstream) -> impl Iterator<Item = Row<'_>> {
+    let endpoints = upstream.endpoints.iter().zip(&upstream.document.endpoints);
+    let unresolved = upstream.document.unresolved.iter();
+    std::iter::once(Row::Upstream(upstream))
+        .chain(endpoints.map(move |(endpoint, document)| Row::Endpoint(upstream, endpoint, document)))
+        .chain(unresolved.map(move |name| Row::Unresolved(upstream, name)))
+}
+
+/// The rows of all upstreams from the one at `first`: each upstream, its endpoints, and names without an address. In
+/// brief as the status has it, else with standing, history and counts.
+pub(super) fn upstreams(compiled: &Compiled, shared: &Shared, first: usize, brief: bool) -> Value {
+    let (now, unix) = (shared.now(), unix_seconds());
+    let all = || compiled.upstreams.iter().flat_map(|upstream| rows(upstream));
+    let (mut items, mut size) = (Vec::new(), 0);
+    for row in all().skip(first) {
+        size += row.size(brief);
+        if size > MOST_ROWS && !items.is_empty() {
+            break;
+        }
+        items.push(if brief { in_brief(&row, shared, now) } else { whole(&row, shared, now, unix) });
+    }
+    page(first, items, all().count())
+}
+
+fn in_brief(row: &Row<'_>, shared: &Shared, now: Moment) -> Value {
+    match row {
+        Row::Upstream(upstream) => json!({"upstream": upstream.name, "panic": upstream.panics(now)}),
+        Row::Endpoint(upstream, endpoint, document) => {
             let out = endpoint.standing.kept_out_by(now);
-            let until = endpoint.standing.passed_over_until();
-            let until = (standing.outlier == Outlier::Out).then(|| unix + until.since(now).as_secs_f64());
-            let mut says = json!({
+            let says = json!({
                 "address": endpoint.address,
                 "entry": document.entry,
                 "weight": endpoint.weight,
-                "eligible": standing.is_eligible() && endpoint.weight > 0,
-                "asked": standing.asked.name(),
-                "checked": standing.checked.name(),
-                "outlier": standing.outlier.name(),
-                "reason": out.as_ref().map_or("", |event| &event.because),
-                "since": out.as_ref().map(|event| unix - now.since(event.at).as_secs_f64()),
-                "until": until,
-                "history": history(endpoint, upstream, now, unix),
+                "standing": in_one_word(endpoint.standing.at(now)),
+                "reason": out.map_or_else(String::new, |event| event.because),
+                "exchanges": shared.registry.exchanges(&upstream.name, &endpoint.address),
             });
-            let counts = serde_json::to_value(shared.registry.endpoint_counts(&upstream.name, &endpoint.address));
-            if let (Some(says), Ok(Value::Object(mut counts))) = (says.as_object_mut(), counts) {
+            json!({"upstream": upstream.name, "endpoint": says})
+        }
+        Row::Unresolved(upstream, _) => json!({"upstream": upstream.name}),
+    }
+}
+
+fn whole(row: &Row<'_>, shared: &Shared, now: Moment, unix: f64) -> Value {
+    match row {
+        Row::Upstream(upstream) => {
+            let balance = upstream.document.balance.name();
+            json!({"upstream": upstream.name, "balance": balance, "panic": upstream.panics(now)})
+        }
+        Row::Endpoint(upstream, endpoint, document) => {
+            let counts = shared.registry.endpoint_counts(&upstream.name, &endpoint.address);
+            let mut says = standing(endpoint, document, now, unix);
+            if let (Some(says), Ok(Value::Object(mut counts))) = (says.as_object_mut(), serde_json::to_value(counts)) {
+                says.insert("history".to_owned(), history(endpoint, upstream, now, unix).into());
                 says.append(&mut counts);
             }
-            says
-        })
-        .collect();
-    let unresolved = upstream.document.unresolved.iter();
-    let unresolved: Vec<Value> = unresolved.map(|name| json!({"entry": name.entry, "says": name.says})).collect();
-    let balance = upstream.document.balance.name();
-    json!({"name": upstream.name, "balance": balance, "panic": upstream.panics(now), "endpoints": endpoints, "unresolved": unresolved})
+            json!({"upstream": upstream.name, "endpoint": says})
+        }
+        Row::Unresolved(upstream, name) => {
+            json!({"upstream": upstream.name, "unresolved": {"entry": name.entry, "says": name.says}})
+        }
+    }
+}
+
+fn standing(endpoint: &Endpoint, document: &document::Endpoint, now: Moment, unix: f64) -> Value {
+    let standing = endpoint.standing.at(now);
+    let out = endpoint.standing.kept_out_by(now);
+    let until = endpoint.standing.passed_over_until();
+    let until = (standing.outlier == Outlier::Out).then(|| unix + until.since(now).as_secs_f64());
+    json!({
+        "address": endpoint.address,
+        "entry": document.entry,
+        "weight": endpoint.weight,
+        "eligible": standing.is_eligible() && endpoint.weight > 0,
+        "asked": standing.asked.name(),
+        "checked": standing.checked.name(),
+        "outlier": standing.outlier.name(),
+        "reason": out.as_ref().map_or("", |event| &event.because),
+        "since": out.as_ref().map(|event| unix - now.since(event.at).as_secs_f64()),
+        "until": until,
+    })
 }
 
 /// The routes from the one at `first`, with what was counted of each.
@@ -148,9 +175,9 @@ fn in_one_word(standing: Standing) -> &'static str {
     }
 }
 
-/// How many changes of an endpoint are told: all that are kept, unless its upstream is a page by itself.
+/// How many changes of an endpoint are told: all that are kept, unless its upstream is a large one.
 fn told_of(endpoint: &Endpoint, upstream: &Upstream) -> usize {
-    let most = (MOST_ENDPOINTS / upstream.endpoints.len().max(1)).clamp(5, MOST_KEPT);
+    let most = (MOST_ROWS / upstream.endpoints.len().max(1)).clamp(5, MOST_KEPT);
     endpoint.standing.history(|history| history.events().count()).min(most)
 }
 
