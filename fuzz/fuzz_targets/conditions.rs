@@ -64,6 +64,7 @@ fn route(only: Conditions) -> Route {
         priority: 0,
         timeouts: RouteTimeouts { response_ms: 0, idle_ms: 0 },
         filters: Vec::new(),
+        retry: None,
         to: Target::Upstream(0),
     }
 }

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tidegate.config.problem import Problem
     from tidegate.config.program_log import ProgramLog
     from tidegate.config.redirect import Redirect
+    from tidegate.config.retry import BackOff, Retry, RetryBudget
     from tidegate.config.route import Route, RouteTimeouts
     from tidegate.config.secret import Secret
     from tidegate.config.settings import Drain, Limits
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AccessLog",
     "Admin",
+    "BackOff",
     "Balance",
     "Bind",
     "BodyLimit",
@@ -73,6 +75,8 @@ __all__ = [
     "RequestId",
     "Respond",
     "ResponseHeaders",
+    "Retry",
+    "RetryBudget",
     "Rewrite",
     "Route",
     "RouteTimeouts",
@@ -113,6 +117,7 @@ _HOMES = {
     "problem": ("Problem",),
     "program_log": ("ProgramLog",),
     "redirect": ("Redirect",),
+    "retry": ("BackOff", "Retry", "RetryBudget"),
     "route": ("Route", "RouteTimeouts"),
     "secret": ("Secret",),
     "settings": ("Drain", "Limits"),

@@ -52,6 +52,7 @@ def fields_of_the_core() -> dict[str, list[str]]:
         ("Listener", ["listeners", 1]),
         ("Route", ["routes", 0]),
         ("RouteTimeouts", ["routes", 0, "timeouts"]),
+        ("Retry", ["routes", 0, "retry"]),
         ("Route", ["routes", 1]),
         ("Upstream", ["upstreams", 0]),
         ("Endpoint", ["upstreams", 0, "endpoints", 0]),
@@ -61,6 +62,7 @@ def fields_of_the_core() -> dict[str, list[str]]:
         ("SuccessRate", ["upstreams", 0, "outlier", "success_rate"]),
         ("Latency", ["upstreams", 0, "outlier", "latency"]),
         ("HttpProbe", ["upstreams", 0, "health", "probe", "http"]),
+        ("RetryBudget", ["upstreams", 0, "retry_budget"]),
         ("Upstream", ["upstreams", 1]),
     ],
 )

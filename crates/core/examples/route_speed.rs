@@ -101,6 +101,7 @@ fn route(host: Option<&str>, path: Option<PathMatch>) -> Route {
         priority: 0,
         timeouts: RouteTimeouts { response_ms: 0, idle_ms: 0 },
         filters: Vec::new(),
+        retry: None,
         to: Target::Upstream(0),
     }
 }

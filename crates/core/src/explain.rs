@@ -16,6 +16,7 @@ use crate::filter::forwarded::Peer;
 use crate::lane::buffer::Shelf;
 use crate::lane::{Act, Event, Exchange, Lane, Recorded, Serving, Side, Turn};
 use crate::moment::Moment;
+use crate::retry::may_repeat;
 use crate::route::reason::why;
 use crate::route::{RouteId, read_path};
 use crate::snapshot::compiled::Compiled;
@@ -37,6 +38,8 @@ pub struct Explanation {
     pub balance: Option<Balance>,
     /// The endpoint; none where none can take the request.
     pub endpoint: Option<Endpoint>,
+    /// When it would be tried again; none where its route says nothing of it.
+    pub retry: Option<Retry>,
     /// The head that the endpoint is sent.
     pub sent: Option<String>,
     /// The answer of our own.
@@ -73,6 +76,21 @@ pub struct Considered {
     pub checked: &'static str,
     /// Whether it is passed over.
     pub outlier: &'static str,
+}
+
+/// When a request is tried again.
+#[derive(Serialize, Debug)]
+pub struct Retry {
+    /// Most tries, the first included.
+    pub attempts: usize,
+    /// Upon what, in the words of the configuration.
+    pub on: Vec<String>,
+    /// How long one try may take, in milliseconds; 0 is no limit of its own.
+    pub per_try_ms: u64,
+    /// Most bytes of a body that are sent again.
+    pub body: usize,
+    /// Whether a repeat of this request has no second effect. If it may have, only what left no byte is tried again.
+    pub repeatable: bool,
 }
 
 /// Where a request goes.
@@ -169,6 +187,13 @@ fn tell(explanation: &mut Explanation, exchange: &Exchange, lane: &Lane, serving
     explanation.client = exchange.told.client.map(|client| client.to_string());
     explanation.route = exchange.route.map(|id| id.0);
     explanation.balance = serving.recorded().last().and_then(|recorded| balance(recorded, &serving.compiled));
+    explanation.retry = exchange.policy().map(|policy| Retry {
+        attempts: policy.attempts,
+        on: policy.on(),
+        per_try_ms: u64::try_from(policy.per_try.as_millis()).unwrap_or(u64::MAX),
+        body: policy.body,
+        repeatable: may_repeat(&exchange.head, &exchange.bytes),
+    });
     if let Some(endpoint) = exchange.endpoint() {
         explanation.endpoint = Some(Endpoint { address: endpoint.address.clone() });
         explanation.sent = Some(text(&lane.waiting(Side::Upstream).concat()));

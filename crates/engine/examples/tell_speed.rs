@@ -127,6 +127,7 @@ fn record() -> Record<'static> {
         duration_ns: 1_234_567,
         upstream_ns: Some(999_999),
         attempts: 1,
+        tries: "",
         reused: true,
         request_id: b"0123456789abcdef0123456789abcdef",
         user_agent: b"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",

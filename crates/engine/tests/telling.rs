@@ -152,6 +152,7 @@ fn record(path: &[u8]) -> Record<'_> {
         duration_ns: 0,
         upstream_ns: None,
         attempts: 0,
+        tries: "",
         reused: false,
         request_id: b"",
         user_agent: b"",

@@ -3,9 +3,11 @@
 from typing import Any
 
 from tidegate.compile.listener import compile_limits, compile_timeouts
+from tidegate.compile.retry import compile_budget
 from tidegate.compile.upstream import compile_pool
 from tidegate.config.agreement import ADMIN
 from tidegate.config.listener import ListenerLimits, ListenerTimeouts
+from tidegate.config.retry import RetryBudget
 from tidegate.config.upstream import Pool
 
 API = "admin:api"
@@ -46,6 +48,7 @@ def add_admin(document: dict[str, Any], binds: list[dict[str, Any]], api_socket:
                 "health": None,
                 "outlier": None,
                 "panic_threshold": 0,
+                "retry_budget": compile_budget(RetryBudget()),
             }
         )
         document["routes"].append(_route("api", listener, {"prefix": "/api/"}, {"upstream": upstream}))
@@ -62,5 +65,6 @@ def _route(name: str, listener: int, path: dict[str, str], to: dict[str, Any]) -
         "priority": 0,
         "timeouts": {"response_ms": 60_000, "idle_ms": 60_000},
         "filters": [],
+        "retry": None,
         "to": to,
     }

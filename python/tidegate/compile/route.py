@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidegate.compile.filters import compile_filter
+from tidegate.compile.retry import compile_retry
 from tidegate.compile.target import compile_upstreams
 from tidegate.config.match import Match, PathMatch
 from tidegate.config.route import Route
@@ -28,6 +29,7 @@ def compile_route(
             "idle_ms": route.timeouts.idle.milliseconds,
         },
         "filters": [compile_filter(each) for each in route.filters],
+        "retry": compile_retry(route.retry),
         "to": compile_target(route, upstreams),
     }
 

@@ -6,6 +6,7 @@ from typing import Any
 from tidegate.compile.health import compile_health
 from tidegate.compile.outlier import compile_outlier
 from tidegate.compile.resolved import Resolved
+from tidegate.compile.retry import compile_budget
 from tidegate.config.balance import Balance, Hash
 from tidegate.config.upstream import Pool, Upstream
 
@@ -36,6 +37,7 @@ def compile_upstream(name: str, upstream: Upstream, resolved: Mapping[str, Resol
         "health": None if upstream.health is None else compile_health(upstream.health),
         "outlier": None if upstream.outlier is None else compile_outlier(upstream.outlier),
         "panic_threshold": upstream.panic_threshold.amount,
+        "retry_budget": compile_budget(upstream.retry_budget),
     }
 
 

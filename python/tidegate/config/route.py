@@ -11,6 +11,7 @@ from tidegate.config.model import Name
 from tidegate.config.placed import Placed
 from tidegate.config.quantities import Duration
 from tidegate.config.redirect import Redirect
+from tidegate.config.retry import Retry
 from tidegate.config.scalar import Whole
 from tidegate.config.target import Respond, Target
 
@@ -33,7 +34,6 @@ class Route(Placed):
     """
 
     later: ClassVar = {
-        "retry": "trying again after a failure",
         "cache": "the cache",
     }
 
@@ -49,6 +49,8 @@ class Route(Placed):
     """Steps before and after the exchange. They run in a fixed order; several of one kind run as written."""
     timeouts: RouteTimeouts = RouteTimeouts()
     """How long an endpoint may take."""
+    retry: Retry | None = None
+    """When a request is tried again. Default: only when an endpoint cannot be connected to, on at most three."""
     to: Target | None = None
     """The upstream that the request goes to: its name, or a list of several with weights."""
     redirect: Redirect | None = None
@@ -61,6 +63,14 @@ class Route(Placed):
         """Refuse a route that goes nowhere, and one that goes two ways."""
         if sum(each is not None for each in (self.to, self.respond, self.redirect)) != 1:
             raise refused("must have exactly one of `to`, `respond` and `redirect`: where the request goes")
+        return self
+
+    @model_validator(mode="after")
+    def retry_has_an_endpoint(self) -> "Route":
+        """Refuse tries of nothing."""
+        if self.retry is not None and self.to is None:
+            says = "`retry` says when endpoints are tried again, and this route answers by itself"
+            raise refused(says, "leave it out, or say where requests go with `to`", at=("retry",))
         return self
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from tidegate.config.model import Model
 from tidegate.config.outlier import Outlier
 from tidegate.config.placed import Placed
 from tidegate.config.quantities import Duration, Percent, PositiveDuration
+from tidegate.config.retry import RetryBudget
 from tidegate.config.scalar import Whole
 
 
@@ -65,6 +66,8 @@ class Upstream(Placed):
     panic_threshold: Percent = Percent(50)
     """Below this share of healthy endpoints all are used, and log, metrics and API say so; 0 is never. Unhealthy are
     those that are down or ejected. (Envoy's default.)"""
+    retry_budget: RetryBudget = RetryBudget()
+    """How many requests may be repeated at once, where their routes have `retry`."""
 
     @model_validator(mode="after")
     def first_is_full_at_some_time(self) -> "Upstream":

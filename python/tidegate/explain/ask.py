@@ -38,10 +38,13 @@ def explain(config: Config, source: str, request: Request, listener: str | None 
     told: dict[str, Any] = json.loads(play(json.dumps(document), sets, chosen, request.client, request.head()))
     name = document["listeners"][chosen]["name"]
     told["listener"] = {"name": name, "place": _place(config.listeners.get(name, config.admin)), "because": because}
+    index = told["route"]
     told["route"] = None if told["route"] is None else _route(config, document["routes"], told["route"])
     for other in told["others"]:
         route = document["routes"][other.pop("route")]
         other |= {"name": route["name"], "place": route["place"]}
+    if told["retry"] is not None:
+        told["retry"]["place"] = _place(config.routes[index].retry)
     if told["balance"] is not None:
         _add_places(told, config.upstreams[told["balance"]["upstream"]])
     if told["endpoint"] is not None:

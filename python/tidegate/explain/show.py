@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tidegate.config.quantities import Duration
+from tidegate.config.quantities import Duration, Size
 
 FAR = ("other_host", "other_listener")
 """Outcomes of routes that are many and far from the request: they are counted."""
@@ -47,6 +47,8 @@ def _road(told: dict[str, Any], every: bool) -> Iterator[tuple[str, str]]:
         yield "timeouts", _at(f"response {_limit(response)}, idle {_limit(idle)}", route["timeouts"]["place"])
     if told["balance"] is not None:
         yield from _balance(told, every)
+    if told["retry"] is not None:
+        yield "retry", _retry(told["retry"])
     if endpoint is not None:
         yield from _block("sends", told["sent"])
     if told["waits_for_body"]:
@@ -58,6 +60,18 @@ def _road(told: dict[str, Any], every: bool) -> Iterator[tuple[str, str]]:
             yield "because", f"{kind} at {stage}: {reason}"
     elif endpoint is None and not told["waits_for_body"]:
         yield "closes", "the connection, without an answer"
+
+
+def _retry(retry: dict[str, Any]) -> str:
+    """Tell when the request would be tried again."""
+    says = f"at most {retry['attempts']} tries, on {', '.join(retry['on'])}"
+    if retry["per_try_ms"]:
+        says += f", each within {Duration(retry['per_try_ms'])}"
+    if not retry["repeatable"]:
+        says += "; of this one only what left no byte, since it may have an effect"
+    elif retry["body"]:
+        says += f"; with a body of at most {Size(retry['body'])}"
+    return _at(says, retry["place"])
 
 
 def _balance(told: dict[str, Any], every: bool) -> Iterator[tuple[str, str]]:

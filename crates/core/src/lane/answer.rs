@@ -6,7 +6,7 @@ use super::body::{Body, Coming, Framing};
 use super::exchange::{Answering, Exchange};
 use super::own::{self, reason_phrase, write_connection, write_field, write_status};
 use super::request::write_decimal;
-use super::{Moment, Turn};
+use super::{Moment, Turn, retry};
 use crate::failure::{Failure, Kind, Retryable, Stage};
 use crate::filter::forwarded::Peer;
 use crate::framing::{BodyLength, ChunkReader, Dropped, HeadLimits, Progress, judge_response};
@@ -20,7 +20,12 @@ const MOST_INFORMATIONAL: u8 = 32;
 
 /// Reads heads from the endpoint's bytes until the final one is whole, and writes them for the client.
 /// Says whether the final one is.
-pub(super) fn read_head(exchange: &mut Exchange, closing: bool, peer: &Peer, turn: &Turn<'_>) -> Result<bool, Failure> {
+pub(super) fn read_head(
+    exchange: &mut Exchange,
+    closing: bool,
+    peer: &Peer,
+    turn: &mut Turn<'_>,
+) -> Result<bool, Failure> {
     loop {
         let bytes = exchange.source.filled();
         match exchange.answer_reader.read_response(bytes, &LIMITS, &mut exchange.answer)? {
@@ -34,6 +39,9 @@ pub(super) fn read_head(exchange: &mut Exchange, closing: bool, peer: &Peer, tur
             return Ok(true);
         }
         if !exchange.answer_facts.is_informational {
+            if status >= 400 && retry::for_status(exchange, turn) {
+                return Ok(false);
+            }
             if status < 400 || !own::stand_in(exchange, closing, peer, turn) {
                 write_final(exchange, closing, peer, turn);
             }
@@ -163,7 +171,7 @@ fn write_final(exchange: &mut Exchange, closing: bool, peer: &Peer, turn: &Turn<
 }
 
 /// An answer's body, framed for the client: HTTP/1.0 knows no chunks, so there the connection's end tells.
-fn download(body: &BodyLength, old_client: bool) -> Body {
+pub(super) fn download(body: &BodyLength, old_client: bool) -> Body {
     let framing = if old_client { Framing::AsItIs } else { Framing::Chunked };
     match body {
         BodyLength::None => Body::new(Coming::Nothing, Framing::AsItIs),

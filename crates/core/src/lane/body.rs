@@ -47,6 +47,8 @@ pub struct Out {
     tail: &'static [u8],
     /// How many bytes wait in the kernel, never besides others.
     pub(super) spliced: usize,
+    /// How many of `bytes` are a PROXY protocol header, which belongs to the connection.
+    announced: usize,
     /// Whether `bytes` stay when they are written, to be sent once more if need be.
     pub keep: bool,
 }
@@ -89,8 +91,15 @@ impl Out {
         let mut header = Vec::new();
         proxy_protocol::write(&mut header, version.unwrap_or(ProxyProtocolOut::Off), peer.address, peer.local);
         if !header.is_empty() {
+            self.announced = header.len();
             self.bytes.splice(..0, header);
         }
+    }
+
+    /// Everything is to be sent once more, on another connection; `bytes` were kept.
+    pub(super) fn rewind(&mut self) {
+        self.bytes.drain(..self.announced.min(self.bytes.len()));
+        (self.announced, self.sent) = (0, 0);
     }
 
     /// Forgets what is written, and that it was to be kept.
@@ -110,6 +119,7 @@ impl Out {
         self.pass = 0;
         self.tail = b"";
         self.spliced = 0;
+        self.announced = 0;
         self.keep = false;
     }
 

@@ -25,6 +25,10 @@ const HURRY: Duration = Duration::from_secs(1);
 pub(super) enum Due {
     /// The connection has no further use.
     Leave,
+    /// The pause before a try is over.
+    Resume,
+    /// The try under way has had its time.
+    Try,
     /// The body need not be waited for any longer.
     Gathered,
     /// A window of the body's rate ends.
@@ -73,11 +77,16 @@ impl Lane {
             }
             (Answering::Waiting, Link::Leasing) => {
                 let kind = if exchange.queued { Kind::QueueTimeout } else { Kind::ConnectTimeout };
-                let answered_by = exchange.asked_at.after_unless_zero(response);
+                let answered_by = exchange.answer_due().unwrap_or(exchange.asked_at.after_unless_zero(response));
                 sooner((exchange.lease_until, Due::Fail(kind)), (answered_by, Due::Fail(Kind::ResponseTimeout)))
             }
+            (Answering::Waiting, Link::Pausing) => (exchange.resume_at(), Due::Resume),
             (Answering::Waiting, _) => match exchange.sent_at {
-                Some(at) => (at.after_unless_zero(response), Due::Fail(Kind::ResponseTimeout)),
+                Some(at) => {
+                    let answered_by = exchange.answer_due().unwrap_or(at.after_unless_zero(response));
+                    let late = (answered_by, Due::Fail(Kind::ResponseTimeout));
+                    sooner(late, (at.after_unless_zero(exchange.per_try), Due::Try))
+                }
                 None if exchange.up.is_empty() => body_due(exchange, listener, idle),
                 None => (idle, Due::Fail(Kind::ResponseTimeout)),
             },

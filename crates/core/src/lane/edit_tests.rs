@@ -150,8 +150,8 @@ proptest! {
         exchange.source.room()[..answer.len()].copy_from_slice(answer.as_bytes());
         exchange.source.fill(answer.len());
         let serving = exchange.serving.clone().expect("it is there");
-        let turn = super::tests::turn(&mut dice, &mut shelf, &serving);
-        if answer::read_head(&mut exchange, false, &peer(), &turn).is_ok() {
+        let mut turn = super::tests::turn(&mut dice, &mut shelf, &serving);
+        if answer::read_head(&mut exchange, false, &peer(), &mut turn).is_ok() {
             let bytes = &exchange.down.bytes;
             let mut head = ResponseHead::default();
             let read = HeadReader::default().read_response(bytes, &LIMITS, &mut head);

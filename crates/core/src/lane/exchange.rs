@@ -18,6 +18,7 @@ use crate::framing::{HeadReader, RequestFacts, ResponseFacts};
 use crate::head::{RequestHead, ResponseHead, Span};
 use crate::health::Outcome;
 use crate::moment::Moment;
+use crate::retry::{Attempts, Live, Policy};
 use crate::route::RouteId;
 use crate::rule::Subject;
 use crate::snapshot::compiled::{Compiled, Endpoint, Route, Upstream};
@@ -39,6 +40,10 @@ pub(super) enum Link {
     Leasing,
     /// There is a connection.
     Open,
+    /// What it brought is not taken, and another try follows.
+    Leaving,
+    /// The next try begins after a pause.
+    Pausing,
     /// It was given back or dropped.
     Ended,
 }
@@ -100,6 +105,8 @@ pub struct Exchange {
     pub failure: Option<Failure>,
     /// Why earlier tries failed, in order; they were mended by a later one.
     pub tried: Tried,
+    /// Each try, once there was more than one.
+    pub(super) attempted: Option<Box<Attempts>>,
 
     pub(super) reader: HeadReader,
     pub(super) upload: Body,
@@ -139,6 +146,14 @@ pub struct Exchange {
     /// Most bytes of the request's body that the route's filter allows.
     pub(super) body_limit: Option<u64>,
     pub(super) wants_metrics: Option<super::Exposition>,
+    /// Counts it as under way to its upstream, where its route may repeat it.
+    pub(super) live: Option<Live>,
+    /// Most bytes of the request's body that are kept to be sent again; 0: it is not kept.
+    pub(super) replay: usize,
+    /// No answer within so long is another try's chance; zero where it is not.
+    pub(super) per_try: Duration,
+    /// What is done about an endpoint's connection that another try leaves behind.
+    pub(super) keep: Option<super::Keep>,
     tunnel: Option<Box<Tunnel>>,
 }
 
@@ -158,7 +173,10 @@ pub struct Tried {
 
 impl Tried {
     /// Most endpoints that one exchange tries.
-    pub const MOST: usize = 3;
+    pub const MOST: usize = 10;
+
+    /// How many are tried where nothing else is said.
+    pub const USUAL: usize = 3;
 
     /// Remembers `endpoint`.
     pub fn push(&mut self, endpoint: u32) {
@@ -172,11 +190,6 @@ impl Tried {
     pub fn endpoints(&self) -> &[u32] {
         self.endpoints.get(..self.count).unwrap_or_default()
     }
-
-    /// Whether no more may be tried.
-    pub fn is_full(&self) -> bool {
-        self.count == Self::MOST
-    }
 }
 
 impl Exchange {
@@ -187,9 +200,9 @@ impl Exchange {
             (Answering::Body | Answering::Tunnel, _) => Stage::Exchange,
             (Answering::Waiting, Link::None) => Stage::Route,
             (Answering::Waiting, Link::Gathering) => Stage::Filter,
-            (Answering::Waiting, Link::Wanted) => Stage::Balance,
+            (Answering::Waiting, Link::Wanted | Link::Pausing) => Stage::Balance,
             (Answering::Waiting, Link::Leasing) => Stage::Connect,
-            (Answering::Waiting, Link::Open | Link::Ended) => Stage::Exchange,
+            (Answering::Waiting, Link::Open | Link::Leaving | Link::Ended) => Stage::Exchange,
         }
     }
 
@@ -234,7 +247,14 @@ impl Exchange {
 
     /// Tells the endpoint's standing what became of the request.
     pub fn settle(&self, now: Moment) {
-        if let (Some(outcome), Some(upstream), Some(endpoint)) = (self.outcome(), self.upstream(), self.endpoint()) {
+        if let Some(outcome) = self.outcome() {
+            self.observe(outcome, now);
+        }
+    }
+
+    /// Tells the endpoint's standing what became of one try.
+    pub(super) fn observe(&self, outcome: Outcome<'_>, now: Moment) {
+        if let (Some(upstream), Some(endpoint)) = (self.upstream(), self.endpoint()) {
             upstream.observe(endpoint, outcome, || self.print(), now);
         }
     }
@@ -247,6 +267,11 @@ impl Exchange {
         self.facts.host.as_ref().map(|host| of(host.whole)).hash(&mut hasher);
         of(self.head.path).hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// When its route says that it is tried again.
+    pub(crate) fn policy(&self) -> Option<&Policy> {
+        self.serving.as_ref()?.compiled.route(self.route?)?.retry.as_deref()
     }
 
     /// The filters of its route.
@@ -304,6 +329,10 @@ impl Exchange {
             self.tunnel = Some(Box::new(Tunnel { route, upstream, endpoint }));
         }
         self.serving = None;
+        self.live = None;
+        if let Some(attempted) = &mut self.attempted {
+            attempted.repeating = None;
+        }
     }
 
     /// From the last byte sent to the endpoint to the first byte of its answer; zero for one that came sooner.

@@ -1,12 +1,14 @@
-//! Which endpoint is asked, what becomes of a try in vain, and whether its connection may serve another exchange.
+//! Which endpoint is asked, what becomes of one that cannot be reached, and whether its connection may serve another
+//! exchange.
 
-use super::exchange::Link;
+use super::exchange::{Link, Tried};
 use super::serving::Serving;
 use super::step::address;
 use super::{Act, Fresh, Keep, Lane, Lease, Turn};
-use super::{answer, request};
+use super::{answer, request, retry};
 use crate::failure::{Failure, Kind, Retryable, Stage};
 use crate::moment::Moment;
+use crate::retry::{Outcome, Why};
 use crate::snapshot::compiled::Listener;
 use crate::snapshot::document::ProxyProtocolOut;
 
@@ -24,8 +26,13 @@ impl Lane {
         // Before another choice, so that this exchange does not count against its own endpoint.
         exchange.held = None;
         let key = || serving.key(index, || exchange.subject(&self.peer));
-        let balanced = || serving.choose(index, &exchange.tried, key(), turn.now, turn.dice);
-        let chosen = match same.map_or_else(balanced, |same| Ok((same, serving.hold(same)))) {
+        let mut balanced = |tried: &Tried| serving.choose(index, tried, key(), turn.now, turn.dice);
+        let chosen = match same.map_or_else(|| balanced(&exchange.tried), |same| Ok((same, serving.hold(same)))) {
+            // Where a route says that requests are repeated, each endpoint may have its second turn.
+            Err(_) if exchange.live.is_some() && !exchange.tried.endpoints().is_empty() => balanced(&Tried::default()),
+            chosen => chosen,
+        };
+        let chosen = match chosen {
             Ok((chosen, held)) => {
                 exchange.held = held;
                 chosen
@@ -35,10 +42,13 @@ impl Lane {
                 return None;
             }
         };
+        exchange.chosen = Some(chosen);
         if exchange.attempts == 0 {
             exchange.asked_at = turn.now;
+            exchange.prepare_to_repeat();
+        } else if let Some(attempted) = &mut exchange.attempted {
+            attempted.began = Some(turn.now);
         }
-        exchange.chosen = Some(chosen);
         exchange.attempts = exchange.attempts.saturating_add(1);
         if exchange.facts.host.is_none() || exchange.up.bytes.is_empty() {
             let address = serving.endpoint(chosen).map(|endpoint| endpoint.address.clone()).unwrap_or_default();
@@ -77,35 +87,36 @@ impl Lane {
             self.fail(failure, turn);
             return;
         };
+        let most = exchange.policy().map_or(Tried::USUAL, |policy| policy.attempts);
         let Some(serving) = &exchange.serving else { return };
         exchange.held = None;
-        if !serving.give_up(chosen, &mut exchange.tried, kind, turn.now) {
+        if !serving.give_up(chosen, &mut exchange.tried, most, kind, turn.now) {
             self.fail(failure, turn);
             return;
         }
+        exchange.write_down(Why::Connect, Outcome::Failed(kind), turn.now);
         exchange.fresh_only = false;
         exchange.link = Link::Wanted;
     }
 
     /// The endpoint went away before it answered: a kept connection that it had closed is no failure of the request.
-    pub(super) fn ask_again(&mut self) -> Result<Act, Failure> {
-        let Some(exchange) = self.exchange.as_deref_mut() else { return Ok(Act::DropUpstream) };
-        let failure = answer::ended_early(exchange, exchange.upstream_broke, &address(exchange));
-        let may = match failure.retryable {
-            Retryable::Always => true,
-            Retryable::IfIdempotent => exchange.head.method.is_idempotent(),
-            Retryable::Never => false,
-        };
-        if !(may && exchange.reused && exchange.up.keep && exchange.up.pass == 0) {
-            return Err(failure);
+    pub(super) fn ask_again(&mut self, turn: &mut Turn<'_>) -> Result<Option<Act>, Failure> {
+        let Some(exchange) = self.exchange.as_deref_mut() else { return Ok(Some(Act::DropUpstream)) };
+        let mut failure = answer::ended_early(exchange, exchange.upstream_broke, &address(exchange));
+        if exchange.reused && exchange.can_send_again(failure.retryable) {
+            exchange.write_down(Why::Kept, Outcome::Failed(failure.kind), turn.now);
+            exchange.rewind();
+            exchange.fresh_only = true;
+            exchange.link = Link::Wanted;
+            return Ok(Some(Act::DropUpstream));
         }
-        exchange.up.sent = 0;
-        exchange.sent_at = None;
-        exchange.upstream_ended = false;
-        exchange.upstream_broke = false;
-        exchange.fresh_only = true;
-        exchange.link = Link::Wanted;
-        Ok(Act::DropUpstream)
+        if retry::for_reset(exchange, &failure, turn) {
+            return Ok(None);
+        }
+        if exchange.is_out_of_budget() {
+            failure.reason.push_str("; it was not tried again, since retry_budget is spent");
+        }
+        Err(failure)
     }
 
     /// The answer is whole: says whether the endpoint's connection may serve another exchange.

@@ -21,6 +21,7 @@ mod own; // answers that we make ourselves
 mod exposition; // in which form the metrics are asked for
 mod deadline; // what is waited for, and until when
 mod begin; // the heads, and what they lead to
+mod retry; // what becomes of a try in vain
 mod lease; // which endpoint is asked, and whether its connection serves on
 mod transfer; // bytes of both bodies on their way
 mod step; // the machine itself: events in, acts out

@@ -159,8 +159,8 @@ impl Serving {
         Some(Chosen { endpoint: u32::try_from(at).ok()?, id, ..chosen })
     }
 
-    /// Passes an endpoint over that could not be reached. Whether another may be tried in its place.
-    pub(crate) fn give_up(&self, chosen: Chosen, tried: &mut Tried, kind: Kind, now: Moment) -> bool {
+    /// Passes an endpoint over that could not be reached. Whether another may be tried in its place, of `most` in all.
+    pub(crate) fn give_up(&self, chosen: Chosen, tried: &mut Tried, most: usize, kind: Kind, now: Moment) -> bool {
         if let Some(endpoint) = self.endpoint(chosen) {
             endpoint.standing.pass_over(now, now.after(PASSED_OVER), &kind.says());
             if let Some(upstream) = self.upstream(chosen) {
@@ -170,7 +170,7 @@ impl Serving {
         }
         tried.push(chosen.endpoint);
         let endpoints = self.upstream(chosen).map_or(0, |upstream| upstream.endpoints.len());
-        !tried.is_full() && tried.endpoints().len() < endpoints
+        tried.endpoints().len() < endpoints.min(most)
     }
 
     /// Ids of the endpoints that could serve instead of `chosen`, which stands first; none of `tried`.

@@ -123,7 +123,8 @@ impl Lane {
         }
         match due {
             Due::Leave => self.leave(),
-            Due::Gathered => self.want_endpoint(),
+            Due::Gathered | Due::Resume => self.want_endpoint(),
+            Due::Try => self.end_try(turn),
             Due::Rate => self.measure_rate(turn),
             Due::Fail(Kind::HeadTimeout) => {
                 let reason = "the head was not whole after timeouts.header";

@@ -59,6 +59,9 @@ impl Lane {
         if exchange.is_tunnel() {
             return None;
         }
+        if exchange.link == Link::Leaving {
+            return Some(self.leave_endpoint());
+        }
         if exchange.answering == Answering::Whole {
             if exchange.link == Link::Open || exchange.link == Link::Leasing {
                 return Some(self.let_upstream_go(turn.now));
@@ -86,10 +89,15 @@ impl Lane {
                 }
             }
             Link::Open if exchange.up.is_empty() && !exchange.upload.is_done() && !self.input.is_empty() => {
-                exchange.up.let_go();
-                exchange.upload.advance(&mut self.input, &mut exchange.up, &listener.chunks, Appetite::STREAM)?;
+                let appetite = if exchange.keeps(self.input.len()) {
+                    Appetite::gather(usize::MAX)
+                } else {
+                    exchange.up.let_go();
+                    Appetite::STREAM
+                };
+                exchange.upload.advance(&mut self.input, &mut exchange.up, &listener.chunks, appetite)?;
             }
-            Link::Open | Link::None | Link::Wanted | Link::Leasing | Link::Ended => {}
+            Link::Open | Link::None | Link::Wanted | Link::Leasing | Link::Leaving | Link::Pausing | Link::Ended => {}
         }
         if exchange.upload.is_done() && !was_done {
             exchange.edit_trailers();
@@ -130,7 +138,7 @@ impl Lane {
             }
         }
         if exchange.answering == Answering::Waiting && (exchange.upstream_ended || exchange.upstream_broke) {
-            return self.ask_again().map(Some);
+            return self.ask_again(turn);
         }
         Ok(None)
     }

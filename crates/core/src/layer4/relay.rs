@@ -361,7 +361,7 @@ impl Relay {
         let Some(opening) = self.opening.as_deref_mut() else { return };
         let another = match opening.chosen.take() {
             Some(chosen) if kind.is_unreachable() => {
-                opening.serving.give_up(chosen, &mut opening.tried, kind, turn.now)
+                opening.serving.give_up(chosen, &mut opening.tried, Tried::USUAL, kind, turn.now)
             }
             Some(_) | None => false,
         };

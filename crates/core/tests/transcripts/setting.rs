@@ -52,6 +52,10 @@ impl Setting {
             ("listener", "error_pages") => {
                 self.document["listeners"][0][key] = read_filter(value)?;
             }
+            ("route", "retry") => self.document["routes"][0][key] = retry(value)?,
+            ("upstream", "retry_budget") => {
+                self.document["upstreams"][0][key] = serde_json::from_str(value).map_err(|says| says.to_string())?;
+            }
             ("route", "host") => self.document["routes"][0]["host"] = json!(value),
             ("upstream", "endpoints") => self.document["upstreams"][0]["endpoints"] = endpoints(value),
             _ => self.change(part, key, value)?,
@@ -150,6 +154,18 @@ fn read_filter(text: &str) -> Result<Value, String> {
         page["body"] = template(&page["body"]);
     }
     Ok(filter)
+}
+
+/// `{"attempts": 3, "reset": true}`: what a policy says other than that a connect is tried again.
+fn retry(text: &str) -> Result<Value, String> {
+    let mut policy = json!({
+        "attempts": 3, "reset": false, "statuses": [], "per_try_ms": 0, "body": 65_536, "base_ms": 25, "most_ms": 250,
+    });
+    let said: Value = serde_json::from_str(text).map_err(|says| says.to_string())?;
+    for (key, value) in said.as_object().into_iter().flatten() {
+        policy[key] = value.clone();
+    }
+    Ok(policy)
 }
 
 /// `/a{request.path}`: text, and words of the vocabulary.

@@ -56,6 +56,7 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
         exchange.head.fields.iter().find(|field| field.known == known).map_or(&[][..], |field| field.value.of(bytes))
     };
     let client = exchange.told.client.map(|ip| ip.to_string());
+    let tries = exchange.tries(now);
     thread.log.write(&Record {
         time_unix_ns: SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -77,6 +78,7 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
         duration_ns,
         upstream_ns: first_byte_ns,
         attempts: exchange.attempts,
+        tries: tries.as_deref().unwrap_or_default(),
         reused: exchange.reused,
         request_id: exchange.told.request_id.as_bytes(),
         user_agent: field(Known::UserAgent),

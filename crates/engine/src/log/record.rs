@@ -54,6 +54,8 @@ pub struct Record<'a> {
     pub upstream_ns: Option<u64>,
     /// Endpoints and connections tried.
     pub attempts: u8,
+    /// Each try, where there was more than one.
+    pub tries: &'a str,
     /// Whether the endpoint's connection came from the pool.
     pub reused: bool,
     /// The request's id.
@@ -118,6 +120,7 @@ impl<'a> Record<'a> {
             Field::FirstByte => self.upstream_ns.map_or(Value::Nothing, Value::Seconds),
             Field::Attempts if self.attempts > 0 => Value::Number(self.attempts.into()),
             Field::Reused if self.attempts > 0 && self.layer4.is_none() => Value::Flag(self.reused),
+            Field::Tries => known(self.tries.as_bytes()),
             Field::Attempts | Field::Reused => Value::Nothing,
             Field::UserAgent => known(self.user_agent),
             Field::Referer => known(self.referer),

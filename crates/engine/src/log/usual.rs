@@ -48,6 +48,7 @@ pub(super) fn append(out: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>) 
     if record.attempts > 0 {
         out.extend_from_slice(b",\"attempts\":");
         number(out, record.attempts.into());
+        optional(out, b",\"tries\":\"", record.tries.as_bytes());
     }
     if record.attempts > 0 && record.layer4.is_none() {
         out.extend_from_slice(if record.reused { b",\"reused\":true" } else { b",\"reused\":false" });

@@ -1,6 +1,6 @@
 //! All metrics, by identity. Locked for registration and for a scrape, never for a request.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,11 +9,13 @@ use tidegate_core::balance::history::Change;
 use tidegate_core::failure::{Kind, Stage};
 use tidegate_core::health::Sample;
 use tidegate_core::lane::Exposition;
+use tidegate_core::retry::Budget;
 
 use super::counted::{CLASSES, EndpointMetrics, HealthMetrics, ListenerMetrics, RouteMetrics, ThreadMetrics};
 use super::counter::Gauge;
 use super::histogram::{Histogram, Totals};
 use super::process::{Process, unix_ns};
+use super::retries::Retries;
 use super::table::Metric;
 use super::text;
 
@@ -95,6 +97,7 @@ struct Families {
     panics: Family<String, Gauge>,
     listeners: Family<String, ListenerMetrics>,
     threads: Vec<Arc<ThreadMetrics>>,
+    retries: Retries,
 }
 
 /// Everything that a snapshot names.
@@ -106,6 +109,8 @@ pub struct Named<'a> {
     pub endpoints: HashSet<(&'a str, &'a str)>,
     /// Listeners.
     pub listeners: HashSet<&'a str>,
+    /// Upstreams, and what is repeated of the requests to each.
+    pub upstreams: HashMap<&'a str, &'a Arc<Budget>>,
 }
 
 impl Default for Registry {
@@ -202,6 +207,7 @@ impl Registry {
     pub fn retire(&self, named: &Named<'_>, now: Instant) {
         let mut families = self.families();
         families.routes.retire(now, |name| named.routes.contains(name.as_str()));
+        families.retries.take(&named.upstreams, now);
         families.listeners.retire(now, |name| named.listeners.contains(name.as_str()));
         let is_named =
             |(upstream, address): &(String, String)| named.endpoints.contains(&(upstream.as_str(), address.as_str()));
@@ -271,7 +277,7 @@ impl Registry {
         process: &Process,
         form: Exposition,
     ) {
-        let Families { routes, endpoints, health, panics, listeners, threads } = families;
+        let Families { routes, endpoints, health, panics, listeners, threads, retries } = families;
         let of_endpoints = |out: &mut Vec<u8>, what: fn(&EndpointMetrics) -> u64| {
             for key @ (upstream, address) in endpoints.named.keys() {
                 text::sample(out, metric, &[upstream, address], endpoints.sum_of(key, what));
@@ -331,6 +337,8 @@ impl Registry {
                 }
             }),
             Metric::Panic => sums(out, metric, panics, Gauge::get),
+            Metric::Retries => retries.by_reason(out, metric),
+            Metric::RetriesRefused => retries.refused(out, metric),
             Metric::Snapshot => text::sample(out, metric, &[], self.snapshot.load(Ordering::Relaxed)),
             Metric::SnapshotTime => text::seconds(out, metric, &[], self.snapshot_ns.load(Ordering::Relaxed).into()),
             Metric::Reloads => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::balance::Split;
 use crate::dice::Dice;
 use crate::filter::Filters;
+use crate::retry::Policy;
 use crate::rule::{Stand, Subject, Template, Text};
 use crate::snapshot::document::{self, Builtin, Document};
 
@@ -22,6 +23,8 @@ pub struct Route {
     pub idle: Duration,
     /// What is done before and after the exchange; `None` where nothing is.
     pub filters: Option<Box<Filters>>,
+    /// When they are tried again; `None`: when an endpoint cannot be connected to.
+    pub retry: Option<Box<Policy>>,
     /// Its name.
     pub name: String,
 }
@@ -83,6 +86,7 @@ impl Route {
             response: Duration::from_millis(route.timeouts.response_ms),
             idle: Duration::from_millis(route.timeouts.idle_ms),
             filters,
+            retry: route.retry.as_deref().map(Policy::build).map(Box::new),
             name: route.name.clone(),
         })
     }

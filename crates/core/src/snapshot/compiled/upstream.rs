@@ -8,6 +8,7 @@ use crate::balance::view::panics;
 use crate::balance::{EndpointLoad, EndpointStanding, HashTable, Method, Ranking, Rule, Seat};
 use crate::health::{Check, Ejector, Member, Outcome, Strikes};
 use crate::moment::Moment;
+use crate::retry::{Allowance, Budget};
 use crate::rule::Text;
 use crate::snapshot::document::{self, ProxyProtocolOut};
 
@@ -42,6 +43,10 @@ pub struct Upstream {
     pub check: Option<Arc<Check>>,
     /// Who decides which endpoints are ejected; shared by threads and snapshots.
     pub ejector: Arc<Ejector>,
+    /// What is repeated of the requests to it; shared by all threads and snapshots.
+    pub repeats: Arc<Budget>,
+    /// How much of that it can bear.
+    pub allowance: Allowance,
 }
 
 /// One address of an upstream.
@@ -160,6 +165,8 @@ pub(super) fn compile(
         proxy_protocol: upstream.proxy_protocol,
         check,
         ejector: old.map(|old| Arc::clone(&old.ejector)).unwrap_or_default(),
+        repeats: old.map(|old| Arc::clone(&old.repeats)).unwrap_or_default(),
+        allowance: Allowance { percent: upstream.retry_budget.share, least: upstream.retry_budget.least },
     }))
 }
 

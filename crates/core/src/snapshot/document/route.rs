@@ -29,6 +29,9 @@ pub struct Route {
     pub timeouts: RouteTimeouts,
     /// Filters, in the order of the file.
     pub filters: Vec<Filter>,
+    /// When a request is tried again; none: when an endpoint cannot be connected to.
+    #[serde(default)]
+    pub retry: Option<Box<Retry>>,
     /// Where a request goes.
     pub to: Target,
 }
@@ -69,6 +72,26 @@ pub struct RouteTimeouts {
     pub response_ms: u64,
     /// Between bytes either way.
     pub idle_ms: u64,
+}
+
+/// When a request is tried again, besides when an endpoint cannot be connected to.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// Most tries, the first included; 1 to 10.
+    pub attempts: u8,
+    /// When the connection ends before a byte of an answer.
+    pub reset: bool,
+    /// When the answer has one of these statuses, from one to another, both included.
+    pub statuses: Vec<(u16, u16)>,
+    /// When no answer came within so many milliseconds; 0: never for that.
+    pub per_try_ms: u64,
+    /// Most bytes of a request's body that are kept to be sent again.
+    pub body: u64,
+    /// The first pause before another try is below this, in milliseconds.
+    pub base_ms: u64,
+    /// No pause is longer, in milliseconds.
+    pub most_ms: u64,
 }
 
 /// Where a request goes.

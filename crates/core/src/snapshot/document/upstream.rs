@@ -28,6 +28,9 @@ pub struct Upstream {
     /// Below this share of healthy endpoints, in percent, all are used; 0 is never.
     #[serde(default)]
     pub panic_threshold: u32,
+    /// How many requests may be repeated at once.
+    #[serde(default)]
+    pub retry_budget: RetryBudget,
 }
 
 /// How an endpoint is chosen.
@@ -142,6 +145,22 @@ pub enum ProxyProtocolOut {
     V1,
     /// The binary form.
     V2,
+}
+
+/// How many requests may be repeated at once.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct RetryBudget {
+    /// Of a hundred requests under way, so many.
+    pub share: u32,
+    /// So many in any case.
+    pub least: u32,
+}
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self { share: 20, least: 3 }
+    }
 }
 
 /// A change of the addresses that one entry of an upstream stands for.
