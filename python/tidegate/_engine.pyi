@@ -65,5 +65,22 @@ def explain(document: str, sets: dict[str, str], listener: int, client: str | No
     where the core refuses the snapshot.
     """
 
+def simulate(
+    document: str,
+    index: int,
+    work: list[tuple[int, float]],
+    *,
+    rate: float,
+    requests: int,
+    keys: int,
+    threads: int,
+    seed: int,
+) -> tuple[list[int], list[float]]:
+    """Play requests on the upstream at `index` of a snapshot document without sets.
+
+    `work` has workers and seconds of service of each endpoint. Gives the endpoint and the seconds of each. Raises
+    `ValueError` where the core refuses the snapshot.
+    """
+
 def work(fd: int) -> None:
     """Serve supervisors on the listening Unix socket `fd`, which it owns, until a drain has ended. Raises `OSError`."""

@@ -23,4 +23,5 @@ pub mod retry; // whether it is tried again, and what its upstream can bear of t
 pub mod failure; // why an exchange failed, and what the client is told
 pub mod lane; // one HTTP/1 connection as a state machine: events in, acts out
 pub mod layer4; // connections whose bytes are carried on as they are
+pub mod simulate; // what clients of an upstream would wait, on a clock of its own
 pub mod explain; // what becomes of one request, and why, told by the road itself

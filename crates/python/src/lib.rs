@@ -10,6 +10,7 @@ mod rule; // expressions, and the files of named sets
 mod log; // the fields of the access log
 mod decode; // a snapshot, without a worker
 mod explain; // what becomes of one request
+mod simulate; // what clients of an upstream would wait
 mod work; // the worker's whole life
 
 use pyo3::prelude::*;
@@ -35,6 +36,8 @@ mod _engine {
     use crate::pattern::{pattern_flaw, replacement_flaw};
     #[pymodule_export]
     use crate::rule::{fill_template, read_set, rule_holds};
+    #[pymodule_export]
+    use crate::simulate::simulate;
     #[pymodule_export]
     use crate::work::work;
     #[pymodule_export]
