@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use tidegate_core::failure::{Failure, Kind, Stage};
 use tidegate_core::rule::Answer;
 use tidegate_core::snapshot::document::{AccessLog, LogLine, LogPiece, LogTarget};
+use tidegate_engine::log::record::Layer4;
 use tidegate_engine::log::{Layout, Record};
 use tidegate_fuzz::{ask, split};
 
@@ -31,7 +32,8 @@ fuzz_target!(|input: &[u8]| {
         let found = asked.head.fields.iter().find(|field| field.name.of(asked.bytes).eq_ignore_ascii_case(name));
         found.map(|field| field.value.of(asked.bytes)).unwrap_or_default()
     };
-    for failure in [Some(&failure), None] {
+    let layer4 = Layer4 { protocol: "tcp", server_name: field(b"host") };
+    for (failure, layer4) in [(Some(&failure), None), (None, None), (None, Some(layer4))] {
         let record = Record {
             time_unix_ns: request.len() as u64 * 1_000_000_007,
             client: "192.0.2.1",
@@ -55,6 +57,7 @@ fuzz_target!(|input: &[u8]| {
             user_agent: field(b"user-agent"),
             referer: field(b"referer"),
             failure,
+            layer4,
             subject: Some(asked.subject(Some(answer))),
         };
         let line = layout.line(&record);

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.peers.waiting import until
 from tidegate import Loaded, load, load_text
 from tidegate.config import python_file
 from tidegate.config.effective import effective
@@ -183,8 +184,15 @@ def test_what_it_starts_ends_with_it(read: Write) -> None:
     start = 'import subprocess\nprint(subprocess.Popen(["sleep", "60"]).pid)\n'
     loaded = read(f"{IMPORTS}{start}config = Config()\n")
     assert loaded.config is not None
-    stat = Path(f"/proc/{int(loaded.printed)}/stat")
-    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+    until(lambda: has_ended(int(loaded.printed)))
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process is gone, or waits only for its exit status to be read."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def test_it_has_no_rights(read: Write) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from tidegate.config.config import Config
 from tidegate.config.listener import OF_HTTP, Bind, Listener
 from tidegate.config.model import Model
+from tidegate.config.scalar import in_digits
 from tidegate.config.secret import Secret
 
 Path = tuple[str, ...]
@@ -112,7 +113,7 @@ def _scalar(value: Any) -> str:
     if isinstance(value, Secret):
         return f"!secret {json.dumps(f'{value.kind}:{value.name}').replace('${', '$${')}"
     if isinstance(value, int | float):
-        return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+        return in_digits(value)
     text = str(value)
     if _BARE.fullmatch(text) and text.lower() not in _NOT_TEXT:
         return text

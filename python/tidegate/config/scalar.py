@@ -14,6 +14,20 @@ class Substituted(str):
     __slots__ = ()
 
 
+class Real(float):
+    """A number with a fraction or an exponent, as it was written: `1e3` is not shown as 1000.0."""
+
+    __slots__ = ("text",)
+
+    def __new__(cls, value: float, text: str) -> "Real":
+        """Keep the text beside the number."""
+        made = super().__new__(cls, value)
+        made.text = text
+        return made
+
+    text: str
+
+
 class Empty:
     """A key without a value (`timeouts:`). YAML calls it null; here it is an error wherever it stands."""
 
@@ -46,6 +60,8 @@ def show(given: Any) -> str:
             return f"`{str(given).lower()}`"
         case int():
             return f"`{given}`"
+        case Real(text=text):
+            return f"`{text}`"
         case float():
             return f"`{given}`".replace("inf", ".inf").replace("nan", ".nan")
         case "":
@@ -58,6 +74,11 @@ def show(given: Any) -> str:
             return "a list"
         case _:
             return "this"
+
+
+def in_digits(number: float) -> str:
+    """Write a number without a fraction that says nothing: `1`, not `1.0`."""
+    return str(int(number) if isinstance(number, float) and number.is_integer() else number)
 
 
 def one_or_more(given: Any) -> Any:

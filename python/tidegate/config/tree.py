@@ -11,7 +11,7 @@ from tidegate._engine import parse_yaml
 from tidegate.config.hints import nearest
 from tidegate.config.place import Place
 from tidegate.config.problem import Problem
-from tidegate.config.scalar import EMPTY
+from tidegate.config.scalar import EMPTY, Real
 from tidegate.config.secret import SecretTag
 from tidegate.config.variables import Unset, substitute
 
@@ -121,7 +121,7 @@ def plain(node: Node, environment: Mapping[str, str], unset: list[tuple[Node, Un
             except Unset as reason:
                 unset.append((node, reason))
         return SecretTag(value) if kind == "secret" else value
-    return value
+    return Real(value, node[6]) if isinstance(value, float) and node[6] else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from tidegate.config.hints import did_you_mean, nearest
 from tidegate.config.model import Model
-from tidegate.config.scalar import Empty, show
+from tidegate.config.scalar import Empty, in_digits, show
 from tidegate.config.secret import SecretTag
 
 Path = Sequence[str | int]
@@ -63,9 +63,9 @@ def _must(kind: str, given: Any, context: Mapping[str, Any]) -> str:
                 return f"must be a name of at most 64 letters, digits, `_`, `.` and `-`, not {show(given)}"
             return f"cannot be {show(given)}"
         case "greater_than_equal":
-            return f"must be at least {context['ge']}, not {show(given)}"
+            return f"must be at least {in_digits(context['ge'])}, not {show(given)}"
         case "less_than_equal":
-            return f"must be at most {context['le']}, not {show(given)}"
+            return f"must be at most {in_digits(context['le'])}, not {show(given)}"
         case "too_short":
             return "must have at least one entry"
         case "model_type" | "model_attributes_type" | "dict_type" | "mapping_type":

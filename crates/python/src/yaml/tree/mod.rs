@@ -58,7 +58,8 @@ pub(crate) struct Key {
 }
 
 /// Reads `text`, one document: its tree and what is wrong with it. There is no tree where the document is empty, or
-/// broken at a place where nothing after it can be told. Keys that stand twice do not break it: the first one stays.
+/// broken at a place where nothing after it can be told. Keys that stand twice do not break it: the first one stays; nor do
+/// empty ones, which are left out.
 pub(crate) fn read(text: &str) -> (Option<Rc<Node>>, Vec<Fault>) {
     let mut builder = Builder::default();
     match builder.read(text) {
@@ -95,8 +96,8 @@ enum Holds {
 /// A key that waits for its value.
 struct Waiting {
     key: Key,
-    /// It stands there for the second time: its value is read and dropped.
-    repeated: bool,
+    /// It is empty, or stands there for the second time: its value is read and dropped.
+    dropped: bool,
 }
 
 #[derive(Default)]
@@ -169,15 +170,14 @@ impl Builder {
             let says = "merge keys (`<<`) are not part of YAML 1.2 and not read: nothing is inherited silently";
             return Err(fault(span.start, 2, says, "write the keys out"));
         }
-        if value.is_empty() {
-            return Err(fault(span.start, 1, "a key is missing here", "write `name: value`"));
-        }
         let Some(Frame { holds: Holds::Map { seen, key, .. }, .. }) = self.frames.last_mut() else { return Ok(()) };
         let first = seen.get(value).copied();
         let (start, end_column) = (place(span.start), span.start.col() + 1 + width(span));
         let waiting = Key { name: value.to_owned(), start, end_column };
-        *key = Some(Waiting { key: waiting, repeated: first.is_some() });
-        if let Some(first) = first {
+        *key = Some(Waiting { key: waiting, dropped: first.is_some() || value.is_empty() });
+        if value.is_empty() {
+            self.faults.push(fault(span.start, width(span), "a key is missing here", "write `name: value`"));
+        } else if let Some(first) = first {
             let says = format!(
                 "the key `{value}` stands here twice; the first is at line {}, column {}",
                 first.line(),
@@ -252,7 +252,7 @@ impl Builder {
         match &mut frame.holds {
             Holds::List(items) => items.push(built.node),
             Holds::Map { entries, key, .. } => {
-                if let Some(Waiting { key, repeated: false }) = key.take() {
+                if let Some(Waiting { key, dropped: false }) = key.take() {
                     entries.push((key, built.node));
                 }
             }
