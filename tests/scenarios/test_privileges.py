@@ -154,3 +154,68 @@ def test_a_socket_that_only_root_may_write_is_told_and_nobody_waits_for_it(
         proxy.supervisor.send(signal.SIGUSR1)
         ask_many(proxy, 3, 4)
         assert [json.loads(server.recv(1 << 16))["path"] for _ in range(4)] == [f"/{number}" for number in range(4)]
+
+
+IN_PYTHON = """\
+import os
+from tidegate import *
+who = Respond(body=f"{os.getuid()} {os.geteuid()} {os.getgid()} {os.getgroups()}")
+config = Config(threads=1, state=STATE, user=USER, listeners={"web": Listener(bind="127.0.0.1:0")}, routes=[
+    Route(respond=who), Route(match={"path": PATH}, respond={"status": 204}),
+])
+"""
+
+
+def in_python(proxy: Running, path: str, user: str | None = None) -> str:
+    """A configuration in Python that answers with who has run it."""
+    names = {"STATE": repr(str(proxy.state)), "PATH": repr(path), "USER": repr(user)}
+    return re.sub("STATE|PATH|USER", lambda name: names[name[0]], IN_PYTHON)
+
+
+def who_ran_it(proxy: Running) -> str:
+    """What the configuration has found out."""
+    with proxy.connect() as client:
+        return client.ask(GET).body.decode()
+
+
+@pytest.fixture
+def as_root(folder: Path) -> Iterator[Running]:
+    """An instance that root starts from a Python file, in a folder that everybody may enter."""
+    if os.geteuid() != 0:
+        pytest.skip("only root has rights that a configuration could have")
+    starter = Tidegate(folder)
+    proxy = starter.prepare("")
+    proxy.path = proxy.folder / "gate.py"
+    yield proxy
+    starter.end()
+
+
+NOBODY = "65534 65534 65534 []"
+
+
+def test_a_configuration_in_python_runs_as_nobody_where_root_names_no_user(as_root: Running) -> None:
+    as_root.write(in_python(as_root, "/one"))
+    as_root.start()
+    assert who_ran_it(as_root) == NOBODY
+    with open(f"/proc/{as_root.supervisor.pid}/status") as file:
+        assert "Uid:\t0\t0\t0\t0\n" in file.read()
+    as_root.reload(in_python(as_root, "/two"))
+    assert who_ran_it(as_root) == NOBODY
+    (as_root.folder / "token").touch(0o600)
+    as_root.write("open('token')\n" + in_python(as_root, "/three"))
+    refused = as_root.call("reload")
+    assert refused.returncode == 1
+    assert "PermissionError" in refused.stderr
+    assert "this file runs as `nobody`, who must be able to read what it reads" in refused.stderr
+
+
+def test_a_configuration_in_python_is_read_again_as_the_user_of_the_instance(
+    as_nobody: Callable[..., Running],
+) -> None:
+    proxy = as_nobody()
+    proxy.path = proxy.folder / "gate.py"
+    proxy.write(in_python(proxy, "/one", pwd.getpwuid(65534).pw_name))
+    proxy.start()
+    assert who_ran_it(proxy) == NOBODY
+    proxy.reload(in_python(proxy, "/two", pwd.getpwuid(65534).pw_name))
+    assert who_ran_it(proxy).split()[:3] == NOBODY.split()[:3]
