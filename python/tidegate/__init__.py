@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tidegate.config.secret import Secret
     from tidegate.config.settings import Drain, Limits
     from tidegate.config.target import Respond, Share, Target
-    from tidegate.config.upstream import Endpoint, Pool, Upstream
+    from tidegate.config.upstream import Circuit, Endpoint, Pool, Upstream
 
 __version__ = "0.1.0"
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "Bind",
     "BodyLimit",
     "BufferRequest",
+    "Circuit",
     "Config",
     "Drain",
     "Endpoint",
@@ -122,7 +123,7 @@ _HOMES = {
     "secret": ("Secret",),
     "settings": ("Drain", "Limits"),
     "target": ("Respond", "Share", "Target"),
-    "upstream": ("Endpoint", "Pool", "Upstream"),
+    "upstream": ("Circuit", "Endpoint", "Pool", "Upstream"),
 }
 """Each file of the room `config`, with what it has for other programs."""
 

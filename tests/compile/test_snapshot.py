@@ -58,6 +58,7 @@ def fields_of_the_core() -> dict[str, list[str]]:
         ("Endpoint", ["upstreams", 0, "endpoints", 0]),
         ("Pool", ["upstreams", 0, "pool"]),
         ("Health", ["upstreams", 0, "health"]),
+        ("Circuit", ["upstreams", 0, "circuit"]),
         ("Outlier", ["upstreams", 0, "outlier"]),
         ("SuccessRate", ["upstreams", 0, "outlier", "success_rate"]),
         ("Latency", ["upstreams", 0, "outlier", "latency"]),

@@ -93,6 +93,7 @@ WHOLE: dict[str, Any] = {
                 "latency": {"factor": 1.5, "least": "1s", "endpoints": 3, "requests": 1},
             },
             "panic_threshold": "50%",
+            "circuit": {"requests": 1},
         },
         "spoken": {
             "endpoints": ["127.0.0.1:1"],

@@ -82,6 +82,33 @@ def test_a_stopped_backend_is_left_and_taken_again(tidegate: Tidegate, victim: V
     until(lambda: names(proxy) == {"well", "stopped"})
 
 
+def test_a_backend_that_stops_under_load_costs_what_it_had_and_a_detection(
+    tidegate: Tidegate, victim: Victims, load: Load
+) -> None:
+    others, stopped = [victim("one"), victim("two")], victim("stopped")
+    config = checked([*(each.address for each in others), stopped.address])
+    config["routes"][0]["timeouts"] = {"response": "1s"}
+    proxy = tidegate.run(config)
+    with load.steady(proxy.url, connections=6) as seen:
+        seen.wait_for(100)
+        stopped.stop()
+        proxy.supervisor.wait_for_line(f"{stopped.address} is down: 3 checks in a row failed")
+        # At most what each connection had sent there, and once more after that had timed out within the detection.
+        until(lambda: is_free(proxy, stopped.address))
+        lost = len(seen.failures)
+        seen.wait_for_successes(300)
+        stopped.go_on()
+        until(lambda: standings(proxy) == ["in", "in", "in"])
+        seen.wait_for_successes(100)
+    assert len(seen.failures) == lost <= 12
+
+
+def is_free(proxy: Running, address: str) -> bool:
+    """Whether no exchange with this endpoint is under way."""
+    endpoints = proxy.status()["upstreams"][0]["endpoints"]
+    return all(each["exchanges"] == 0 for each in endpoints if each["address"] == address)
+
+
 def test_a_killed_backend_is_left_and_taken_again_under_load(tidegate: Tidegate, victim: Victims, load: Load) -> None:
     well, killed = victim("well"), victim("killed")
     proxy = tidegate.run(checked([well.address, killed.address]))

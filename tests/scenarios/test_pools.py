@@ -127,6 +127,24 @@ def test_a_full_queue_is_503_at_once_and_says_so(tidegate: Tidegate, backend: Ba
             assert [client.read_answer().status for client in (*first, *queued)] == [200, 200]
 
 
+def test_more_requests_than_the_circuit_allows_are_503_at_once(tidegate: Tidegate, backend: Backends) -> None:
+    gated = Gated()
+    config = {**upstream([backend(gated).address, backend(gated).address]), "threads": 4}
+    config["upstreams"]["api"]["circuit"] = {"requests": 3}
+    proxy = tidegate.run(config)
+    with asking(proxy, 3) as first:
+        gated.wait_busy(3)
+        with asking(proxy, 5) as others:
+            for client in others:
+                answer = client.read_answer()
+                assert (answer.status, answer.field("retry-after")) == (503, "1")
+                assert b"overloaded" in answer.body
+            gated.open.release(4)
+            assert [client.read_answer().status for client in first] == [200] * 3
+            # Whoever was refused may ask again on the same connection, now that there is room.
+            assert others[0].send(GET).read_answer().status == 200
+
+
 def read_soon(client: Client) -> Answer | None:
     """The answer, if it comes before all others have had theirs; the one that waits gets none."""
     client.socket.settimeout(1)

@@ -48,6 +48,7 @@ def add_admin(document: dict[str, Any], binds: list[dict[str, Any]], api_socket:
                 "health": None,
                 "outlier": None,
                 "panic_threshold": 0,
+                "circuit": None,
                 "retry_budget": compile_budget(RetryBudget()),
             }
         )

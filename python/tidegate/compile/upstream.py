@@ -37,6 +37,7 @@ def compile_upstream(name: str, upstream: Upstream, resolved: Mapping[str, Resol
         "health": None if upstream.health is None else compile_health(upstream.health),
         "outlier": None if upstream.outlier is None else compile_outlier(upstream.outlier),
         "panic_threshold": upstream.panic_threshold.amount,
+        "circuit": None if upstream.circuit is None else {"requests": upstream.circuit.requests},
         "retry_budget": compile_budget(upstream.retry_budget),
     }
 

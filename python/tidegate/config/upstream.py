@@ -47,6 +47,13 @@ class Pool(Model):
     """Longest time to connect; then another endpoint is tried."""
 
 
+class Circuit(Model):
+    """Bounds on the work of a whole upstream. What is too much gets 503 at once, with `Retry-After: 1`."""
+
+    requests: Annotated[Whole, Field(ge=0, le=2**32)] = 0
+    """Most requests under way at once, over all threads, those that wait for a connection among them; 0 is no limit."""
+
+
 class Upstream(Placed):
     """A named group of endpoints that do the same work."""
 
@@ -63,6 +70,8 @@ class Upstream(Placed):
     outlier: Outlier | None = None
     """When endpoints that fail requests are ejected; `{}` takes the defaults. Default: only those that cannot be
     connected to are passed over, for 10 s."""
+    circuit: Circuit | None = None
+    """Bounds on the requests under way in all. Default: none; `pool` bounds connections and who waits for them."""
     panic_threshold: Percent = Percent(50)
     """Below this share of healthy endpoints all are used, and log, metrics and API say so; 0 is never. Unhealthy are
     those that are down or ejected. (Envoy's default.)"""

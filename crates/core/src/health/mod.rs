@@ -11,10 +11,12 @@ mod pulse; // rise and fall
 mod schedule; // when the next check is due
 mod outlier; // requests that failed: strikes, ejections, returns
 mod suspects; // requests that fail wherever they go
+mod circuit; // how many requests an upstream may have under way
 mod compare; // endpoints that are far from the others
 
 pub use answer::{Judgement, MOST_READ};
 pub use check::Check;
+pub use circuit::{Circuit, Full, UnderWay};
 pub use compare::{Sample, far_from_others};
 pub use outlier::{Ejector, Member, Outcome, Strikes};
 pub use pulse::Pulse;

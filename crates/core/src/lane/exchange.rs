@@ -16,7 +16,7 @@ use crate::filter::headers::HeaderEdits;
 use crate::filter::{Filters, Rewritten};
 use crate::framing::{HeadReader, RequestFacts, ResponseFacts};
 use crate::head::{RequestHead, ResponseHead, Span};
-use crate::health::Outcome;
+use crate::health::{Outcome, UnderWay};
 use crate::moment::Moment;
 use crate::retry::{Attempts, Live, Policy};
 use crate::route::RouteId;
@@ -120,6 +120,8 @@ pub struct Exchange {
     pub(super) fresh_only: bool,
     /// When an endpoint was asked first.
     pub(super) asked_at: Moment,
+    /// Its place among the requests that the upstream has under way, where these are bounded.
+    pub(super) under_way: Option<UnderWay>,
     pub(super) lease_until: Moment,
     pub(super) queued: bool,
     pub(super) sent_at: Option<Moment>,

@@ -1,12 +1,13 @@
 //! Which endpoint is asked, what becomes of one that cannot be reached, and whether its connection may serve another
 //! exchange.
 
-use super::exchange::{Link, Tried};
+use super::exchange::{Exchange, Link, Tried};
 use super::serving::Serving;
 use super::step::address;
 use super::{Act, Fresh, Keep, Lane, Lease, Turn};
 use super::{answer, request, retry};
 use crate::failure::{Failure, Kind, Retryable, Stage};
+use crate::health::Full;
 use crate::moment::Moment;
 use crate::retry::{Outcome, Why};
 use crate::snapshot::compiled::Listener;
@@ -21,6 +22,10 @@ impl Lane {
     ) -> Option<Act> {
         let exchange = self.exchange.as_deref_mut()?;
         let index = exchange.leads_to;
+        if let Some(failure) = enter(exchange, serving) {
+            self.fail(failure, turn);
+            return None;
+        }
         let same = exchange.chosen.filter(|_| exchange.fresh_only);
         let same = same.or_else(|| serving.choose_bound(index, self.bound?, turn.now));
         // Before another choice, so that this exchange does not count against its own endpoint.
@@ -143,4 +148,20 @@ impl Lane {
         self.bound = exchange.chosen.filter(|_| private).map(|chosen| chosen.id);
         Act::GiveBack(Keep { idle: exchange.answer_facts.idle_timeout, private })
     }
+}
+
+/// Takes a place among the requests that the upstream has under way, once for all tries; says why there is none.
+fn enter(exchange: &mut Exchange, serving: &Serving) -> Option<Failure> {
+    let upstream = serving.compiled.upstreams.get(exchange.leads_to)?;
+    if exchange.under_way.is_none() {
+        match upstream.enter() {
+            Ok(under_way) => exchange.under_way = under_way,
+            Err(Full) => {
+                let reason =
+                    format!("upstream {} has {} requests under way", upstream.name, upstream.circuit.under_way());
+                return Some(Failure::new(Kind::Overloaded, Stage::Balance, reason));
+            }
+        }
+    }
+    None
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::balance::view::panics;
 use crate::balance::{EndpointLoad, EndpointStanding, HashTable, Method, Ranking, Rule, Seat};
-use crate::health::{Check, Ejector, Member, Outcome, Strikes};
+use crate::health::{Check, Circuit, Ejector, Full, Member, Outcome, Strikes, UnderWay};
 use crate::moment::Moment;
 use crate::retry::{Allowance, Budget};
 use crate::rule::Text;
@@ -47,6 +47,8 @@ pub struct Upstream {
     pub repeats: Arc<Budget>,
     /// How much of that it can bear.
     pub allowance: Allowance,
+    /// How many requests are under way, where that is bounded; shared alike.
+    pub circuit: Arc<Circuit>,
 }
 
 /// One address of an upstream.
@@ -93,6 +95,11 @@ impl Upstream {
     pub fn panics(&self, now: Moment) -> bool {
         let endpoints = self.endpoints.iter().map(|endpoint| (endpoint.weight, &*endpoint.standing));
         panics(endpoints, self.document.panic_threshold, now)
+    }
+
+    /// A request is about to ask an endpoint.
+    pub fn enter(&self) -> Result<Option<UnderWay>, Full> {
+        self.circuit.enter(self.document.circuit.map_or(0, |circuit| circuit.requests))
     }
 
     /// Takes what became of a request to one of its endpoints. `print` tells that request from others, and is asked for
@@ -164,6 +171,7 @@ pub(super) fn compile(
         connect: Duration::from_millis(pool.connect_ms),
         proxy_protocol: upstream.proxy_protocol,
         check,
+        circuit: old.map(|old| Arc::clone(&old.circuit)).unwrap_or_default(),
         ejector: old.map(|old| Arc::clone(&old.ejector)).unwrap_or_default(),
         repeats: old.map(|old| Arc::clone(&old.repeats)).unwrap_or_default(),
         allowance: Allowance { percent: upstream.retry_budget.share, least: upstream.retry_budget.least },

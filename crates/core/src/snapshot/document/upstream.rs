@@ -28,9 +28,19 @@ pub struct Upstream {
     /// Below this share of healthy endpoints, in percent, all are used; 0 is never.
     #[serde(default)]
     pub panic_threshold: u32,
+    /// Bounds on what is under way; none: there are none.
+    pub circuit: Option<Circuit>,
     /// How many requests may be repeated at once.
     #[serde(default)]
     pub retry_budget: RetryBudget,
+}
+
+/// Bounds on what is under way.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Circuit {
+    /// Most requests at once, those that wait for a connection among them; 0 is no limit.
+    pub requests: u64,
 }
 
 /// How an endpoint is chosen.

@@ -1,0 +1,75 @@
+//! Requests that an upstream has under way, over all threads, and a bound on them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How many requests an upstream has under way; shared by threads and snapshots.
+#[derive(Debug, Default)]
+pub struct Circuit(AtomicU64);
+
+/// One request under way, until it is dropped.
+#[derive(Debug)]
+pub struct UnderWay(Arc<Circuit>);
+
+impl Circuit {
+    /// One request more, unless `most` are under way; 0 is no limit, and then nothing is counted.
+    pub fn enter(self: &Arc<Self>, most: u64) -> Result<Option<UnderWay>, Full> {
+        if most == 0 {
+            return Ok(None);
+        }
+        let more = |under_way: u64| (under_way < most).then(|| under_way + 1);
+        match self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more) {
+            Ok(_) => Ok(Some(UnderWay(Arc::clone(self)))),
+            Err(_) => Err(Full),
+        }
+    }
+
+    /// How many are under way.
+    pub fn under_way(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// As many are under way as may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Full;
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_are_under_way_than_may_be_and_each_that_ends_makes_room() {
+        let circuit = Arc::new(Circuit::default());
+        let one = circuit.enter(2).expect("room");
+        let _two = circuit.enter(2).expect("room");
+        assert_eq!((circuit.enter(2).err(), circuit.under_way()), (Some(Full), 2));
+        assert!(circuit.enter(3).is_ok(), "the bound was raised");
+        drop(one);
+        assert!(circuit.enter(2).is_ok());
+        assert!(circuit.enter(0).expect("no limit").is_none());
+    }
+
+    #[test]
+    fn threads_never_pass_the_bound_together() {
+        let circuit = Arc::new(Circuit::default());
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2_000 {
+                        let entered = circuit.enter(3);
+                        assert!(circuit.under_way() <= 3);
+                        drop(entered);
+                    }
+                });
+            }
+        });
+        assert_eq!(circuit.under_way(), 0);
+    }
+}
