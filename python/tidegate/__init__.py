@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tidegate.config.filters.body_limit import BodyLimit
     from tidegate.config.filters.buffer_request import BufferRequest
     from tidegate.config.filters.error_pages import ErrorPage
+    from tidegate.config.filters.fault import Fault
     from tidegate.config.filters.filter import Filter
     from tidegate.config.filters.headers import RequestHeaders, ResponseHeaders
     from tidegate.config.filters.request_id import RequestId
@@ -50,6 +51,7 @@ __all__ = [
     "Endpoint",
     "ErrorPage",
     "Expected",
+    "Fault",
     "Filter",
     "First",
     "Forwarded",
@@ -104,6 +106,7 @@ _HOMES = {
     "filters.body_limit": ("BodyLimit",),
     "filters.buffer_request": ("BufferRequest",),
     "filters.error_pages": ("ErrorPage",),
+    "filters.fault": ("Fault",),
     "filters.filter": ("Filter",),
     "filters.headers": ("RequestHeaders", "ResponseHeaders"),
     "filters.request_id": ("RequestId",),

@@ -250,3 +250,29 @@ def test_a_wrong_configuration_is_exit_1(config: str, capsys: pytest.CaptureFixt
     Path(config).write_text("route: []\n")
     assert call(config, "--", "GET", URL) == 1
     assert "c.yaml:1:1: error: unknown key `route`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["GET"], "at most 3 tries, on connect, reset, timeout, 503, each within 2s; with a body of at most 64KiB"),
+        (["POST"], "each within 2s; of this one only what left no byte, since it may have an effect"),
+        (["POST", "-H", "Idempotency-Key: 1"], "each within 2s; with a body of at most 64KiB"),
+    ],
+    ids=["GET", "POST", "POST with a key"],
+)
+def test_when_a_request_is_tried_again(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    says: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    retry = "{on: [reset, timeout, 503], per_try: 2s}"
+    Path("c.yaml").write_text(CONFIG.replace("{name: all, to: api}", f"{{name: all, retry: {retry}, to: api}}"))
+    method, *fields = words
+    assert call("c.yaml", "--", method, "http://a.test:8080/", *fields) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("retry"))
+    assert says in line
+    assert line.endswith("(c.yaml:6:17)")

@@ -8,6 +8,7 @@ import pytest
 
 from tests.peers.backend import Backend, Connection
 from tests.peers.curl import Curl
+from tests.peers.messages import get
 from tests.peers.tidegate import Running, Tidegate, upstream
 from tests.peers.waiting import until
 
@@ -158,3 +159,18 @@ def test_a_page_stands_in_for_an_answer_and_keeps_what_a_client_needs(curl: Curl
         assert (got.status, got.body) == (404, b"page")
         assert "www-authenticate: basic\r\n" in got.heads.lower()
         assert "x-secret" not in got.heads.lower()
+
+
+def test_faults_are_thrown_for_a_share_of_the_requests(tidegate: Tidegate, backend: Backends) -> None:
+    origin = backend()
+    config = upstream(origin.address)
+    config["routes"][0]["filters"] = [
+        {"fault": {"abort": 418, "share": "20%"}},
+        {"fault": {"delay": "1ms", "share": "50%"}},
+    ]
+    proxy = tidegate.run({**config, "threads": 1})
+    with proxy.connect() as client:
+        seen = [client.ask(get()).status for _ in range(500)]
+    assert set(seen) == {200, 418}
+    assert 50 <= seen.count(418) <= 150
+    assert len(origin.requests) == seen.count(200)

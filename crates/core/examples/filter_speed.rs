@@ -101,7 +101,10 @@ fn main() {
     let page = json!({"statuses": [[500, 599]], "kinds": [], "endpoints": false, "content_type": "text/html",
                       "body": text("page"), "send": null});
     let filters = compile(&[json!({"error_pages": [page, page, page, page]})]);
-    show("error_pages: the fourth is for it", quickest(|_| filters.error_pages.for_failure(black_box(Kind::NoRoute))));
+    show(
+        "error_pages: the fourth is for it",
+        quickest(|_| filters.error_pages.for_failure(black_box(Kind::NoRoute), 404)),
+    );
 }
 
 fn rewind(out: &mut Vec<u8>, lines: &[u8]) -> usize {

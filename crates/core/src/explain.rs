@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::balance::Candidate;
 use crate::dice::Dice;
-use crate::failure::Kind;
+use crate::failure::{Kind, Stage};
 use crate::filter::forwarded::Peer;
 use crate::lane::buffer::Shelf;
 use crate::lane::{Act, Event, Exchange, Lane, Recorded, Serving, Side, Turn};
@@ -162,6 +162,10 @@ pub fn explain(compiled: Compiled, listener: usize, from: Option<SocketAddr>, he
             }
             Act::Wait(interest) if !lane.waiting(Side::Downstream).concat().is_empty() || interest.write_downstream => {
                 break;
+            }
+            Act::Wait(interest) if lane.stage() == Stage::Balance => {
+                now = interest.deadline;
+                Event::Woken
             }
             // The first bytes of a body are waited for only so long; who waits on wants all of it.
             Act::Wait(_) if now == BEGAN => {

@@ -188,6 +188,7 @@ kinds! {
     ClientStalled "client_stalled" 0 "connection_write_timeout" "the client took no byte of the answer for timeouts.idle";
     // What we decided.
     Forbidden "forbidden" 403 "http_request_denied" "this route does not serve the client's address";
+    FaultInjected "fault_injected" 503 "proxy_internal_response" "the filter `fault` refused the request on purpose";
     RewriteRefused "rewrite_refused" 400 "http_request_error" "the rewritten path or host is none that may be sent";
     NoRoute "no_route" 404 "destination_not_found" "no route matches";
     NothingEligible "nothing_eligible" 503 "destination_unavailable" "no endpoint can take the request";

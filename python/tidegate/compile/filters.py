@@ -29,6 +29,9 @@ def _compile(each: Filter) -> Any:
         return {"field": each.request_id.field, "from": source}
     if each.body_limit is not None:
         return {"size": each.body_limit.size.bytes}
+    if each.fault is not None:
+        delay = None if each.fault.delay is None else each.fault.delay.milliseconds
+        return {"delay_ms": delay, "abort": each.fault.abort, "share": each.fault.share.amount}
     if each.buffer_request is not None:
         return {"size": each.buffer_request.size.bytes}
     raise AssertionError("the model lets no filter be empty")

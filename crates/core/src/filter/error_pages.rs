@@ -33,9 +33,9 @@ impl ErrorPages {
         Ok(Self { pages: pages.iter().map(ErrorPage::build).collect::<Result<_, _>>()? })
     }
 
-    /// The page for an answer of ours to a failure of this kind.
-    pub fn for_failure(&self, kind: Kind) -> Option<&ErrorPage> {
-        self.pages.iter().find(|page| page.has(kind.status()) && (page.kinds.is_empty() || page.kinds.contains(&kind)))
+    /// The page for an answer of ours with this status to a failure of this kind.
+    pub fn for_failure(&self, kind: Kind, status: u16) -> Option<&ErrorPage> {
+        self.pages.iter().find(|page| page.has(status) && (page.kinds.is_empty() || page.kinds.contains(&kind)))
     }
 
     /// The page in place of an endpoint's answer with this status.
@@ -134,13 +134,13 @@ mod tests {
             (Kind::NoRoute, Some("denied")),
             (Kind::Internal, None),
         ] {
-            assert_eq!(pages.for_failure(kind).map(shown).as_deref(), body, "{kind:?}");
+            assert_eq!(pages.for_failure(kind, kind.status()).map(shown).as_deref(), body, "{kind:?}");
         }
         for (status, body) in [(502, Some("gateway")), (404, None), (500, None), (200, None)] {
             assert_eq!(pages.for_endpoint(status).map(shown).as_deref(), body, "{status}");
         }
         let all = ErrorPages::build(&[page("any", &[], &[], false)]).unwrap();
-        assert!(Kind::ALL.iter().all(|kind| all.for_failure(*kind).is_some()));
+        assert!(Kind::ALL.iter().all(|kind| all.for_failure(*kind, kind.status()).is_some()));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::access::Access;
 use super::error_pages::ErrorPages;
+use super::fault::Fault;
 use super::headers::HeaderEdits;
 use super::request_id::Believed;
 use super::rewrite::{Rewrite, Rewritten};
@@ -21,6 +22,8 @@ pub struct Filters {
     pub body_limit: Option<u64>,
     /// Wait for the whole body, at most so many bytes.
     pub buffer_request: Option<u64>,
+    /// What is done to a share of the requests on purpose.
+    pub faults: Vec<Fault>,
     /// Other paths, queries and hosts, one after another.
     pub rewrites: Vec<Rewrite>,
     /// Edits of the endpoint's head.
@@ -50,6 +53,9 @@ impl Filters {
                 Filter::Allow(networks) => allow = Some(networks.as_slice()),
                 Filter::BodyLimit { size } => all.body_limit = Some(*size),
                 Filter::BufferRequest { size } => all.buffer_request = Some(*size),
+                Filter::Fault(fault) => {
+                    all.faults.push(Fault::build(fault).map_err(|says| format!("fault: {says}"))?);
+                }
                 Filter::Rewrite(rewrite) => all.rewrites.push(Rewrite::build(rewrite)?),
                 Filter::RequestHeaders(edits) => requests.push(edits),
                 Filter::ErrorPages(pages) => {

@@ -12,8 +12,11 @@ pub const ORDER: &[&str] = &[
     // Who may not pass costs nothing further; `deny` before `allow`, since it wins.
     "deny",
     "allow",
-    // What its head says of the body; then the body itself, as it comes.
+    // What its head says of the body.
     "body_limit",
+    // What stands in for an endpoint that is slow or broken: who may not pass is not told of it.
+    "fault",
+    // The body itself, as it comes.
     "buffer_request",
     // The head for the endpoint: its target and Host, then its fields. The edits come last, behind what the proxy drops
     // (hop-by-hop fields, names with `_`) and writes itself (`X-Forwarded-*`, `Forwarded`, the id, `Via`), so that they
@@ -33,6 +36,7 @@ pub mod peer; // the two addresses of a connection, and their texts
 pub mod chain; // the believed field, walked from the right
 pub mod request_id; // a request's name, and the field that carries it
 pub mod access; // `deny` and `allow`: clients by address
+pub mod fault; // delays and refusals on purpose
 pub mod rewrite; // another path, query or host
 pub mod replacement; // what a regex finds in a path, and what stands there then
 pub mod headers; // fields set, added, appended to and removed

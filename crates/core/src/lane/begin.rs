@@ -104,7 +104,7 @@ impl Lane {
         let Some(route) = turn.serving.compiled.route(id) else { return };
         if let Some(filters) = route.filters.as_deref()
             && let Some(listener) = turn.serving.compiled.listeners.get(turn.listener)
-            && let Err(failure) = request::filter(exchange, filters, listener, &self.peer)
+            && let Err(failure) = request::filter(exchange, filters, listener, &self.peer, turn)
         {
             self.refuse(failure, turn);
             return;

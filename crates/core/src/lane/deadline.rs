@@ -80,7 +80,7 @@ impl Lane {
                 let answered_by = exchange.answer_due().unwrap_or(exchange.asked_at.after_unless_zero(response));
                 sooner((exchange.lease_until, Due::Fail(kind)), (answered_by, Due::Fail(Kind::ResponseTimeout)))
             }
-            (Answering::Waiting, Link::Pausing) => (exchange.resume_at(), Due::Resume),
+            (Answering::Waiting, Link::Pausing) => (exchange.resume_at, Due::Resume),
             (Answering::Waiting, _) => match exchange.sent_at {
                 Some(at) => {
                     let answered_by = exchange.answer_due().unwrap_or(at.after_unless_zero(response));

@@ -90,7 +90,8 @@ fn exchange(request: &[u8], filters: &Value) -> Option<Result<Exchange, Failure>
     exchange.route = Some(route);
     let compiled = &serving.compiled;
     let (listener, filters) = (compiled.listeners.first()?, compiled.route(route)?.filters.as_deref()?);
-    Some(request::filter(&mut exchange, filters, listener, &peer()).map(|()| exchange))
+    let turn = &mut super::tests::turn(&mut dice, &mut shelf, &serving);
+    Some(request::filter(&mut exchange, filters, listener, &peer(), turn).map(|()| exchange))
 }
 
 fn compiled(filters: &Value) -> Compiled {

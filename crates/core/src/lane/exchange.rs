@@ -152,6 +152,10 @@ pub struct Exchange {
     pub(super) live: Option<Live>,
     /// Most bytes of the request's body that are kept to be sent again; 0: it is not kept.
     pub(super) replay: usize,
+    /// No endpoint is asked before.
+    pub(super) resume_at: Moment,
+    /// The status that the filter `fault` chose.
+    pub(super) abort_with: u16,
     /// No answer within so long is another try's chance; zero where it is not.
     pub(super) per_try: Duration,
     /// What is done about an endpoint's connection that another try leaves behind.

@@ -21,6 +21,10 @@ impl Lane {
         turn: &mut Turn<'_>,
     ) -> Option<Act> {
         let exchange = self.exchange.as_deref_mut()?;
+        if turn.now < exchange.resume_at {
+            exchange.link = Link::Pausing;
+            return None;
+        }
         let index = exchange.leads_to;
         if let Some(failure) = enter(exchange, serving) {
             self.fail(failure, turn);

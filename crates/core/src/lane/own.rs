@@ -16,20 +16,21 @@ use crate::snapshot::compiled::{Redirect, Respond};
 /// Writes the answer of a failure: the client learns the kind and what it may know about it, never names or addresses.
 pub(super) fn answer_failure(exchange: &mut Exchange, failure: Failure, peer: &Peer, turn: &Turn<'_>) {
     let kind = failure.kind;
+    let status = if exchange.abort_with > 0 { exchange.abort_with } else { kind.status() };
     let body = format!("{}: {}\n", kind.name(), kind.says());
     let proxy_status = format!("tidegate; error={}; details=\"{}\"", kind.proxy_status(), kind.name());
     let mut fields = vec![("proxy-status", proxy_status.as_str())];
     if kind == Kind::MethodRefused {
         fields.push(("allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     }
-    if matches!(kind.status(), 429 | 503) {
+    if matches!(status, 429 | 503) {
         fields.push(("retry-after", "1"));
     }
     exchange.failure = Some(failure);
     let serving = exchange.serving.clone();
-    match page(serving.as_deref(), exchange, |pages| pages.for_failure(kind)) {
+    match page(serving.as_deref(), exchange, |pages| pages.for_failure(kind, status)) {
         Some(page) => {
-            let status = page.send.unwrap_or(kind.status());
+            let status = page.send.unwrap_or(status);
             answer(
                 exchange,
                 status,
@@ -40,7 +41,7 @@ pub(super) fn answer_failure(exchange: &mut Exchange, failure: Failure, peer: &P
                 turn,
             );
         }
-        None => answer(exchange, kind.status(), &fields, "text/plain; charset=utf-8", body.as_bytes(), peer, turn),
+        None => answer(exchange, status, &fields, "text/plain; charset=utf-8", body.as_bytes(), peer, turn),
     }
 }
 

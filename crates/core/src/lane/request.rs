@@ -8,6 +8,7 @@ use super::exchange::Exchange;
 use super::own::write_field;
 use super::serving::Serving;
 use crate::failure::{Failure, Kind, Stage};
+use crate::filter::fault;
 use crate::filter::forwarded::{self, Peer};
 use crate::filter::{Filters, Rewritten};
 use crate::framing::{BodyLength, ChunkReader, Dropped, judge_request};
@@ -152,6 +153,7 @@ pub(super) fn filter(
     filters: &Filters,
     listener: &Listener,
     peer: &Peer,
+    turn: &mut Turn<'_>,
 ) -> Result<(), Failure> {
     let Exchange { bytes, head, facts, told, resolved_path, rewritten, .. } = exchange;
     if let Some(id) = &filters.request_id {
@@ -163,6 +165,13 @@ pub(super) fn filter(
     }
     filters.check_length(facts.body)?;
     exchange.body_limit = filters.body_limit;
+    if !filters.faults.is_empty() {
+        let held = fault::suffer(&filters.faults, turn.dice).map_err(|(failure, status)| {
+            exchange.abort_with = status;
+            failure
+        })?;
+        exchange.resume_at = turn.now.after(held);
+    }
     if filters.rewrites.is_empty() || head.asks_about_the_server() {
         return Ok(());
     }

@@ -57,7 +57,7 @@ fn try_again(exchange: &mut Exchange, why: Why, retryable: Retryable, outcome: O
     if let Some(chosen) = exchange.chosen {
         exchange.tried.push(chosen.endpoint);
     }
-    exchange.attempted.get_or_insert_default().resume_at = resume_at;
+    exchange.resume_at = resume_at;
     exchange.fresh_only = false;
     exchange.link = Link::Leaving;
     true
@@ -186,7 +186,7 @@ impl Exchange {
         let attempted = self.attempted.get_or_insert_default();
         attempted.due = due;
         // A request that is not whole has its time yet to begin.
-        self.asked_at = if due.is_none() { attempted.resume_at } else { self.asked_at };
+        self.asked_at = if due.is_none() { self.resume_at } else { self.asked_at };
     }
 
     /// When the client must have an answer: `timeouts.response` after the last byte of its request, whichever try that
@@ -199,11 +199,6 @@ impl Exchange {
     /// The same, once a try has failed.
     pub(super) fn answer_due(&self) -> Option<Moment> {
         self.attempted.as_ref()?.due
-    }
-
-    /// When the next try begins.
-    pub(super) fn resume_at(&self) -> Moment {
-        self.attempted.as_ref().map_or(Moment::default(), |attempted| attempted.resume_at)
     }
 
     /// Takes a repeat out of the budget of its upstream, once for all repeats of this exchange.

@@ -12,9 +12,18 @@ use crate::snapshot::compiled::Compiled;
 /// Most bytes of a lane that waits; 160 of them are the two addresses and their texts.
 const MOST: usize = 256;
 
+/// Most bytes of an exchange, which only a lane under way has.
+const MOST_OF_AN_EXCHANGE: usize = 2048;
+
 #[test]
 fn a_lane_that_waits_is_small() {
     assert!(size_of::<Lane>() <= MOST, "a lane has {} bytes", size_of::<Lane>());
+}
+
+/// Shelves keep a few dozen per thread; what only a few exchanges need is in boxes of their own.
+#[test]
+fn an_exchange_has_a_bound() {
+    assert!(size_of::<Exchange>() <= MOST_OF_AN_EXCHANGE, "an exchange has {} bytes", size_of::<Exchange>());
 }
 
 #[test]

@@ -30,8 +30,6 @@ pub struct Attempts {
     past: Vec<Attempt>,
     /// When the try under way began; none between two tries.
     pub(crate) began: Option<Moment>,
-    /// When the next one begins.
-    pub(crate) resume_at: Moment,
     /// When the client must have an answer, whoever gives it; none while its request is not whole.
     pub(crate) due: Option<Moment>,
     /// What it takes of the upstream's budget.

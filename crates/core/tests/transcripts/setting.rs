@@ -45,7 +45,8 @@ impl Setting {
             }
             (
                 "route",
-                "request_headers" | "response_headers" | "rewrite" | "allow" | "deny" | "request_id" | "error_pages",
+                "request_headers" | "response_headers" | "rewrite" | "fault" | "allow" | "deny" | "request_id"
+                | "error_pages",
             ) => {
                 self.add_filter(key, read_filter(value)?)?;
             }

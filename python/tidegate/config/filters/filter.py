@@ -9,15 +9,16 @@ from tidegate.config.filters.access import Networks
 from tidegate.config.filters.body_limit import BodyLimit
 from tidegate.config.filters.buffer_request import BufferRequest
 from tidegate.config.filters.error_pages import ErrorPages
+from tidegate.config.filters.fault import Fault
 from tidegate.config.filters.headers import RequestHeaders, ResponseHeaders
 from tidegate.config.filters.request_id import RequestId
 from tidegate.config.filters.rewrite import Rewrite
 from tidegate.config.placed import Placed
 
-SEVERAL: Final = ("rewrite", "request_headers", "response_headers")
+SEVERAL: Final = ("fault", "rewrite", "request_headers", "response_headers")
 """Filters that may stand several times in a route, and then run as written."""
 
-FOR_ENDPOINTS: Final = ("buffer_request", "rewrite", "request_headers")
+FOR_ENDPOINTS: Final = ("buffer_request", "fault", "rewrite", "request_headers")
 """Filters that change what an endpoint is sent, and when."""
 
 
@@ -38,6 +39,8 @@ class Filter(Placed):
     """Refuse clients from all other networks with 403."""
     body_limit: BodyLimit | None = None
     """Refuse a body that is larger with 413."""
+    fault: Fault | None = None
+    """Delay or refuse a share of the requests on purpose."""
     buffer_request: BufferRequest | None = None
     """Wait for the whole request body before an endpoint is asked."""
     rewrite: Rewrite | None = None

@@ -24,6 +24,8 @@ pub enum Filter {
         /// Most bytes; more is 413.
         size: u64,
     },
+    /// A delay or a refusal on purpose.
+    Fault(Fault),
     /// Another path, query or host for the endpoint.
     Rewrite(Rewrite),
     /// Edits of the head that the endpoint gets.
@@ -32,6 +34,18 @@ pub enum Filter {
     ErrorPages(Vec<ErrorPage>),
     /// Edits of the head that the client gets.
     ResponseHeaders(HeaderEdits),
+}
+
+/// A delay or a refusal on purpose; exactly one of the two.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// How long a request is held, in milliseconds.
+    pub delay_ms: Option<u64>,
+    /// The status that it is answered with.
+    pub abort: Option<u16>,
+    /// Of a hundred requests, so many.
+    pub share: u32,
 }
 
 /// Edits of a head.
