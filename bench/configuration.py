@@ -24,16 +24,27 @@ def hosts(count: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def routes(count: int) -> str:
-    """Write a configuration with this many routes, a hundred for each host, and one upstream."""
+def routes(count: int, *conditions: str) -> str:
+    """Write a configuration with this many routes, a hundred for each host, and one upstream.
+
+    `conditions` are what each asks for besides, with its number in the place of `N`.
+    """
     lines = ['listeners: {web: {bind: "127.0.0.1:0"}}', "routes:"]
     for number in range(count):
         host, path = divmod(number, 100)
-        lines.append(f'  - {{match: {{host: h{host}.example.com, path: "/p{path}/"}}, to: api}}')
+        more = "".join(f", {each}" for each in conditions).replace("N", str(number))
+        lines.append(f'  - {{match: {{host: h{host}.example.com, path: "/p{path}/"{more}}}, to: api}}')
     return "\n".join([*lines, 'upstreams: {api: {endpoints: ["127.0.0.1:1"]}}']) + "\n"
 
 
-CASES = {"10,000 hosts": hosts(10_000), "100,000 routes": routes(100_000)}
+CONDITIONS = ("methods: [GET, HEAD]", 'headers: {x-tenant: "N"}', 'when: \'request.cookies["beta"] == "N"\'')
+"""Each is another one in each route, so that nothing is read only once."""
+
+CASES = {
+    "10,000 hosts": hosts(10_000),
+    "100,000 routes": routes(100_000),
+    "100,000 routes with conditions": routes(100_000, *CONDITIONS),
+}
 
 
 def measure(text: str) -> dict[str, float]:

@@ -9,6 +9,7 @@ from tidegate.compile.listener import compile_binds, compile_listener
 from tidegate.compile.resolved import Resolved
 from tidegate.compile.route import compile_route
 from tidegate.compile.upstream import compile_upstream
+from tidegate.config.collector import without_collections
 from tidegate.config.config import Config
 from tidegate.config.listener import Bind
 
@@ -16,6 +17,7 @@ FORMAT = 1
 """The format that this compiler writes and the core of the same version reads."""
 
 
+@without_collections()
 def compile_snapshot(
     config: Config,
     *,

@@ -1,11 +1,9 @@
 """From files to a configuration, or to everything that is wrong with them."""
 
-import gc
 import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from glob import glob, has_magic
@@ -15,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from tidegate.config.agreement import AGREED, disagreements
+from tidegate.config.collector import without_collections
 from tidegate.config.config import Config
 from tidegate.config.hints import did_you_mean
 from tidegate.config.inside import inside
@@ -71,7 +70,7 @@ def load_text(
 
 
 def _load(path: str, text: str | None, environment: Mapping[str, str], name: str | None = None) -> Loaded:
-    with _without_collections():
+    with without_collections():
         reading = _Reading(environment)
         began = time.perf_counter()
         main = reading.read(Path(path), name or path, text)
@@ -81,18 +80,6 @@ def _load(path: str, text: str | None, environment: Mapping[str, str], name: str
         took_s = {"parse": parsed - began, "validate": time.perf_counter() - parsed}
     problems = _in_order(reading)
     return Loaded(path, None if problems else config, problems, tuple(reading.files), took_s, reading.printed)
-
-
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    """Hold off the garbage collector, which would walk the growing tree again and again and free nothing."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _in_order(reading: "_Reading") -> tuple[Problem, ...]:
