@@ -52,6 +52,7 @@ fuzz_target!(|input: &[u8]| {
             duration_ns: u64::MAX,
             upstream_ns: None,
             attempts: u8::MAX,
+            tries: "127.0.0.1:9001 connect_refused 0.001",
             reused: false,
             request_id: field(b"x-request-id"),
             user_agent: field(b"user-agent"),
