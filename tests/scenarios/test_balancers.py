@@ -69,3 +69,18 @@ def test_requests_of_one_key_go_to_one_endpoint_on_every_thread(tidegate: Tidega
     homes = {key: {went_to(key) for _ in range(6)} for key in "abcdefgh"}
     assert all(len(home) == 1 for home in homes.values())
     assert len({at for home in homes.values() for at in home}) > 1
+
+
+def test_a_backup_serves_only_while_nobody_else_does(tidegate: Tidegate, backend: Backends) -> None:
+    main, backup = backend(), backend()
+    config = balanced([], "round_robin")
+    config["upstreams"]["api"]["endpoints"] = [main.address, {"address": backup.address, "backup": True}]
+    proxy = tidegate.run(config)
+    with proxy.connect() as client:
+        assert [client.ask(GET).status for _ in range(4)] == [200] * 4
+    assert (len(main.requests), len(backup.requests)) == (4, 0)
+    config["upstreams"]["api"]["endpoints"][0] = {"address": main.address, "weight": 0}
+    proxy.reload(config)
+    with proxy.connect() as client:
+        assert [client.ask(GET).status for _ in range(4)] == [200] * 4
+    assert (len(main.requests), len(backup.requests)) == (4, 4)

@@ -41,7 +41,8 @@ def add_admin(document: dict[str, Any], binds: list[dict[str, Any]], api_socket:
             {
                 "name": API,
                 "balance": "round_robin",
-                "endpoints": [{"address": address, "entry": address, "weight": 1}],
+                "endpoints": [{"address": address, "entry": address, "weight": 1, "tier": 0, "backup": False}],
+                "slow_start_ms": 0,
                 "unresolved": [],
                 "pool": compile_pool(Pool()),
                 "proxy_protocol": "off",

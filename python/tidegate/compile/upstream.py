@@ -8,7 +8,7 @@ from tidegate.compile.outlier import compile_outlier
 from tidegate.compile.resolved import Resolved
 from tidegate.compile.retry import compile_budget
 from tidegate.config.balance import Balance, Hash
-from tidegate.config.upstream import Pool, Upstream
+from tidegate.config.upstream import Endpoint, Pool, Upstream
 
 
 def compile_upstream(name: str, upstream: Upstream, resolved: Mapping[str, Resolved]) -> dict[str, Any]:
@@ -18,19 +18,21 @@ def compile_upstream(name: str, upstream: Upstream, resolved: Mapping[str, Resol
     taken: set[str] = set()
     for endpoint in upstream.endpoints:
         entry = str(endpoint.address)
+        share = compile_share(endpoint)
         answer = Resolved((entry,))
         if endpoint.address.is_name:
             answer = resolved.get(entry, Resolved(says="it has not been looked up"))
         for address in answer.addresses:
             if address not in taken:  # two names may stand for one address; it takes its share once
                 taken.add(address)
-                endpoints.append({"address": address, "entry": entry, "weight": endpoint.weight})
+                endpoints.append({"address": address, "entry": entry, **share})
         if not answer.addresses:
-            unresolved.append({"entry": entry, "weight": endpoint.weight, "says": answer.says})
+            unresolved.append({"entry": entry, **share, "says": answer.says})
     return {
         "name": name,
         "balance": compile_balance(upstream.balance, upstream.pool),
         "endpoints": endpoints,
+        "slow_start_ms": upstream.slow_start.milliseconds,
         "unresolved": unresolved,
         "pool": compile_pool(upstream.pool),
         "proxy_protocol": upstream.proxy_protocol,
@@ -40,6 +42,11 @@ def compile_upstream(name: str, upstream: Upstream, resolved: Mapping[str, Resol
         "circuit": None if upstream.circuit is None else {"requests": upstream.circuit.requests},
         "retry_budget": compile_budget(upstream.retry_budget),
     }
+
+
+def compile_share(endpoint: Endpoint) -> dict[str, Any]:
+    """Write what an endpoint takes of the work, and when."""
+    return {"weight": endpoint.weight, "tier": endpoint.tier, "backup": endpoint.backup}
 
 
 def compile_balance(balance: Balance, pool: Pool) -> str | dict[str, Any]:

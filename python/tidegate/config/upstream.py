@@ -21,7 +21,6 @@ class Endpoint(Placed):
 
     short = "address"
     later: ClassVar = {
-        "backup": "endpoints that stand by",
         "zone": "zones of endpoints",
         "labels": "labels of endpoints",
     }
@@ -30,6 +29,17 @@ class Endpoint(Placed):
     """`10.0.0.1:80`, `[::1]:80`, `unix:/run/app.sock`, or `name:80`: a DNS name stands for all its addresses."""
     weight: Annotated[Whole, Field(ge=0, le=65_535)] = 1
     """Share of the work, against the weights of the others; 0 takes no new work."""
+    tier: Annotated[Whole, Field(ge=0, le=127)] = 0
+    """Tier 0 takes all work as long as 72 % of it are healthy; of the rest tier 1 takes what it can, and so on."""
+    backup: bool = False
+    """Takes work only where no other endpoint can."""
+
+    @model_validator(mode="after")
+    def stands_in_one_place(self) -> "Endpoint":
+        """Refuse a backup of a tier: there is one set of backups, behind all tiers."""
+        if self.backup and self.tier:
+            raise refused("a backup is behind all tiers, so it has no `tier`", "drop one of the two", at=("tier",))
+        return self
 
 
 class Pool(Model):
@@ -61,6 +71,9 @@ class Upstream(Placed):
     """How an endpoint is chosen."""
     endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1)]
     """The endpoints: addresses, or mappings with an `address` and a `weight`."""
+    slow_start: Duration = Duration(0)
+    """In what time an endpoint that is new or back gets its whole share, from a tenth on; 0s: at once.
+    Not for `hash`, `ip_hash` and `first`."""
     pool: Pool = Pool()
     """Connections that are kept, and bounds on them."""
     proxy_protocol: Literal["off", "v1", "v2"] = "off"

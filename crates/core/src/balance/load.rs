@@ -17,9 +17,32 @@ pub struct EndpointLoad {
     latency: AtomicU64,
     /// When it was last reckoned.
     reckoned: AtomicU64,
+    /// When its share began to rise, in nanoseconds; 0: it never did, `NEW`: as soon as somebody sees it.
+    ramps_since: AtomicU64,
 }
 
+const NEW: u64 = u64::MAX;
+
 impl EndpointLoad {
+    /// The load of an endpoint that joins others which are at work.
+    pub fn new_among_others() -> Self {
+        Self { ramps_since: AtomicU64::new(NEW), ..Self::default() }
+    }
+
+    /// Its share begins to rise, if it is new or `is_back`.
+    pub(super) fn ramp(&self, is_back: bool, now: Moment) {
+        let since = self.ramps_since.load(Ordering::Relaxed);
+        if is_back || since == NEW {
+            self.ramps_since.store(now.as_nanos(), Ordering::Relaxed);
+        }
+    }
+
+    /// When its share began to rise.
+    pub(super) fn ramps_since(&self) -> Option<Moment> {
+        let since = self.ramps_since.load(Ordering::Relaxed);
+        (since > 0 && since != NEW).then(|| Moment::from_nanos(since))
+    }
+
     /// Exchanges under way with it, those that wait for a connection included.
     pub fn outstanding(&self) -> u32 {
         self.outstanding.load(Ordering::Acquire)

@@ -7,6 +7,8 @@ pub mod history; // what became of an endpoint, and why
 pub mod standing; // whether an endpoint may be chosen: three axes, each a table of transitions
 pub mod load; // what an endpoint is loaded with, over all threads
 pub mod view; // the endpoints that may be chosen now, rebuilt only when that changes
+pub mod tiers; // which endpoints come first, and who takes over
+mod slow_start; // a share that rises by and by
 pub mod method; // how an upstream balances, and the balancer for it
 mod untried; // what every balancer does alike: nothing to choose from, or a try in vain
 pub mod round_robin; // smooth weighted round robin

@@ -42,10 +42,10 @@ impl Rule {
             Self::PeakEwma => match load.latency_rank() {
                 Some(rank) => ordered(rank((outstanding + 1) as f64 / f64::from(member.weight))),
                 None if outstanding == 0 => 0,
-                None => UNKNOWN + (outstanding << 16) / u64::from(member.weight),
+                None => UNKNOWN + (outstanding << 32) / u64::from(member.weight),
             },
             Self::First { limit } if limit == 0 || outstanding < limit => u64::from(member.endpoint.0),
-            Self::First { .. } => FULL + (outstanding << 16) / u64::from(member.weight),
+            Self::First { .. } => FULL + (outstanding << 32) / u64::from(member.weight),
         }
     }
 
@@ -63,7 +63,7 @@ impl Rule {
 const FULL: u64 = 1 << 32;
 
 /// The rank behind all whose latency is known.
-const UNKNOWN: u64 = u64::MAX - (1 << 50);
+const UNKNOWN: u64 = u64::MAX - (1 << 60);
 
 /// A number that is ordered as the float is.
 fn ordered(float: f64) -> u64 {

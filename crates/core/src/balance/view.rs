@@ -4,8 +4,11 @@
 use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::slow_start::ramp;
 use super::standing::{Asked, Checked, EndpointStanding, Outlier, changes};
+use super::tiers::{Tier, count, spread, suffice};
 use super::{Candidate, EndpointId, EndpointLoad, Holder, Ranking};
 use crate::moment::Moment;
 
@@ -20,6 +23,8 @@ pub struct Seat {
     pub standing: Arc<EndpointStanding>,
     /// What it is loaded with.
     pub load: Arc<EndpointLoad>,
+    /// Where it stands among the others.
+    pub tier: Tier,
 }
 
 impl Seat {
@@ -53,6 +58,9 @@ pub struct View {
     look_again: Moment,
     edition: u64,
     roster: u64,
+    slow_start: Duration,
+    /// Who could be chosen last time, whatever the tiers; empty at first.
+    well: Vec<bool>,
     /// Of each endpoint, 0 for one that may not be chosen now; and their sum.
     weights: Vec<u32>,
     total_weight: u64,
@@ -61,7 +69,7 @@ pub struct View {
 impl View {
     /// A view of endpoints, given as weight and standing in the order of the upstream; nothing else is known of them.
     pub fn new(endpoints: Vec<(u32, Arc<EndpointStanding>)>) -> Self {
-        let seat = |(id, (weight, standing))| Seat { id, weight, standing, load: Arc::default() };
+        let seat = |(id, (weight, standing))| Seat { id, weight, standing, ..Seat::default() };
         Self::of((1..).zip(endpoints).map(seat).collect())
     }
 
@@ -78,6 +86,8 @@ impl View {
             look_again: Moment::default(),
             edition: 0,
             roster: 0,
+            slow_start: Duration::ZERO,
+            well: Vec::new(),
             weights: Vec::new(),
             total_weight: 0,
         };
@@ -108,6 +118,14 @@ impl View {
     /// Endpoints that only their being outliers keeps from work; empty when all are, and so are tried.
     pub fn passed_over(&self) -> &[EndpointId] {
         &self.passed_over
+    }
+
+    /// The same, in which whoever is new or back gets its share by and by, within this time; zero is at once.
+    #[must_use]
+    pub fn with_slow_start(mut self, window: Duration) -> Self {
+        self.slow_start = window;
+        self.rebuild(Moment::default());
+        self
     }
 
     /// An endpoint on trial that has no request now; its place is taken by the one that asks.
@@ -183,7 +201,7 @@ impl View {
         self.passed_over.clear();
         self.trials.clear();
         self.look_again = Moment::NEVER;
-        let standings = self.seats.iter().map(|seat| (seat.weight, &*seat.standing));
+        let standings = self.seats.iter().map(|seat| (seat.weight, seat.tier, &*seat.standing));
         self.panics = panics(standings, self.threshold, now);
         for (at, Seat { weight, standing, .. }) in (0u32..).zip(&self.seats) {
             let (endpoint, is) = (EndpointId(at), standing.at(now));
@@ -205,11 +223,38 @@ impl View {
             let rest = self.passed_over.drain(..).chain(self.trials.drain(..));
             self.eligible.extend(rest.map(|endpoint| Member { endpoint, weight: weight(endpoint) }));
         }
+        self.begin_ramps(now);
+        spread(&mut self.eligible, &self.seats);
+        if !self.slow_start.is_zero() {
+            let next = ramp(&mut self.eligible, &self.seats, self.slow_start, now);
+            self.look_again = self.look_again.min(next);
+        }
         if self.eligible != before || self.edition == 0 {
             self.edition += 1;
             self.roster = self.call_roster();
             self.weigh();
         }
+    }
+
+    /// Whoever may be chosen again, or is new, begins with a small share.
+    fn begin_ramps(&mut self, now: Moment) {
+        if self.slow_start.is_zero() {
+            return;
+        }
+        if now == Moment::default() {
+            // A view that is made knows no time yet: it looks again as soon as it does.
+            self.look_again = now;
+            return;
+        }
+        let mut well = vec![false; self.seats.len()];
+        for Member { endpoint, .. } in &self.eligible {
+            let at = endpoint.0 as usize;
+            if let (Some(seat), Some(is_well)) = (self.seats.get(at), well.get_mut(at)) {
+                *is_well = true;
+                seat.load.ramp(self.well.get(at) == Some(&false), now);
+            }
+        }
+        self.well = well;
     }
 
     fn weigh(&mut self) {
@@ -236,20 +281,24 @@ impl View {
 /// Whether fewer than `threshold` percent of endpoints, given as weight and standing, are healthy: neither down nor
 /// ejected. Then it is likelier that checks are wrong, or that the rest would break under the load of all, than that all
 /// these are broken, and all are used (Envoy's "panic threshold"). Those that cannot be connected to count as healthy:
-/// another one is asked at once. What is not asked to take work, or has no weight, does not count.
-pub fn panics<'a>(endpoints: impl Iterator<Item = (u32, &'a EndpointStanding)>, threshold: u32, now: Moment) -> bool {
+/// another one is asked at once. What is not asked to take work, or has no weight, does not count. Where there are tiers,
+/// nobody panics while they can take all work together.
+pub fn panics<'a>(
+    endpoints: impl Iterator<Item = (u32, Tier, &'a EndpointStanding)>,
+    threshold: u32,
+    now: Moment,
+) -> bool {
     if threshold == 0 {
         return false;
     }
-    let (mut all, mut healthy) = (0u64, 0u64);
-    for (weight, standing) in endpoints {
+    let counts = count(endpoints.filter_map(|(weight, tier, standing)| {
         let is = standing.at(now);
-        if weight > 0 && is.asked == Asked::Ready {
-            all += 1;
-            healthy += u64::from(is.checked != Checked::Down && !standing.is_ejected());
-        }
-    }
-    healthy * 100 < all * u64::from(threshold)
+        let is_healthy = is.checked != Checked::Down && !standing.is_ejected();
+        (weight > 0 && is.asked == Asked::Ready).then_some((tier, is_healthy))
+    }));
+    let all: u64 = counts.iter().map(|count| count.all).sum();
+    let healthy: u64 = counts.iter().map(|count| count.healthy).sum();
+    healthy * 100 < all * u64::from(threshold) && !(counts.len() > 1 && suffice(&counts))
 }
 
 #[cfg(test)]

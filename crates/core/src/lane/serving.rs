@@ -189,7 +189,8 @@ impl Serving {
 impl Choosing {
     fn new(upstream: &Arc<Upstream>, dice: &mut Dice) -> Self {
         let view = View::of(upstream.endpoints.iter().map(|endpoint| endpoint.seat()).collect())
-            .with_panic_threshold(upstream.document.panic_threshold);
+            .with_panic_threshold(upstream.document.panic_threshold)
+            .with_slow_start(Duration::from_millis(upstream.document.slow_start_ms));
         let holders =
             (0..).zip(view.seats()).map(|(at, seat)| seat.holder(EndpointId(at), &upstream.ranking)).collect();
         let balancer = upstream.method.balancer(&view, &upstream.ranking, dice);

@@ -110,12 +110,12 @@ impl Compiled {
         let Some(upstream) = document.upstreams.iter_mut().find(|upstream| upstream.name == delta.upstream) else {
             return Err(format!("there is no upstream `{}`", delta.upstream));
         };
-        let weight = match (
+        let (weight, tier, backup) = match (
             upstream.endpoints.iter().find(|endpoint| endpoint.entry == delta.entry),
             upstream.unresolved.iter().find(|unresolved| unresolved.entry == delta.entry),
         ) {
-            (Some(endpoint), _) => endpoint.weight,
-            (None, Some(unresolved)) => unresolved.weight,
+            (Some(endpoint), _) => (endpoint.weight, endpoint.tier, endpoint.backup),
+            (None, Some(unresolved)) => (unresolved.weight, unresolved.tier, unresolved.backup),
             (None, None) => return Err(format!("upstream `{}` has no endpoint `{}`", delta.upstream, delta.entry)),
         };
         let at = upstream.endpoints.iter().position(|endpoint| endpoint.entry == delta.entry);
@@ -126,6 +126,8 @@ impl Compiled {
             address: address.clone(),
             entry: delta.entry.clone(),
             weight,
+            tier,
+            backup,
         });
         upstream.endpoints.splice(at..at, new);
         Self::build(document, Some(self)).map_err(|problems| problems.join("; "))

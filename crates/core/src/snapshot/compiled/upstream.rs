@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::balance::tiers::Tier;
 use crate::balance::view::panics;
 use crate::balance::{EndpointLoad, EndpointStanding, HashTable, Method, Ranking, Rule, Seat};
 use crate::health::{Check, Circuit, Ejector, Full, Member, Outcome, Strikes, UnderWay};
@@ -62,6 +63,8 @@ pub struct Endpoint {
     pub weight: u32,
     /// Whether it may be chosen; shared by all threads and snapshots.
     pub standing: Arc<EndpointStanding>,
+    /// Where it stands among the others.
+    pub tier: Tier,
     /// What it is loaded with; shared alike.
     pub load: Arc<EndpointLoad>,
     /// Its failed requests; shared by all threads and snapshots.
@@ -71,8 +74,8 @@ pub struct Endpoint {
 impl Endpoint {
     /// As a view is made of it.
     pub fn seat(&self) -> Seat {
-        let Self { id, weight, standing, load, .. } = self;
-        Seat { id: *id, weight: *weight, standing: Arc::clone(standing), load: Arc::clone(load) }
+        let Self { id, weight, standing, load, tier, .. } = self;
+        Seat { id: *id, weight: *weight, standing: Arc::clone(standing), load: Arc::clone(load), tier: *tier }
     }
 }
 
@@ -93,7 +96,7 @@ impl Member for Endpoint {
 impl Upstream {
     /// Whether so few of its endpoints are healthy that all are used.
     pub fn panics(&self, now: Moment) -> bool {
-        let endpoints = self.endpoints.iter().map(|endpoint| (endpoint.weight, &*endpoint.standing));
+        let endpoints = self.endpoints.iter().map(|endpoint| (endpoint.weight, endpoint.tier, &*endpoint.standing));
         panics(endpoints, self.document.panic_threshold, now)
     }
 
@@ -133,11 +136,12 @@ pub(super) fn compile(
         .endpoints
         .iter()
         .map(|endpoint| match known.get(endpoint.address.as_str()) {
-            Some(same) if same.weight == endpoint.weight => Arc::clone(same),
+            Some(same) if same.weight == endpoint.weight && same.tier == tier(endpoint) => Arc::clone(same),
             Some(same) => Arc::new(Endpoint {
                 id: same.id,
                 address: same.address.clone(),
                 weight: endpoint.weight,
+                tier: tier(endpoint),
                 standing: Arc::clone(&same.standing),
                 load: Arc::clone(&same.load),
                 strikes: Arc::clone(&same.strikes),
@@ -148,8 +152,13 @@ pub(super) fn compile(
                     id: *next_id,
                     address: endpoint.address.clone(),
                     weight: endpoint.weight,
+                    tier: tier(endpoint),
                     standing: Arc::default(),
-                    load: Arc::default(),
+                    load: Arc::new(if old.is_some() {
+                        EndpointLoad::new_among_others()
+                    } else {
+                        EndpointLoad::default()
+                    }),
                     strikes: Arc::default(),
                 })
             }
@@ -176,6 +185,10 @@ pub(super) fn compile(
         repeats: old.map(|old| Arc::clone(&old.repeats)).unwrap_or_default(),
         allowance: Allowance { percent: upstream.retry_budget.share, least: upstream.retry_budget.least },
     }))
+}
+
+fn tier(endpoint: &document::Endpoint) -> Tier {
+    if endpoint.backup { Tier::BACKUP } else { Tier(endpoint.tier) }
 }
 
 fn key(balance: &document::Balance) -> Result<Option<Text>, String> {

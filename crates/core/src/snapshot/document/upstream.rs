@@ -15,6 +15,9 @@ pub struct Upstream {
     pub balance: Balance,
     /// The endpoints; a DNS name has one for each address.
     pub endpoints: Vec<Endpoint>,
+    /// In what time an endpoint that is new or back gets its whole share, in milliseconds; 0 is at once.
+    #[serde(default)]
+    pub slow_start_ms: u64,
     /// Names of `endpoints` that have no address now, with the resolver's words.
     pub unresolved: Vec<Unresolved>,
     /// Connections kept and bounded.
@@ -115,6 +118,12 @@ pub struct Endpoint {
     pub entry: String,
     /// Share of the work; 0 takes no new work.
     pub weight: u32,
+    /// The lowest number comes first.
+    #[serde(default)]
+    pub tier: u32,
+    /// Used only where no other endpoint can be.
+    #[serde(default)]
+    pub backup: bool,
 }
 
 /// A name without an address.
@@ -125,6 +134,12 @@ pub struct Unresolved {
     pub entry: String,
     /// The weight that its endpoints will have.
     pub weight: u32,
+    /// And their tier.
+    #[serde(default)]
+    pub tier: u32,
+    /// Whether they are backups.
+    #[serde(default)]
+    pub backup: bool,
     /// Why, in the resolver's words.
     pub says: String,
 }
