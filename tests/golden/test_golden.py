@@ -100,6 +100,8 @@ def lines_of(snapshot: dict[str, Any]) -> list[str]:
     for part in ("listeners", "routes", "upstreams", "sets"):
         for item in snapshot[part]:
             shown = {"name": item["name"], **less(item, next(iter(usual[part]), {}))}
+            if "endpoints" in shown:
+                shown["endpoints"] = [less(each, {"draining": False}) for each in shown["endpoints"]]
             lines.append(f"{part[:-1]:<8} {json.dumps(shown, ensure_ascii=False)}")
     return lines
 

@@ -82,7 +82,7 @@ class Running:
 
     def call(self, command: str, *options: str, within_s: float = 30) -> subprocess.CompletedProcess[str]:
         """Run a command against this instance, as `call("status", "--json")`."""
-        words = [*COMMAND, command, "--socket", str(self.socket), *options]
+        words = [*COMMAND, command, *options, "--socket", str(self.socket)]
         return subprocess.run(words, capture_output=True, text=True, timeout=within_s, check=False)
 
     def reload(self, config: Config | str | None = None, within_s: float = 30) -> None:

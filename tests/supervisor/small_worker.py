@@ -86,8 +86,8 @@ class SmallWorker:
                 for number in set(self.sockets) - wanted:
                     self.sockets.pop(number)[1].shutdown(socket.SHUT_RDWR)
                 self.snapshot = document
-            case "endpoints":
-                self.deltas.append({key: asked[key] for key in ("upstream", "entry", "addresses")})
+            case "upstream":
+                self.deltas.append(asked["upstream"])
             case "status":
                 told = {"deltas": self.deltas, "secrets": self.secrets, "sets": self.sets}
                 return {"status": {"connections": 0, "document": self.snapshot, **told}}

@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from tidegate.supervisor import resources, told
+from tidegate.supervisor.overrides import Override
 from tidegate.supervisor.resources import NotTold
 from tidegate.supervisor.worker import Worker
 
@@ -97,6 +98,9 @@ ENDPOINT: dict[str, Any] = {
 BRIEF = {"address": "127.0.0.1:1", "entry": "a:1", "weight": 1, "standing": "out", "reason": "", "exchanges": 2}
 
 
+DRAINED = Override(upstream="api", address="10.0.0.1:80", configured=1, draining=True, since=0.0)
+
+
 def test_rows_find_their_upstream_and_those_of_another_snapshot_are_left_out() -> None:
     row = {"endpoint": ENDPOINT}
     gone = {"unresolved": {"entry": "b:1", "says": "no such name"}}
@@ -104,11 +108,12 @@ def test_rows_find_their_upstream_and_those_of_another_snapshot_are_left_out() -
     none = {"upstream": "none", "balance": "first", "panic": True}
     second = [{"upstream": "api", **gone}, {"upstream": "removed", **row}, none]
     liar = cast(Worker, Liar({"items": first, "next": 2}, {"items": second, "next": None}))
-    told = asyncio.run(resources.upstreams(liar))["upstreams"]
+    told = asyncio.run(resources.upstreams(liar, [DRAINED]))["upstreams"]
+    asked = DRAINED.model_dump(exclude={"upstream"})
     api = {"endpoints": [ENDPOINT], "unresolved": [{"entry": "b:1", "says": "no such name"}]}
     assert told == [
-        {"name": "api", "balance": "round_robin", "panic": False, **api},
-        {"name": "none", "balance": "first", "panic": True, "endpoints": [], "unresolved": []},
+        {"name": "api", "balance": "round_robin", "panic": False, **api, "overrides": [asked]},
+        {"name": "none", "balance": "first", "panic": True, "endpoints": [], "unresolved": [], "overrides": []},
     ]
 
 

@@ -77,13 +77,15 @@ def status(
     return DONE
 
 
-def ask(command: str, config: Path | None, socket: Path | None) -> dict[str, Any] | int:
+def ask(
+    command: str, config: Path | None, socket: Path | None, asked: dict[str, Any] | None = None
+) -> dict[str, Any] | int:
     """Ask the instance that is meant; what went wrong is printed, and its exit code returned."""
     from tidegate.supervisor.client import Ambiguous, NotReached, find
     from tidegate.supervisor.client import ask as ask_instance
 
     try:
-        answer = ask_instance(find(config, socket), command)
+        answer = ask_instance(find(config, socket), command, asked)
     except NotReached as error:
         print(f"tidegate: {error}", file=sys.stderr)
         return NOT_REACHED

@@ -17,13 +17,14 @@ COMMANDS = {
     "reload": ("tidegate.cli.instance:reload", "Make the running instance read its configuration anew."),
     "status": ("tidegate.cli.instance:status", "Show what the running instance does."),
     "stop": ("tidegate.cli.instance:stop", "Drain the running instance, then end it."),
+    "endpoints": ("tidegate.cli.endpoints:app", "Change where traffic goes, live."),
     "demo": ("tidegate.cli.demo:demo", "Start three small backends behind tidegate, and say what to try."),
     "schema": ("tidegate.cli.schema:schema", "Print the JSON Schema of the configuration."),
     "completions": ("tidegate.cli.completions:completions", "Print completions for bash, zsh or fish."),
 }
 """Each command, in the order of `--help`: where it is, and what it does in a line, as its docstring begins."""
 
-LATER = ("endpoints", "upgrade", "rollout", "certificates", "trust", "cache", "test")
+LATER = ("upgrade", "rollout", "certificates", "trust", "cache", "test")
 """Commands that have a name, and are not built yet."""
 
 SERVING = ("run", "proxy", "demo")

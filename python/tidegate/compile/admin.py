@@ -4,7 +4,7 @@ from typing import Any
 
 from tidegate.compile.listener import compile_limits, compile_timeouts
 from tidegate.compile.retry import compile_budget
-from tidegate.compile.upstream import compile_pool
+from tidegate.compile.upstream import ALONE, AS_CONFIGURED, compile_endpoint, compile_pool
 from tidegate.config.agreement import ADMIN
 from tidegate.config.listener import ListenerLimits, ListenerTimeouts
 from tidegate.config.retry import RetryBudget
@@ -41,7 +41,7 @@ def add_admin(document: dict[str, Any], binds: list[dict[str, Any]], api_socket:
             {
                 "name": API,
                 "balance": "round_robin",
-                "endpoints": [{"address": address, "entry": address, "weight": 1, "tier": 0, "backup": False}],
+                "endpoints": [compile_endpoint(address, address, ALONE, AS_CONFIGURED)],
                 "slow_start_ms": 0,
                 "unresolved": [],
                 "pool": compile_pool(Pool()),

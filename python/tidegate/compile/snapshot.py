@@ -1,10 +1,12 @@
 """The snapshot document, as `crates/core/src/snapshot/document/` reads it: plain data, unknown fields refused."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from tidegate.compile.access_log import compile_access_log
 from tidegate.compile.admin import add_admin
+from tidegate.compile.asked import Asked
 from tidegate.compile.listener import compile_binds, compile_listener
 from tidegate.compile.resolved import Resolved
 from tidegate.compile.route import compile_route
@@ -29,12 +31,14 @@ def compile_snapshot(
     sockets: Mapping[str, Sequence[int]],
     resolved: Mapping[str, Resolved],
     api_socket: str | None,
+    asked: Mapping[str, Mapping[str, Asked]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Write the snapshot of a configuration.
 
     `sockets` has the ids of the listening sockets of each bound address, by `str(bind.address)`; `resolved` has the
     answer for each DNS name, by `name:port`; `api_socket` is the path of the Unix socket behind the admin listener's
-    `/api/`. `threads` and `connections` are the numbers to serve with, as `machine.py` or the configuration say.
+    `/api/`; `asked` has what was asked of endpoints meanwhile, by upstream and address. `threads` and `connections` are
+    the numbers to serve with, as `machine.py` or the configuration say.
     """
     listeners = {name: index for index, name in enumerate(config.listeners)}
     serving = {name: listeners[name] for name, listener in config.listeners.items() if listener.serves_http}
@@ -52,7 +56,10 @@ def compile_snapshot(
             compile_listener(name, listener, sockets, upstreams) for name, listener in config.listeners.items()
         ],
         "routes": [compile_route(index, route, serving, upstreams) for index, route in enumerate(config.routes)],
-        "upstreams": [compile_upstream(name, upstream, resolved) for name, upstream in config.upstreams.items()],
+        "upstreams": [
+            compile_upstream(name, upstream, resolved, asked.get(name, {}))
+            for name, upstream in config.upstreams.items()
+        ],
     }
     document["sets"] = [{"name": name, "digest": each.digest} for name, each in config.sets.items()]
     if config.admin is not None:

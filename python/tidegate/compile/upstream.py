@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tidegate.compile.asked import Asked
 from tidegate.compile.health import compile_health
 from tidegate.compile.outlier import compile_outlier
 from tidegate.compile.resolved import Resolved
@@ -10,9 +11,18 @@ from tidegate.compile.retry import compile_budget
 from tidegate.config.balance import Balance, Hash
 from tidegate.config.upstream import Endpoint, Pool, Upstream
 
+AS_CONFIGURED = Asked()
+ALONE = {"weight": 1, "tier": 0, "backup": False}
+"""The share of an endpoint of which the configuration says nothing."""
 
-def compile_upstream(name: str, upstream: Upstream, resolved: Mapping[str, Resolved]) -> dict[str, Any]:
-    """Write an upstream. A DNS name is an endpoint for each of its addresses, each with the entry's weight."""
+
+def compile_upstream(
+    name: str, upstream: Upstream, resolved: Mapping[str, Resolved], asked: Mapping[str, Asked]
+) -> dict[str, Any]:
+    """Write an upstream. A DNS name is an endpoint for each of its addresses, each with the entry's weight.
+
+    `asked` has what was asked of addresses meanwhile; what stands in neither is none of its endpoints.
+    """
     endpoints: list[dict[str, Any]] = []
     unresolved: list[dict[str, Any]] = []
     taken: set[str] = set()
@@ -25,9 +35,14 @@ def compile_upstream(name: str, upstream: Upstream, resolved: Mapping[str, Resol
         for address in answer.addresses:
             if address not in taken:  # two names may stand for one address; it takes its share once
                 taken.add(address)
-                endpoints.append({"address": address, "entry": entry, **share})
+                of_it = asked.get(address, AS_CONFIGURED)
+                if not of_it.removed:
+                    endpoints.append(compile_endpoint(address, entry, share, of_it))
         if not answer.addresses:
             unresolved.append({"entry": entry, **share, "says": answer.says})
+    for address, of_it in asked.items():
+        if of_it.added and address not in taken:
+            endpoints.append(compile_endpoint(address, address, ALONE, of_it))
     return {
         "name": name,
         "balance": compile_balance(upstream.balance, upstream.pool),
@@ -57,6 +72,12 @@ def compile_balance(balance: Balance, pool: Pool) -> str | dict[str, Any]:
         asked = balance.hash or Hash.model_validate({"key": "client.ip"})
         return {"hash": {"key": asked.key.compiled, "method": asked.method, "bound": asked.bound}}
     return balance.name
+
+
+def compile_endpoint(address: str, entry: str, share: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
+    """Write an endpoint: what it takes of the work, and what was asked of it."""
+    weight = {} if asked.weight is None else {"weight": asked.weight}
+    return {"address": address, "entry": entry, **share, **weight, "draining": asked.draining}
 
 
 def compile_pool(pool: Pool) -> dict[str, Any]:

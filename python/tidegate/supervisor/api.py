@@ -1,7 +1,7 @@
 """The HTTP API, reached through the engine's admin listener alone: a Unix socket in the state folder.
 
-It tells and changes nothing. Answers are JSON, and of the moment: none is kept by anybody (`no-store`), so none has an
-ETag. docs/api.md has each of them.
+What is read with GET is open to whoever reaches the listener; what changes something is in `changes.py`. Answers are
+JSON, and of the moment: none is kept by anybody (`no-store`), so none has an ETag. docs/api.md has each of them.
 """
 
 import asyncio
@@ -11,27 +11,27 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from tidegate.supervisor.changes import ROOT, Changes
 from tidegate.supervisor.commands import accept
 from tidegate.supervisor.resources import NotTold
 
 MOST_HEAD = 65_536
 PATIENCE_S = 75.0
-ROOT = "/api/v1"
 
 Resources = Mapping[str, Callable[[], Awaitable[dict[str, Any]]]]
 """What is told at `/api/v1/NAME`, by name."""
 
 
-async def serve_api(listening: socket.socket, resources: Resources) -> None:
+async def serve_api(listening: socket.socket, resources: Resources, changes: Changes) -> None:
     """Serve the API for ever."""
     talks: set[asyncio.Task[None]] = set()
     async for sock in accept(listening):
-        talk = asyncio.create_task(_talk(sock, resources))
+        talk = asyncio.create_task(_talk(sock, resources, changes))
         talks.add(talk)
         talk.add_done_callback(talks.discard)
 
 
-async def _talk(sock: socket.socket, resources: Resources) -> None:
+async def _talk(sock: socket.socket, resources: Resources, changes: Changes) -> None:
     reader, writer = await asyncio.open_unix_connection(sock=sock, limit=MOST_HEAD)
     try:
         while True:
@@ -39,13 +39,18 @@ async def _talk(sock: socket.socket, resources: Resources) -> None:
             line, *lines = head.decode("latin-1").split("\r\n")
             fields = [(name.lower(), value.strip()) for name, _, value in (each.partition(":") for each in lines)]
             method, _, target = line.rpartition(" ")[0].partition(" ")
-            code, body = await answer(method, target.partition("?")[0], fields, resources)
+            path = target.partition("?")[0]
+            if method == "POST" and (upstream := changes.upstream_of(path)) is not None:
+                code, body = await changes.answer(upstream, path, fields, reader)
+            else:
+                code, body = await answer(method, path, fields, resources)
             content = (await asyncio.to_thread(json.dumps, body)).encode() + b"\n"
-            # Nothing here reads a body.
+            # Where nothing is read of a body, it would be taken for the next request.
             ends = any(name in ("content-length", "transfer-encoding") for name, _ in fields)
             told = [f"HTTP/1.1 {code}", "Content-Type: application/json", f"Content-Length: {len(content)}"]
             told += ["Cache-Control: no-store"]
             told += ["Allow: GET, HEAD"] if code.startswith("405") else []
+            told += ["WWW-Authenticate: Bearer"] if code.startswith("401") else []
             told += ["Retry-After: 1"] if code.startswith("503") else []
             told += ["Connection: close"] if ends else []
             writer.write("\r\n".join([*told, "", ""]).encode() + (b"" if method == "HEAD" else content))
@@ -72,7 +77,9 @@ async def answer(
         there = ", ".join(f"{ROOT}/{name}" for name in resources)
         return "404 Not Found", {"error": f"no such resource; there is {there}"}
     if method not in ("GET", "HEAD"):
-        return "405 Method Not Allowed", {"error": "this API tells and changes nothing: it is read with GET"}
+        return "405 Method Not Allowed", {
+            "error": "this is read with GET; changes are asked for with POST at /api/v1/upstreams/NAME/endpoints"
+        }
     if not takes_json([value for name, value in fields if name == "accept"]):
         return "406 Not Acceptable", {"error": "answers are application/json"}
     try:

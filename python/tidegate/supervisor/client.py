@@ -47,9 +47,9 @@ def find(config: Path | None, given: Path | None) -> Path:
     return alive[0]
 
 
-def ask(path: Path, command: str) -> dict[str, Any]:
-    """Ask one thing; raises `NotReached` where nobody answers."""
-    message = json.dumps({"command": command}).encode()
+def ask(path: Path, command: str, asked: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Ask one thing, and what goes with it; raises `NotReached` where nobody answers."""
+    message = json.dumps({"command": command, **({"with": asked} if asked is not None else {})}).encode()
     try:
         with _connect(path) as sock:
             sock.settimeout(PATIENCE_S)

@@ -12,7 +12,8 @@ MOST = 1 << 16
 """Bytes of a question."""
 PATIENCE_S = 30.0
 
-Answer = Callable[[str], Awaitable[dict[str, Any]]]
+Answer = Callable[[str, Any], Awaitable[dict[str, Any]]]
+"""Given a command and its arguments, as they came."""
 
 
 async def serve_commands(listening: socket.socket, answer: Answer) -> None:
@@ -52,7 +53,10 @@ async def _talk(sock: socket.socket, answer: Answer) -> None:
         while True:
             asked = await asyncio.wait_for(frames.receive(), PATIENCE_S)
             command = asked.get("command")
-            told = await answer(command) if isinstance(command, str) else {"ok": False, "error": "no `command`"}
+            if isinstance(command, str):
+                told = await answer(command, asked.get("with"))
+            else:
+                told = {"ok": False, "error": "no `command`"}
             await frames.send(told)
     except (Gone, TimeoutError):
         pass

@@ -19,6 +19,8 @@ from tidegate.config.load import Loaded, load
 from tidegate.discovery.resolver import LoopClock, SystemResolver
 from tidegate.supervisor import commands, control_socket, notify, resources, streams
 from tidegate.supervisor.api import Resources, serve_api
+from tidegate.supervisor.changes import Changes
+from tidegate.supervisor.endpoints import Endpoints, NotChanged
 from tidegate.supervisor.frames import Gone
 from tidegate.supervisor.log import Log
 from tidegate.supervisor.names import Names
@@ -26,6 +28,7 @@ from tidegate.supervisor.privileges import Household, become_user
 from tidegate.supervisor.refusal import Refused
 from tidegate.supervisor.rehearse import rehearse
 from tidegate.supervisor.reload import NotReloaded, Snapshots
+from tidegate.supervisor.resources import NotTold
 from tidegate.supervisor.sockets import Sockets, all_binds, from_systemd, remove_stale
 from tidegate.supervisor.state import State, instance_name, listen_unix, replace, state_folder
 from tidegate.supervisor.watch import stamps, watch_files
@@ -112,6 +115,7 @@ class Instance:
         self.snapshots = Snapshots(loaded.source, loaded.config, state, sockets, self.names, household.read_secret, log)
         self.worker: Worker | None = None
         self.changing = asyncio.Lock()
+        self.endpoints = Endpoints(self.snapshots, self.names, log, self.changing, lambda: self.worker)
         self.ending = asyncio.Event()
         self.ended = asyncio.Event()
         self._ends = 0
@@ -144,7 +148,8 @@ class Instance:
             print(f"tidegate: {error}", file=sys.stderr)
             return INPUT_IS_WRONG
         self._spawn(commands.serve_commands(listening, self.command))
-        self._spawn(serve_api(api, self.resources()))
+        self._spawn(serve_api(api, self.resources(), self.changes()))
+        self._spawn(self.endpoints.expire())
         self._spawn(self._keep_worker())
         if watch:
             self._spawn(self._watch())
@@ -340,8 +345,8 @@ class Instance:
 
     # What is asked
 
-    async def command(self, command: str) -> dict[str, Any]:
-        """Do a command of the control socket."""
+    async def command(self, command: str, asked: Any) -> dict[str, Any]:
+        """Do a command of the control socket, and what is asked with it."""
         match command:
             case "reload":
                 return await self.reload("command")
@@ -353,6 +358,16 @@ class Instance:
                 return {"ok": True}
             case "reopen":
                 return await self.reopen()
+            case "endpoints":
+                try:
+                    return {"ok": True, **await self.endpoints.change(asked, "a command")}
+                except NotChanged as error:
+                    return {"ok": False, "error": str(error)}
+            case "upstreams":
+                try:
+                    return {"ok": True, **await resources.upstreams(self.worker, self.snapshots.overrides)}
+                except NotTold as error:
+                    return {"ok": False, "error": str(error)}
             case _:
                 return {"ok": False, "error": f"unknown command {command[:40]!r}"}
 
@@ -434,16 +449,20 @@ class Instance:
         return {
             "status": self.status,
             "config": lambda: resources.configuration(self.snapshots.config),
-            "upstreams": lambda: resources.upstreams(self.worker),
+            "upstreams": lambda: resources.upstreams(self.worker, self.snapshots.overrides),
             "routes": lambda: resources.routes(self.snapshots.config, self.worker),
         }
+
+    def changes(self) -> Changes:
+        """What the API changes, for whoever has the token."""
+        return Changes(token=lambda: self.snapshots.secrets.get("admin.token"), change=self.endpoints.change)
 
     async def _endpoints_changed(self, entry: str) -> None:
         """A name stands for other addresses now."""
         async with self.changing:
             if self.worker is not None and not self.ending.is_set():
                 try:
-                    await self.snapshots.change_endpoints(self.worker, entry)
+                    await self.snapshots.change_name(self.worker, entry)
                 except (Gone, WorkerRefused) as error:
                     self.log.error(f"the addresses of {entry} were not changed: {error}")
 

@@ -14,8 +14,10 @@ import signal  # noqa: F401
 import stringprep  # noqa: F401
 import subprocess  # noqa: F401
 import traceback
+from contextlib import suppress
 
 from tidegate.config.load import load_text
+from tidegate.supervisor.endpoints import NotChanged, read_address, read_change
 
 WRONG = """\
 listeners: {web: {bind: "127.0.0.1:x", limitz: {headers: many}, timeouts: {idle: 5}}}
@@ -31,6 +33,11 @@ def rehearse() -> None:
     """Read a wrong configuration, and throw the problems away; format an error."""
     for text in (WRONG, WRONG.rpartition("state")[0], "listeners: {}\n"):
         [str(problem) for problem in load_text(text).problems]
+    for wrong in ({"action": "explode"}, {"action": "add", "upstream": "api", "address": "x", "weight": -1}):
+        with suppress(NotChanged):
+            read_change(wrong)
+    with suppress(NotChanged):
+        read_address("10.0.0.1:x")
     try:
         raise ValueError("a rehearsal")
     except ValueError as error:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tidegate.compile import machine
 from tidegate.compile.snapshot import compile_snapshot
+from tidegate.compile.upstream import compile_upstream
 from tidegate.config.config import Config
 from tidegate.config.secret import SecretUnreadable
 from tidegate.supervisor import access_log
@@ -13,6 +14,7 @@ from tidegate.supervisor.control_socket import MOST_PATH
 from tidegate.supervisor.frames import Gone
 from tidegate.supervisor.log import Log
 from tidegate.supervisor.names import Names
+from tidegate.supervisor.overrides import Overrides
 from tidegate.supervisor.refusal import Refused
 from tidegate.supervisor.sockets import Sockets
 from tidegate.supervisor.state import State
@@ -43,6 +45,7 @@ class Snapshots:
         self.bound = config
         self.number = 0
         self.since = 0.0
+        self.overrides = Overrides(state, log)
         self._state = state
         self._api = state.folder / "api.sock"
         self._sockets = sockets
@@ -50,7 +53,7 @@ class Snapshots:
         self._read_secret = read_secret
         self._log = log
         self._document: dict[str, Any] | None = None
-        self._secrets: dict[str, str] = {}
+        self.secrets: dict[str, str] = {}
         self._told: tuple[Worker | None, frozenset[str]] = (None, frozenset())
         """The sets that a worker has, by digest."""
 
@@ -86,6 +89,7 @@ class Snapshots:
         self._tell_of_a_long_path(config)
         before = self.config, self.bound
         self.config, self.bound = config, taken.config
+        self.overrides.look_at(config, self._names.resolved)
         since = time.time()
         try:
             document = self._compile(self.number + 1, since, self._sockets.ids_with(taken))
@@ -95,13 +99,15 @@ class Snapshots:
             await self._send(worker, document, secrets)
         except (WorkerRefused, Gone) as error:
             self.config, self.bound = before
+            self.overrides.take_back()
             taken.give_back()
             if isinstance(error, WorkerRefused) and self._document is not None:
                 await worker.ask("snapshot", snapshot=self._document)  # so that it closes what is named no longer
             raise
         self._sockets.keep(taken)
+        self.overrides.keep()
         self.number, self.since = self.number + 1, since
-        self._document, self._secrets = document, secrets
+        self._document, self.secrets = document, secrets
         self._told = (worker, frozenset(each["digest"] for each in document["sets"]))
         self._write()
 
@@ -115,16 +121,23 @@ class Snapshots:
         """Serve the last good snapshot, in a new worker."""
         if self._document is None:
             raise Gone("there is no snapshot yet")
-        await self._send(worker, self._document, self._secrets)
+        await self._send(worker, self._document, self.secrets)
 
-    async def change_endpoints(self, worker: Worker, entry: str) -> None:
-        """Tell the worker what a name stands for now; a new worker will learn it from the snapshot."""
-        addresses = list(self._names.resolved[entry].addresses)
-        self._document = self._compile(self.number, self.since, self._sockets.ids())
-        self._write()
+    async def change_name(self, worker: Worker, entry: str) -> None:
+        """Serve what a name stands for now, wherever it is an endpoint."""
         for name, upstream in self.config.upstreams.items():
             if any(str(endpoint.address) == entry for endpoint in upstream.endpoints):
-                await worker.ask("endpoints", upstream=name, entry=entry, addresses=addresses)
+                await self.change_upstream(worker, name)
+
+    async def change_upstream(self, worker: Worker, name: str) -> None:
+        """Serve an upstream as it is now; a new worker will learn it from the snapshot."""
+        if self._document is None:
+            raise Gone("there is no snapshot yet")
+        part = compile_upstream(name, self.config.upstreams[name], self._names.resolved, self.overrides.of(name))
+        await worker.ask("upstream", upstream=part)
+        upstreams = [part if each["name"] == name else each for each in self._document["upstreams"]]
+        self._document = {**self._document, "upstreams": upstreams}
+        self._write()
 
     async def _send(self, worker: Worker, document: dict[str, Any], secrets: dict[str, str]) -> None:
         if secrets:
@@ -146,6 +159,7 @@ class Snapshots:
             sockets=ids,
             resolved=self._names.resolved,
             api_socket=str(self._api) if len(str(self._api).encode()) <= MOST_PATH else None,
+            asked=self.overrides.all(),
         )
 
     def _write(self) -> None:

@@ -9,6 +9,7 @@ from tidegate.config.effective import plain_data
 from tidegate.config.route import Route
 from tidegate.supervisor import told
 from tidegate.supervisor.frames import Gone
+from tidegate.supervisor.overrides import Override
 from tidegate.supervisor.worker import Worker, WorkerRefused
 
 PATIENCE_S = 5.0
@@ -40,10 +41,15 @@ async def ask_pages(worker: Worker | None, what: str, kind: type[told.Kind]) -> 
     return items
 
 
-async def upstreams(worker: Worker | None) -> dict[str, Any]:
-    """Tell each upstream with its endpoints. Raises `NotTold`."""
+async def upstreams(worker: Worker | None, overrides: Iterable[Override]) -> dict[str, Any]:
+    """Tell each upstream with its endpoints, and what was asked of them meanwhile. Raises `NotTold`."""
     found = gather(await ask_pages(worker, "upstreams", told.UpstreamRow))
-    return {"upstreams": [each for each in found if ":" not in each["name"]]}
+    return {"upstreams": [_with(each, overrides) for each in found if ":" not in each["name"]]}
+
+
+def _with(upstream: dict[str, Any], overrides: Iterable[Override]) -> dict[str, Any]:
+    asked = [each.model_dump(exclude={"upstream"}) for each in overrides if each.upstream == upstream["name"]]
+    return {**upstream, "overrides": asked}
 
 
 async def upstreams_in_brief(worker: Worker) -> list[dict[str, Any]]:

@@ -179,7 +179,7 @@ fn template(text: &Value) -> Value {
 }
 
 fn endpoints(addresses: &str) -> Value {
-    let endpoint = |address: &str| json!({"address": address, "entry": address, "weight": 1});
+    let endpoint = |address: &str| json!({"address": address, "entry": address, "weight": 1, "draining": false});
     addresses.split_whitespace().map(endpoint).collect()
 }
 

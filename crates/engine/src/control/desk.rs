@@ -128,7 +128,7 @@ impl Desk {
             Request::Secrets(secrets) => machine.keep_secrets(secrets),
             Request::Sets(sets) => machine.keep_sets(sets)?,
             Request::Snapshot(document) => machine.apply(*document)?,
-            Request::Endpoints(delta) => machine.change_endpoints(delta)?,
+            Request::Upstream(upstream) => machine.change_upstream(*upstream)?,
             Request::Drain { delay, timeout } => machine.drain(delay, timeout),
             Request::Reopen => machine.reopen_logs(),
             Request::Streams => {

@@ -24,8 +24,8 @@ pub trait Machine: Send + Sync + 'static {
     /// Serves `document`; returns when every thread does. On an error nothing has changed.
     fn apply(&self, document: document::Document) -> Result<(), String>;
 
-    /// Changes the addresses that an entry of an upstream stands for; returns when every thread knows.
-    fn change_endpoints(&self, delta: document::EndpointDelta) -> Result<(), String>;
+    /// Serves another upstream in place of the one of this name; returns when every thread does.
+    fn change_upstream(&self, upstream: document::Upstream) -> Result<(), String>;
 
     /// Begins to drain and returns at once. A second call with shorter times brings the end forward.
     fn drain(&self, delay: Duration, timeout: Duration);

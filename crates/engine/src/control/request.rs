@@ -30,8 +30,8 @@ pub(super) enum Request {
     Sets(HashMap<String, String>),
     /// Serve this.
     Snapshot(Box<document::Document>),
-    /// An entry's addresses have changed.
-    Endpoints(document::EndpointDelta),
+    /// An upstream has changed.
+    Upstream(Box<document::Upstream>),
     /// Go.
     Drain {
         /// How long all is served as before while `/readyz` fails.
@@ -98,9 +98,7 @@ pub(super) fn decode(body: &[u8]) -> Result<(u64, Request), NotUnderstood> {
         "secrets" => part(body).map(|Secrets { secrets, .. }| Request::Secrets(secrets)),
         "sets" => part(body).map(|Held { sets, .. }| Request::Sets(sets)),
         "snapshot" => part(body).map(|Snapshot { snapshot, .. }| Request::Snapshot(Box::new(snapshot))),
-        "endpoints" => part(body).map(|Endpoints { upstream, entry, addresses, .. }| {
-            Request::Endpoints(document::EndpointDelta { upstream, entry, addresses })
-        }),
+        "upstream" => part(body).map(|Upstream { upstream, .. }| Request::Upstream(Box::new(upstream))),
         "drain" => part(body).map(|Drain { delay_ms, timeout_ms, .. }| Request::Drain {
             delay: Duration::from_millis(delay_ms),
             timeout: Duration::from_millis(timeout_ms),
@@ -148,7 +146,7 @@ fields!(Sockets { sockets: Vec<Named> });
 fields!(Secrets { secrets: HashMap<String, String> });
 fields!(Held { sets: HashMap<String, String> });
 fields!(Snapshot { snapshot: document::Document });
-fields!(Endpoints { upstream: String, entry: String, addresses: Vec<String> });
+fields!(Upstream { upstream: document::Upstream });
 fields!(Drain { delay_ms: u64, timeout_ms: u64 });
 
 #[cfg(test)]

@@ -58,8 +58,8 @@ impl Machine for Tiny {
         }
     }
 
-    fn change_endpoints(&self, delta: document::EndpointDelta) -> Result<(), String> {
-        self.tell(format!("{} {} {:?}", delta.upstream, delta.entry, delta.addresses));
+    fn change_upstream(&self, upstream: document::Upstream) -> Result<(), String> {
+        self.tell(format!("upstream {} {:?}", upstream.name, upstream.endpoints));
         Ok(())
     }
 
@@ -219,8 +219,11 @@ fn each_request_reaches_the_machine_and_is_answered_by_its_id() {
         (json!({"kind": "reopen", "id": 5}), "reopen"),
         (json!({"kind": "drain", "id": 6, "delay_ms": 0, "timeout_ms": 25000}), "drain 0ns 25s"),
         (
-            json!({"kind": "endpoints", "id": 7, "upstream": "api", "entry": "a:1", "addresses": ["10.0.0.1:1"]}),
-            "api a:1 [\"10.0.0.1:1\"]",
+            json!({"kind": "upstream", "id": 7, "upstream": {
+                "name": "api", "balance": "round_robin", "endpoints": [], "unresolved": [], "proxy_protocol": "off",
+                "pool": {"idle_ms": 0, "connections": 0, "queue": 0, "wait_ms": 0, "connect_ms": 1},
+            }}),
+            "upstream api []",
         ),
     ] {
         let answer = peer.ask(&says);

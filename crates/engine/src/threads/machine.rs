@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use tidegate_core::rule::{Rule, Set};
 use tidegate_core::snapshot::compiled::Compiled;
-use tidegate_core::snapshot::document::{self, Document, EndpointDelta};
+use tidegate_core::snapshot::document::{self, Document};
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
@@ -225,10 +225,10 @@ impl Machine for Engine {
         }
     }
 
-    fn change_endpoints(&self, delta: EndpointDelta) -> Result<(), String> {
+    fn change_upstream(&self, upstream: document::Upstream) -> Result<(), String> {
         let mut inner = self.inner();
         let Some(compiled) = inner.compiled.clone() else { return Err("there is no snapshot yet".into()) };
-        let changed = compiled.with_endpoints(&delta)?;
+        let changed = compiled.with_upstream(upstream)?;
         let plan = inner.plan.clone();
         self.publish(&mut inner, Arc::new(changed), plan)
     }

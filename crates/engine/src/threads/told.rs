@@ -112,6 +112,9 @@ fn whole(row: &Row<'_>, shared: &Shared, now: Moment, unix: f64) -> Value {
         Row::Endpoint(upstream, endpoint, document) => {
             let counts = shared.registry.endpoint_counts(&upstream.name, &endpoint.address);
             let mut says = standing(endpoint, document, now, unix);
+            if endpoint.standing.at(now).asked == Asked::Draining && counts.exchanges == 0 {
+                says["asked"] = Asked::Drained.name().into();
+            }
             if let (Some(says), Ok(Value::Object(mut counts))) = (says.as_object_mut(), serde_json::to_value(counts)) {
                 says.insert("history".to_owned(), history(endpoint, upstream, now, unix).into());
                 says.append(&mut counts);

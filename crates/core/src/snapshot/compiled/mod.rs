@@ -16,7 +16,7 @@ pub use listener::Listener;
 pub use route::{Redirect, Respond, Route, Target};
 pub use upstream::{Endpoint, Upstream};
 
-use super::document::{self, Document, EndpointDelta};
+use super::document::{self, Document};
 use crate::route::{RouteId, Table};
 use crate::rule::{Set, Sets};
 
@@ -98,38 +98,22 @@ impl Compiled {
         }
         match table {
             Some(table) if problems.is_empty() => {
-                Ok(Self { document, listeners, routes, upstreams, table, sets, next_id })
+                let compiled = Self { document, listeners, routes, upstreams, table, sets, next_id };
+                compiled.upstreams.iter().for_each(|upstream| upstream.ask());
+                Ok(compiled)
             }
             _ => Err(problems),
         }
     }
 
-    /// The same snapshot with the addresses of one entry changed.
-    pub fn with_endpoints(&self, delta: &EndpointDelta) -> Result<Self, String> {
+    /// The same snapshot with another upstream in place of the one of this name: other endpoints, other weights, or
+    /// something asked of one.
+    pub fn with_upstream(&self, upstream: document::Upstream) -> Result<Self, String> {
         let mut document = self.document.clone();
-        let Some(upstream) = document.upstreams.iter_mut().find(|upstream| upstream.name == delta.upstream) else {
-            return Err(format!("there is no upstream `{}`", delta.upstream));
+        let Some(place) = document.upstreams.iter_mut().find(|old| old.name == upstream.name) else {
+            return Err(format!("there is no upstream `{}`", upstream.name));
         };
-        let (weight, tier, backup) = match (
-            upstream.endpoints.iter().find(|endpoint| endpoint.entry == delta.entry),
-            upstream.unresolved.iter().find(|unresolved| unresolved.entry == delta.entry),
-        ) {
-            (Some(endpoint), _) => (endpoint.weight, endpoint.tier, endpoint.backup),
-            (None, Some(unresolved)) => (unresolved.weight, unresolved.tier, unresolved.backup),
-            (None, None) => return Err(format!("upstream `{}` has no endpoint `{}`", delta.upstream, delta.entry)),
-        };
-        let at = upstream.endpoints.iter().position(|endpoint| endpoint.entry == delta.entry);
-        upstream.endpoints.retain(|endpoint| endpoint.entry != delta.entry);
-        upstream.unresolved.retain(|unresolved| unresolved.entry != delta.entry);
-        let at = at.unwrap_or(upstream.endpoints.len()).min(upstream.endpoints.len());
-        let new = delta.addresses.iter().map(|address| document::Endpoint {
-            address: address.clone(),
-            entry: delta.entry.clone(),
-            weight,
-            tier,
-            backup,
-        });
-        upstream.endpoints.splice(at..at, new);
+        *place = upstream;
         Self::build(document, Some(self)).map_err(|problems| problems.join("; "))
     }
 

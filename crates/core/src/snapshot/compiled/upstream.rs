@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::balance::standing::AskedEvent;
 use crate::balance::tiers::Tier;
 use crate::balance::view::panics;
 use crate::balance::{EndpointLoad, EndpointStanding, HashTable, Method, Ranking, Rule, Seat};
@@ -110,6 +111,17 @@ impl Upstream {
     pub fn observe(&self, endpoint: &Endpoint, outcome: Outcome<'_>, print: impl FnOnce() -> u64, now: Moment) {
         if let Some(policy) = &self.document.outlier {
             self.ejector.observe(policy, &self.endpoints, endpoint, outcome, print, now);
+        }
+    }
+}
+
+impl Upstream {
+    /// Asks of each endpoint what the document says. Done once nothing can be refused any more, since snapshots share
+    /// what is asked.
+    pub(super) fn ask(&self) {
+        for (endpoint, document) in self.endpoints.iter().zip(&self.document.endpoints) {
+            // From where it is already nothing leads there, and nothing need.
+            let _ = endpoint.standing.ask(if document.draining { AskedEvent::Drain } else { AskedEvent::Resume });
         }
     }
 }

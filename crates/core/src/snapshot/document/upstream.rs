@@ -124,6 +124,9 @@ pub struct Endpoint {
     /// Used only where no other endpoint can be.
     #[serde(default)]
     pub backup: bool,
+    /// Whether it was asked to take no new work and finish what it has.
+    #[serde(default)]
+    pub draining: bool,
 }
 
 /// A name without an address.
@@ -186,16 +189,4 @@ impl Default for RetryBudget {
     fn default() -> Self {
         Self { share: 20, least: 3 }
     }
-}
-
-/// A change of the addresses that one entry of an upstream stands for.
-#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
-pub struct EndpointDelta {
-    /// The upstream's name.
-    pub upstream: String,
-    /// The entry, `name:port`.
-    pub entry: String,
-    /// Every address that it stands for now; never empty (the last good answer is kept).
-    pub addresses: Vec<String>,
 }

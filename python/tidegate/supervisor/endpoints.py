@@ -1,0 +1,179 @@
+"""Changes of where traffic goes, while it goes: endpoints added, removed, drained, resumed and weighed, none a reload.
+
+Who asks is told of every change that was made, and of what would have been with `dry_run`; the log has a line for each.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from tidegate.config.addresses import EndpointAddress
+from tidegate.config.hints import did_you_mean
+from tidegate.supervisor.frames import Gone
+from tidegate.supervisor.log import Log
+from tidegate.supervisor.names import Names
+from tidegate.supervisor.overrides import Override, weights_of
+from tidegate.supervisor.reload import Snapshots
+from tidegate.supervisor.worker import Worker, WorkerRefused
+
+
+class NotChanged(Exception):
+    """What was asked cannot be done; the text says why, and nothing has changed."""
+
+    def __init__(self, says: str, *, is_unknown: bool = False) -> None:
+        super().__init__(says)
+        self.is_unknown = is_unknown
+        """Whether the upstream or the endpoint does not exist."""
+
+
+class Change(BaseModel):
+    """What is asked of one endpoint."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    action: Literal["add", "remove", "drain", "resume", "weight", "reset", "register"]
+    upstream: str
+    address: str
+    weight: Annotated[int, Field(ge=0, le=65_535)] | None = None
+    ttl: Annotated[float, Field(ge=1, le=86_400)] | None = None
+    """Seconds after which a registered backend leaves unless it registers again."""
+    dry_run: bool = False
+
+
+class Endpoints:
+    """The desk where changes are asked for."""
+
+    def __init__(
+        self, snapshots: Snapshots, names: Names, log: Log, changing: asyncio.Lock, worker: Callable[[], Worker | None]
+    ) -> None:
+        self._snapshots = snapshots
+        self._names = names
+        self._log = log
+        self._changing = changing
+        self._worker = worker
+
+    async def change(self, asked: Any, by: str) -> dict[str, Any]:
+        """Do what is asked by `by`, and tell what has become of the endpoint. Raises `NotChanged`."""
+        change = read_change(asked)
+        async with self._changing:
+            override, says = self._judge(change)
+            told = {"upstream": override.upstream, "address": override.address, "says": says, "done": False}
+            if change.dry_run:
+                return told
+            await self._make(override, lambda: self._keep(override, change))
+            self._log.info(f"endpoints: {override.address} of {override.upstream} {says}, asked by {by}")
+            return {**told, "done": True}
+
+    async def expire(self) -> None:
+        """Let backends leave that have not registered again in time; for ever."""
+        while True:
+            until = [each.until for each in self._snapshots.overrides if each.until is not None]
+            await asyncio.sleep(min(max(min(until, default=1e9) - time.time(), 0.05), 1))
+            for each in list(self._snapshots.overrides):
+                if each.until is not None and each.until <= time.time():
+                    async with self._changing:
+                        await self._leave(each)
+
+    async def _leave(self, override: Override) -> None:
+        if self._snapshots.overrides.get(override.upstream, override.address) != override:
+            return  # it has registered again meanwhile
+        try:
+            await self._make(override, lambda: self._snapshots.overrides.drop(override.upstream, override.address))
+            self._log.info(f"endpoints: {override.address} of {override.upstream} left: it did not register again")
+        except NotChanged as error:
+            self._log.error(f"endpoints: {override.address} of {override.upstream} cannot leave: {error}")
+
+    async def _make(self, override: Override, change: Callable[[], None]) -> None:
+        worker = self._worker()
+        if worker is None:
+            raise NotChanged("no worker is connected; try again in a moment")
+        before = self._snapshots.overrides.get(override.upstream, override.address)
+        change()
+        try:
+            await self._snapshots.change_upstream(worker, override.upstream)
+        except (Gone, WorkerRefused, KeyError) as error:
+            if before is None:
+                self._snapshots.overrides.drop(override.upstream, override.address)
+            else:
+                self._snapshots.overrides.put(before)
+            raise NotChanged(f"the worker did not take it: {error}") from None
+
+    def _keep(self, override: Override, change: Change) -> None:
+        gone = change.action == "reset" or (override.configured is None and override.removed)
+        if gone:
+            self._snapshots.overrides.drop(override.upstream, override.address)
+        else:
+            self._snapshots.overrides.put(override)
+
+    def _judge(self, change: Change) -> tuple[Override, str]:
+        """What will stand in the end, and what changes, in words."""
+        config = self._snapshots.config
+        upstream = config.upstreams.get(change.upstream)
+        if upstream is None:
+            hint = did_you_mean(change.upstream, tuple(config.upstreams))
+            raise NotChanged(f"there is no upstream `{change.upstream}`{f'; {hint}' if hint else ''}", is_unknown=True)
+        address = read_address(change.address)
+        weights = weights_of(upstream, self._names.resolved)
+        before = self._snapshots.overrides.get(change.upstream, address)
+        is_there = not before.removed if before is not None else address in weights
+        if change.action not in ("add", "register") and not is_there and not (change.action == "reset" and before):
+            raise NotChanged(f"upstream `{change.upstream}` has no endpoint {address}", is_unknown=True)
+        now = before or Override(
+            upstream=change.upstream, address=address, configured=weights.get(address), since=time.time()
+        )
+        return _after(change, now, is_there)
+
+
+def _after(change: Change, now: Override, is_there: bool) -> tuple[Override, str]:
+    weight = now.weight if now.weight is not None else now.configured
+    match change.action:
+        case "add" if is_there:
+            raise NotChanged(f"upstream `{now.upstream}` has {now.address} already; `weight` and `resume` change it")
+        case "add":
+            fresh = now.model_copy(update={"removed": False, "draining": False, "weight": change.weight, "until": None})
+            return fresh, "was added"
+        case "register":
+            if is_there and now.configured is not None:
+                raise NotChanged(f"{now.address} stands in the configuration: it need not register")
+            ttl = change.ttl or 30.0
+            update = {"weight": change.weight, "until": time.time() + ttl, "removed": False}
+            return now.model_copy(update=update), f"{'stays' if is_there else 'registered'} for {ttl:g} s"
+        case "remove":
+            return now.model_copy(update={"removed": True}), "was removed"
+        case "drain":
+            return now.model_copy(update={"draining": True}), "takes no new work"
+        case "resume":
+            return now.model_copy(update={"draining": False}), "takes work again"
+        case "weight" if change.weight is None:
+            raise NotChanged("`weight` needs a weight, 0 to 65535")
+        case "weight":
+            given = None if change.weight == now.configured else change.weight
+            return now.model_copy(update={"weight": given}), f"has the weight {change.weight} instead of {weight or 1}"
+        case "reset":
+            return now, "is as configured again" if now.configured is not None else "was removed: the file has it not"
+
+
+def read_change(asked: Any) -> Change:
+    """Read what is asked. Raises `NotChanged`."""
+    try:
+        return Change.model_validate(asked)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"])) or "the request"
+        raise NotChanged(f"`{where}`: {first['msg']}") from None
+
+
+def read_address(given: str) -> str:
+    """Read an endpoint's address as the configuration does. Raises `NotChanged`."""
+    try:
+        address = EndpointAddress.read(given, Path("/"))
+    except PydanticCustomError as error:
+        raise NotChanged(f"`address` {error.message()}") from None
+    if address.is_name:
+        raise NotChanged(f"`address`: {address} is a DNS name; give one of its addresses, or put the name in the file")
+    return str(address)

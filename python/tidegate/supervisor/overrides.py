@@ -1,0 +1,138 @@
+"""What was asked of endpoints while the instance runs, kept in the state folder across reloads and restarts.
+
+Each override is bound to an upstream and an address, and remembers what the configuration said of that address when it
+was made. A configuration that says something else of it is newer, and ends the override.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from tidegate.compile.asked import Asked
+from tidegate.compile.resolved import Resolved
+from tidegate.config.config import Config
+from tidegate.config.upstream import Upstream
+from tidegate.supervisor.log import Log
+from tidegate.supervisor.state import State
+
+FILE = "endpoints.json"
+
+
+class Override(BaseModel):
+    """What was asked of one address of an upstream."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    upstream: str
+    address: str
+    configured: Annotated[int, Field(ge=0)] | None
+    """The weight that the configuration gave it; None where it does not have it."""
+    weight: Annotated[int, Field(ge=0, le=65_535)] | None = None
+    draining: bool = False
+    removed: bool = False
+    since: float
+    """Seconds since 1970."""
+    until: float | None = None
+    """When a backend that registered itself leaves, unless it registers again; seconds since 1970."""
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether the endpoint is as configured."""
+        return self.configured is not None and self.weight is None and not self.draining and not self.removed
+
+    def asked(self) -> Asked:
+        """As the compiler reads it."""
+        added = self.configured is None
+        return Asked(weight=self.weight, draining=self.draining, removed=self.removed, added=added)
+
+
+Key = tuple[str, str]
+KEPT = TypeAdapter(list[Override])
+
+
+class Overrides:
+    """All of them, by upstream and address."""
+
+    def __init__(self, state: State, log: Log) -> None:
+        self._state = state
+        self._log = log
+        self._all = _read(state, log)
+        self._before: dict[Key, Override] | None = None
+
+    def __iter__(self) -> Iterator[Override]:
+        return iter(self._all.values())
+
+    def get(self, upstream: str, address: str) -> Override | None:
+        """The override of an address, if there is one."""
+        return self._all.get((upstream, address))
+
+    def of(self, upstream: str) -> dict[str, Asked]:
+        """What was asked of an upstream's endpoints, by address."""
+        return {each.address: each.asked() for each in self._all.values() if each.upstream == upstream}
+
+    def all(self) -> dict[str, dict[str, Asked]]:
+        """The same of every upstream, by its name."""
+        return {name: self.of(name) for name in {each.upstream for each in self._all.values()}}
+
+    def put(self, override: Override) -> None:
+        """Ask this of an endpoint from now on, and keep it."""
+        key = override.upstream, override.address
+        if override.says_nothing:
+            self._all.pop(key, None)
+        else:
+            self._all[key] = override
+        self._write()
+
+    def drop(self, upstream: str, address: str) -> None:
+        """Ask nothing of an endpoint any more."""
+        if self._all.pop((upstream, address), None) is not None:
+            self._write()
+
+    def look_at(self, config: Config, resolved: Mapping[str, Resolved]) -> None:
+        """End the overrides that a new configuration has overtaken, until `take_back` or `keep`."""
+        self._before = dict(self._all)
+        for key, each in self._before.items():
+            named = each.upstream in config.upstreams
+            if not named or weights_of(config.upstreams[each.upstream], resolved).get(each.address) != each.configured:
+                del self._all[key]
+
+    def take_back(self) -> None:
+        """The new configuration is not served."""
+        if self._before is not None:
+            self._all, self._before = self._before, None
+
+    def keep(self) -> None:
+        """The new configuration is served."""
+        before, self._before = self._before, None
+        gone = [each for key, each in (before or {}).items() if key not in self._all]
+        for each in gone:
+            self._log.info(f"endpoints: what was asked of {each.address} of {each.upstream} ended: the file changed it")
+        if gone:
+            self._write()
+
+    def _write(self) -> None:
+        self._state.write(FILE, {"endpoints": [each.model_dump() for each in self._all.values()]})
+
+
+def _read(state: State, log: Log) -> dict[Key, Override]:
+    kept = state.read(FILE) or {}
+    try:
+        found: Sequence[Override] = KEPT.validate_python(kept.get("endpoints", []))
+    except ValidationError:
+        log.warning(f"{state.folder / FILE} holds something else than it should: what was asked of endpoints is lost")
+        found = []
+    now = time.time()
+    return {(each.upstream, each.address): each for each in found if each.until is None or each.until > now}
+
+
+def weights_of(upstream: Upstream, resolved: Mapping[str, Resolved]) -> dict[str, int]:
+    """The weight of each address that the configuration gives an upstream, those of DNS names included."""
+    found: dict[str, int] = {}
+    for endpoint in upstream.endpoints:
+        entry = str(endpoint.address)
+        addresses = resolved.get(entry, Resolved()).addresses if endpoint.address.is_name else (entry,)
+        for address in addresses:
+            found.setdefault(address, endpoint.weight)
+    return found
