@@ -91,7 +91,7 @@ def test_a_backend_is_stopped_and_started_and_no_request_fails(browser: Browser,
     browser.wait_for(f"{share('tern')} > 40 && {share('heron')} > 40")
     assert "You stopped gull" in browser.ask(LINES)
     assert (
-        "tidegate passes gull over for 10 s: it could not be connected to. Its requests go to the others."
+        "tidegate passes gull over for 10 s: the endpoint refused the connection. Its requests go to the others."
         in browser.ask(LINES)
     )
     assert browser.ask(FAILED) == "0"
