@@ -124,6 +124,29 @@ def test_a_supervisor_that_is_killed_forgets_nothing(tidegate: Tidegate, backend
     assert answers(running, 4) == {"one": 2, "two": 2}
 
 
+def test_what_cannot_be_kept_is_not_done(tidegate: Tidegate, backend: Backends) -> None:
+    one, two = named(backend, "one"), named(backend, "two")
+    running = configured(tidegate, one.address, two.address)
+    (running.state / "endpoints.json").mkdir()  # nothing can take its place
+    done = running.call("endpoints", "drain", "api", one.address)
+    assert done.returncode == 1
+    assert "it could not be kept in the state folder: Is a directory" in done.stderr
+    assert answers(running, 10) == {"one": 5, "two": 5}
+    assert listed(running)[one.address]["asked"] == "ready"
+
+
+def test_an_endpoint_that_comes_back_has_the_weight_of_the_file(tidegate: Tidegate, backend: Backends) -> None:
+    one, two = named(backend, "one"), named(backend, "two")
+    running = tidegate.prepare("")
+    write(running, {"address": one.address, "weight": 3}, two.address)
+    running.start()
+    running.call("endpoints", "remove", "api", one.address)
+    assert answers(running, 4) == {"two": 4}
+    running.call("endpoints", "add", "api", one.address)
+    assert answers(running, 40) == {"one": 30, "two": 10}
+    assert json.loads(running.call("endpoints", "list", "--json").stdout)["upstreams"][0]["overrides"] == []
+
+
 def test_a_dry_run_changes_nothing(tidegate: Tidegate, backend: Backends) -> None:
     one, two = named(backend, "one"), named(backend, "two")
     running = configured(tidegate, one.address, two.address)
@@ -190,3 +213,5 @@ def test_a_backend_that_registers_stays_as_long_as_it_says_so(
     assert answers(running, 4) == {"one": 2, "two": 2}
     until(lambda: two.address not in listed(running))
     assert answers(running, 4) == {"one": 4}
+    code, told = ask(running, place, {"address": one.address}, allowed)
+    assert (code, told["error"]) == (422, f"{one.address} stands in the configuration: it need not register")

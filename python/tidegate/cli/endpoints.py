@@ -20,6 +20,10 @@ app = App(
 )
 
 
+Upstream = Annotated[str, Parameter(help="The upstream's name.")]
+Address = Annotated[str, Parameter(help="The endpoint's: `10.0.0.3:8080`, `[::1]:8080` or `unix:/run/app.sock`.")]
+
+
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Meant:
@@ -68,51 +72,36 @@ def show(upstream: str | None = None, /, *, meant: Meant = Meant()) -> int:
 
 
 @app.command
-def add(upstream: str, address: str, /, *, weight: int = 1, meant: Changing = Changing()) -> int:
+def add(upstream: Upstream, address: Address, /, *, weight: int | None = None, meant: Changing = Changing()) -> int:
     """Add an endpoint.
 
     Example: tidegate endpoints add api 10.0.0.3:8080 --weight 2
 
     Parameters
     ----------
-    upstream
-        The upstream's name.
-    address
-        `10.0.0.3:8080`, `[::1]:8080` or `unix:/run/app.sock`.
     weight
-        Its share of the work.
+        Its share of the work; default: what the file has for it, else 1.
     """
     return _change(meant, action="add", upstream=upstream, address=address, weight=weight)
 
 
 @app.command
-def remove(upstream: str, address: str, /, *, meant: Changing = Changing()) -> int:
+def remove(upstream: Upstream, address: Address, /, *, meant: Changing = Changing()) -> int:
     """Leave an endpoint out; what it has begun it finishes.
 
     Example: tidegate endpoints remove api 10.0.0.3:8080
-
-    Parameters
-    ----------
-    upstream
-        The upstream's name.
-    address
-        The endpoint's address.
     """
     return _change(meant, action="remove", upstream=upstream, address=address)
 
 
 @app.command
-def drain(upstream: str, address: str, /, *, wait: float = 0, meant: Changing = Changing()) -> int:
+def drain(upstream: Upstream, address: Address, /, *, wait: float = 0, meant: Changing = Changing()) -> int:
     """Give an endpoint no new work.
 
     Example: tidegate endpoints drain api 10.0.0.3:8080 --wait 30
 
     Parameters
     ----------
-    upstream
-        The upstream's name.
-    address
-        The endpoint's address.
     wait
         Seconds to wait until it has no exchange any more; exit code 1 if it still has one then.
     """
@@ -130,33 +119,22 @@ def drain(upstream: str, address: str, /, *, wait: float = 0, meant: Changing = 
 
 
 @app.command
-def resume(upstream: str, address: str, /, *, meant: Changing = Changing()) -> int:
+def resume(upstream: Upstream, address: Address, /, *, meant: Changing = Changing()) -> int:
     """Give an endpoint work again.
 
     Example: tidegate endpoints resume api 10.0.0.3:8080
-
-    Parameters
-    ----------
-    upstream
-        The upstream's name.
-    address
-        The endpoint's address.
     """
     return _change(meant, action="resume", upstream=upstream, address=address)
 
 
 @app.command
-def weight(upstream: str, address: str, weight: int, /, *, meant: Changing = Changing()) -> int:
+def weight(upstream: Upstream, address: Address, weight: int, /, *, meant: Changing = Changing()) -> int:
     """Change an endpoint's share of the work; 0 takes no new work.
 
     Example: tidegate endpoints weight api 10.0.0.3:8080 5
 
     Parameters
     ----------
-    upstream
-        The upstream's name.
-    address
-        The endpoint's address.
     weight
         0 to 65535, against the weights of the others.
     """
@@ -164,17 +142,10 @@ def weight(upstream: str, address: str, weight: int, /, *, meant: Changing = Cha
 
 
 @app.command
-def reset(upstream: str, address: str, /, *, meant: Changing = Changing()) -> int:
+def reset(upstream: Upstream, address: Address, /, *, meant: Changing = Changing()) -> int:
     """Make an endpoint as the file has it again.
 
     Example: tidegate endpoints reset api 10.0.0.3:8080
-
-    Parameters
-    ----------
-    upstream
-        The upstream's name.
-    address
-        The endpoint's address.
     """
     return _change(meant, action="reset", upstream=upstream, address=address)
 

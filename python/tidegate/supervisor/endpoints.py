@@ -6,6 +6,7 @@ Who asks is told of every change that was made, and of what would have been with
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -65,15 +66,17 @@ class Endpoints:
             told = {"upstream": override.upstream, "address": override.address, "says": says, "done": False}
             if change.dry_run:
                 return told
-            await self._make(override, lambda: self._keep(override, change))
+            is_over = change.action == "reset" or (override.configured is None and override.removed)
+            overrides = self._snapshots.overrides
+            overrides.drop(override) if is_over else overrides.put(override)
+            await self._serve(override.upstream)
             self._log.info(f"endpoints: {override.address} of {override.upstream} {says}, asked by {by}")
             return {**told, "done": True}
 
     async def expire(self) -> None:
-        """Let backends leave that have not registered again in time; for ever."""
+        """Let backends leave that have not registered again in time, within a second; for ever."""
         while True:
-            until = [each.until for each in self._snapshots.overrides if each.until is not None]
-            await asyncio.sleep(min(max(min(until, default=1e9) - time.time(), 0.05), 1))
+            await asyncio.sleep(1)
             for each in list(self._snapshots.overrides):
                 if each.until is not None and each.until <= time.time():
                     async with self._changing:
@@ -82,33 +85,32 @@ class Endpoints:
     async def _leave(self, override: Override) -> None:
         if self._snapshots.overrides.get(override.upstream, override.address) != override:
             return  # it has registered again meanwhile
+        self._snapshots.overrides.drop(override)
         try:
-            await self._make(override, lambda: self._snapshots.overrides.drop(override.upstream, override.address))
+            await self._serve(override.upstream)
             self._log.info(f"endpoints: {override.address} of {override.upstream} left: it did not register again")
         except NotChanged as error:
             self._log.error(f"endpoints: {override.address} of {override.upstream} cannot leave: {error}")
 
-    async def _make(self, override: Override, change: Callable[[], None]) -> None:
+    async def _serve(self, upstream: str) -> None:
+        """Serve the last change of the overrides and keep it, or take it back."""
         worker = self._worker()
         if worker is None:
-            raise NotChanged("no worker is connected; try again in a moment")
-        before = self._snapshots.overrides.get(override.upstream, override.address)
-        change()
+            self._snapshots.overrides.take_back()
+            raise NotChanged("there is no worker yet; try again in a moment")
         try:
-            await self._snapshots.change_upstream(worker, override.upstream)
-        except (Gone, WorkerRefused, KeyError) as error:
-            if before is None:
-                self._snapshots.overrides.drop(override.upstream, override.address)
-            else:
-                self._snapshots.overrides.put(before)
+            await self._snapshots.change_upstream(worker, upstream)
+            self._snapshots.overrides.keep()
+        except (Gone, WorkerRefused) as error:
+            self._snapshots.overrides.take_back()
+            with suppress(Gone):
+                self._snapshots.write_upstream(upstream)
             raise NotChanged(f"the worker did not take it: {error}") from None
-
-    def _keep(self, override: Override, change: Change) -> None:
-        gone = change.action == "reset" or (override.configured is None and override.removed)
-        if gone:
-            self._snapshots.overrides.drop(override.upstream, override.address)
-        else:
-            self._snapshots.overrides.put(override)
+        except OSError as error:
+            self._snapshots.overrides.take_back()
+            with suppress(Gone, WorkerRefused):
+                await self._snapshots.change_upstream(worker, upstream)
+            raise NotChanged(f"it could not be kept in the state folder: {error.strerror}") from None
 
     def _judge(self, change: Change) -> tuple[Override, str]:
         """What will stand in the end, and what changes, in words."""
@@ -138,7 +140,7 @@ def _after(change: Change, now: Override, is_there: bool) -> tuple[Override, str
             fresh = now.model_copy(update={"removed": False, "draining": False, "weight": change.weight, "until": None})
             return fresh, "was added"
         case "register":
-            if is_there and now.configured is not None:
+            if now.configured is not None:
                 raise NotChanged(f"{now.address} stands in the configuration: it need not register")
             ttl = change.ttl or 30.0
             update = {"weight": change.weight, "until": time.time() + ttl, "removed": False}

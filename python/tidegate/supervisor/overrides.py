@@ -53,13 +53,12 @@ KEPT = TypeAdapter(list[Override])
 
 
 class Overrides:
-    """All of them, by upstream and address."""
+    """All of them. Each change is kept or taken back by whoever made it, once it is known whether it is served."""
 
     def __init__(self, state: State, log: Log) -> None:
         self._state = state
-        self._log = log
         self._all = _read(state, log)
-        self._before: dict[Key, Override] | None = None
+        self._before = self._all
 
     def __iter__(self) -> Iterator[Override]:
         return iter(self._all.values())
@@ -77,43 +76,36 @@ class Overrides:
         return {name: self.of(name) for name in {each.upstream for each in self._all.values()}}
 
     def put(self, override: Override) -> None:
-        """Ask this of an endpoint from now on, and keep it."""
-        key = override.upstream, override.address
-        if override.says_nothing:
-            self._all.pop(key, None)
-        else:
-            self._all[key] = override
-        self._write()
+        """Ask this of an endpoint."""
+        self._before = self._all
+        others = self._without(override)
+        self._all = others if override.says_nothing else {**others, (override.upstream, override.address): override}
 
-    def drop(self, upstream: str, address: str) -> None:
+    def drop(self, override: Override) -> None:
         """Ask nothing of an endpoint any more."""
-        if self._all.pop((upstream, address), None) is not None:
-            self._write()
+        self._before, self._all = self._all, self._without(override)
 
-    def look_at(self, config: Config, resolved: Mapping[str, Resolved]) -> None:
-        """End the overrides that a new configuration has overtaken, until `take_back` or `keep`."""
-        self._before = dict(self._all)
-        for key, each in self._before.items():
-            named = each.upstream in config.upstreams
-            if not named or weights_of(config.upstreams[each.upstream], resolved).get(each.address) != each.configured:
-                del self._all[key]
+    def look_at(self, config: Config, resolved: Mapping[str, Resolved]) -> list[Override]:
+        """End the overrides that a new configuration has overtaken, and give them."""
+
+        def says(each: Override) -> int | None:
+            upstream = config.upstreams.get(each.upstream)
+            return -1 if upstream is None else weights_of(upstream, resolved).get(each.address)
+
+        self._before = self._all
+        self._all = {key: each for key, each in self._all.items() if says(each) == each.configured}
+        return [each for key, each in self._before.items() if key not in self._all]
 
     def take_back(self) -> None:
-        """The new configuration is not served."""
-        if self._before is not None:
-            self._all, self._before = self._before, None
+        """Undo the last change: it is not served."""
+        self._all = self._before
 
     def keep(self) -> None:
-        """The new configuration is served."""
-        before, self._before = self._before, None
-        gone = [each for key, each in (before or {}).items() if key not in self._all]
-        for each in gone:
-            self._log.info(f"endpoints: what was asked of {each.address} of {each.upstream} ended: the file changed it")
-        if gone:
-            self._write()
-
-    def _write(self) -> None:
+        """Keep the last change in the state folder: it is served. Raises `OSError`."""
         self._state.write(FILE, {"endpoints": [each.model_dump() for each in self._all.values()]})
+
+    def _without(self, override: Override) -> dict[Key, Override]:
+        return {key: each for key, each in self._all.items() if key != (override.upstream, override.address)}
 
 
 def _read(state: State, log: Log) -> dict[Key, Override]:

@@ -14,7 +14,7 @@ from tidegate.supervisor.control_socket import MOST_PATH
 from tidegate.supervisor.frames import Gone
 from tidegate.supervisor.log import Log
 from tidegate.supervisor.names import Names
-from tidegate.supervisor.overrides import Overrides
+from tidegate.supervisor.overrides import Override, Overrides
 from tidegate.supervisor.refusal import Refused
 from tidegate.supervisor.sockets import Sockets
 from tidegate.supervisor.state import State
@@ -89,7 +89,7 @@ class Snapshots:
         self._tell_of_a_long_path(config)
         before = self.config, self.bound
         self.config, self.bound = config, taken.config
-        self.overrides.look_at(config, self._names.resolved)
+        overtaken = self.overrides.look_at(config, self._names.resolved)
         since = time.time()
         try:
             document = self._compile(self.number + 1, since, self._sockets.ids_with(taken))
@@ -105,11 +105,20 @@ class Snapshots:
                 await worker.ask("snapshot", snapshot=self._document)  # so that it closes what is named no longer
             raise
         self._sockets.keep(taken)
-        self.overrides.keep()
+        self._end(overtaken)
         self.number, self.since = self.number + 1, since
         self._document, self.secrets = document, secrets
         self._told = (worker, frozenset(each["digest"] for each in document["sets"]))
         self._write()
+
+    def _end(self, overtaken: list[Override]) -> None:
+        for each in overtaken:
+            self._log.info(f"endpoints: what was asked of {each.address} of {each.upstream} ended: the file changed it")
+        try:
+            if overtaken:
+                self.overrides.keep()
+        except OSError as error:
+            self._log.warning(f"what was asked of endpoints could not be kept in the state folder: {error.strerror}")
 
     def _tell_of_a_long_path(self, config: Config) -> None:
         length = len(str(self._api).encode())
@@ -130,14 +139,18 @@ class Snapshots:
                 await self.change_upstream(worker, name)
 
     async def change_upstream(self, worker: Worker, name: str) -> None:
-        """Serve an upstream as it is now; a new worker will learn it from the snapshot."""
+        """Serve an upstream as it is now."""
+        await worker.ask("upstream", upstream=self.write_upstream(name))
+
+    def write_upstream(self, name: str) -> dict[str, Any]:
+        """Write an upstream as it is now into the snapshot, from which a new worker will learn it."""
         if self._document is None:
             raise Gone("there is no snapshot yet")
         part = compile_upstream(name, self.config.upstreams[name], self._names.resolved, self.overrides.of(name))
-        await worker.ask("upstream", upstream=part)
         upstreams = [part if each["name"] == name else each for each in self._document["upstreams"]]
         self._document = {**self._document, "upstreams": upstreams}
         self._write()
+        return part
 
     async def _send(self, worker: Worker, document: dict[str, Any], secrets: dict[str, str]) -> None:
         if secrets:
