@@ -39,7 +39,7 @@ def compile_upstream(
                 if not of_it.removed:
                     endpoints.append(compile_endpoint(address, entry, share, of_it))
         if not answer.addresses:
-            unresolved.append({"entry": entry, **share, "says": answer.says})
+            unresolved.append({"entry": entry, "says": answer.says})
     for address, of_it in asked.items():
         if of_it.added and address not in taken:
             endpoints.append(compile_endpoint(address, address, ALONE, of_it))

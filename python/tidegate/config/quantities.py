@@ -5,16 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import AfterValidator, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema
 
 from tidegate.config.complaint import refused
+from tidegate.config.from_text import FromText
 from tidegate.config.scalar import show
 
 
 @dataclass(frozen=True, order=True)
-class Quantity:
+class Quantity(FromText):
     """A number of some smallest unit that reads and prints itself in the largest unit that divides it."""
 
     amount: int
@@ -62,11 +63,6 @@ class Quantity:
             if self.amount and self.amount % worth == 0:
                 return f"{self.amount // worth}{unit}"
         return f"0{self.usual()}"
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        shown = core_schema.plain_serializer_function_ser_schema(str)
-        return core_schema.no_info_plain_validator_function(cls.read, serialization=shown)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -184,7 +180,7 @@ PositiveSize = Annotated[Size, AfterValidator(is_not_nothing)]
 
 
 @dataclass(frozen=True, order=True)
-class Percent:
+class Percent(FromText):
     """A share in whole percent: `50%`."""
 
     amount: int
@@ -203,11 +199,6 @@ class Percent:
 
     def __str__(self) -> str:
         return f"{self.amount}%"
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        shown = core_schema.plain_serializer_function_ser_schema(str)
-        return core_schema.no_info_plain_validator_function(cls.read, serialization=shown)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

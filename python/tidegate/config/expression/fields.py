@@ -7,22 +7,23 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, ClassVar, Self
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema
 
 from tidegate.config.complaint import refused
 from tidegate.config.expression import source, template
 from tidegate.config.expression.condition import condition
 from tidegate.config.expression.flaw import Flaw
 from tidegate.config.expression.value import Reader, SetUse
+from tidegate.config.from_text import FromText
 from tidegate.config.scalar import show
 
 Compile = Callable[[str], tuple[Any, list[SetUse]]]
 
 
 @dataclass(frozen=True)
-class Written(ABC):
+class Written(FromText, ABC):
     """What reads itself from text and prints itself back. Two are equal where their texts are."""
 
     text: str
@@ -62,11 +63,6 @@ class Written(ABC):
     @classmethod
     def _reader(cls, text: str) -> Reader:
         return Reader(text, of_answer=cls.of_answer, condition=condition)
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        shown = core_schema.plain_serializer_function_ser_schema(str)
-        return core_schema.no_info_plain_validator_function(cls.read, serialization=shown)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

@@ -113,9 +113,7 @@ impl Upstream {
             self.ejector.observe(policy, &self.endpoints, endpoint, outcome, print, now);
         }
     }
-}
 
-impl Upstream {
     /// Asks of each endpoint what the document says. Done once nothing can be refused any more, since snapshots share
     /// what is asked.
     pub(super) fn ask(&self) {

@@ -135,14 +135,6 @@ pub struct Endpoint {
 pub struct Unresolved {
     /// `name:port` of the entry.
     pub entry: String,
-    /// The weight that its endpoints will have.
-    pub weight: u32,
-    /// And their tier.
-    #[serde(default)]
-    pub tier: u32,
-    /// Whether they are backups.
-    #[serde(default)]
-    pub backup: bool,
     /// Why, in the resolver's words.
     pub says: String,
 }
