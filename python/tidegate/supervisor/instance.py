@@ -22,6 +22,7 @@ from tidegate.supervisor.api import Resources, serve_api
 from tidegate.supervisor.changes import Changes
 from tidegate.supervisor.endpoints import Endpoints, NotChanged
 from tidegate.supervisor.frames import Gone
+from tidegate.supervisor.keeper import SPARE_S, Keeper
 from tidegate.supervisor.log import Log
 from tidegate.supervisor.names import Names
 from tidegate.supervisor.privileges import Household, become_user
@@ -32,18 +33,13 @@ from tidegate.supervisor.resources import NotTold
 from tidegate.supervisor.sockets import Sockets, all_binds, from_systemd, remove_stale
 from tidegate.supervisor.state import State, instance_name, listen_unix, replace, state_folder
 from tidegate.supervisor.watch import stamps, watch_files
-from tidegate.supervisor.worker import PROTOCOL, Worker, WorkerRefused
+from tidegate.supervisor.worker import Worker, WorkerRefused
 
 INPUT_IS_WRONG = 1
 MACHINE_REFUSES = 4
-QUICK_DEATH_S = 10.0
-"""A worker that lived for less is started again with a pause, which grows to `LONGEST_PAUSE_S`."""
-LONGEST_PAUSE_S = 5.0
 INTERRUPT_S = 2.0
 """How long exchanges may take to end after SIGINT."""
 STATUS_S = 5.0
-SPARE_S = 5.0
-"""How much longer than its drain a worker may live before it is killed."""
 
 
 def run(loaded: Loaded, *, watch: bool = False, socket: Path | None = None) -> int:
@@ -110,16 +106,17 @@ class Instance:
         self.log = log
         self.files = files
         self.since = time.time()
-        self.generation = 1
         self.names = Names(SystemResolver(), LoopClock(), log, self._endpoints_changed)
         self.snapshots = Snapshots(loaded.source, loaded.config, state, sockets, self.names, household.read_secret, log)
-        self.worker: Worker | None = None
-        self.changing = asyncio.Lock()
-        self.endpoints = Endpoints(self.snapshots, self.names, log, self.changing, lambda: self.worker)
-        self.ending = asyncio.Event()
-        self.ended = asyncio.Event()
+        self.keeper = Keeper(state, sockets, self.snapshots, log)
+        self.endpoints = Endpoints(self.snapshots, self.names, log, self.keeper.changing, lambda: self.worker)
         self._ends = 0
         self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def worker(self) -> Worker | None:
+        """The worker that serves, once there is one."""
+        return self.keeper.worker
 
     # The life
 
@@ -139,8 +136,7 @@ class Instance:
             await self._begin()
         except (NotReloaded, Refused, Gone, WorkerRefused) as error:
             if self.worker is not None and not self.worker.is_adopted:
-                self.worker.kill()
-                await self.worker.ended
+                await self.keeper.end()
                 self.state.remove("worker.json")
             self._leave()
             if isinstance(error, Refused):
@@ -150,17 +146,15 @@ class Instance:
         self._spawn(commands.serve_commands(listening, self.command))
         self._spawn(serve_api(api, self.resources(), self.changes()))
         self._spawn(self.endpoints.expire())
-        self._spawn(self._keep_worker())
+        self._spawn(self.keeper.keep())
         if watch:
             self._spawn(self._watch())
         self._write_pid_file()
         rehearse()
         self._say_ready()
         self.names.watch()
-        await self.ended.wait()
-        if self.worker is not None and not self.worker.ended.done():  # told to end while it was starting
-            self.worker.kill()
-            await self.worker.ended
+        await self.keeper.ended.wait()
+        await self.keeper.end()  # it was told to end while it was starting
         self.names.stop()
         for task in list(self._tasks):
             if task is not asyncio.current_task():
@@ -183,72 +177,15 @@ class Instance:
                     pid_file.unlink()
 
     async def _begin(self) -> None:
-        """Adopt the worker that an earlier supervisor left, or start one; then serve the configuration."""
-        left = self.state.read("worker.json") or {}
-        if isinstance(left.get("generation"), int):
-            self.generation = left["generation"] + 1
-        found = Worker.find(self.state)
-        old: Worker | None = None
-        if found is not None:
-            protocol = left.get("protocol")
-            try:
-                hello = await found.connect(self.generation, protocol if isinstance(protocol, int) else PROTOCOL)
-                self.sockets.adopt(await found.take())
-                chosen = left.get("chosen")
-                self.sockets.chosen = {str(key): str(value) for key, value in (chosen or {}).items()}
-                self.snapshots.adopt(hello.get("snapshot"))
-            except (Gone, WorkerRefused) as error:
-                self.log.error(f"the worker with pid {found.pid} cannot be adopted ({error}): it is ended")
-                found.kill()
-                await found.ended
-            else:
-                if protocol == PROTOCOL:
-                    self.worker = found
-                    self.log.info(f"adopted the worker with pid {found.pid}, snapshot {hello.get('snapshot')}")
-                else:
-                    old = found
-                try:
-                    await found.give_streams()
-                except (Gone, WorkerRefused) as error:
-                    self.log.warning(f"the worker with pid {found.pid} keeps its old stdout and stderr: {error}")
-        if self.worker is None:
-            self.worker = await self._start_worker()
-            await self.worker.give(self.sockets.all())
+        """Have a worker, and serve the configuration."""
+        old = await self.keeper.begin()
+        assert self.worker is not None
         await self.names.look_up_new(self.snapshots.config)
         await self.snapshots.serve(self.worker, self.snapshots.config)
-        self._record()
+        self.keeper.record()
         if old is not None:
             self.log.info(f"the worker with pid {old.pid} speaks another protocol: it drains, {self.worker.pid} serves")
-            self._spawn(self._see_off(old))
-
-    async def _see_off(self, old: Worker) -> None:
-        """Let the worker of an earlier version finish what it began."""
-        timeout_ms = self.snapshots.config.drain.timeout.milliseconds
-        with suppress(Gone, WorkerRefused):
-            await old.ask("drain", delay_ms=0, timeout_ms=timeout_ms)
-        done, _ = await asyncio.wait([old.ended], timeout=timeout_ms / 1000 + SPARE_S)
-        if not done:
-            old.kill()
-        self.log.info(f"the worker with pid {old.pid} {await old.ended}")
-        self.state.remove(os.path.basename(old.path))
-
-    async def _start_worker(self) -> Worker:
-        worker = Worker.start(self.state, self.generation)
-        try:
-            await worker.connect(self.generation)
-        except (Gone, WorkerRefused):
-            worker.kill()
-            self.log.error(f"a worker could not be started: it {await worker.ended}")
-            raise
-        except BaseException:  # the instance ends
-            worker.kill()
-            raise
-        self.log.info(f"started a worker with pid {worker.pid}")
-        return worker
-
-    def _record(self) -> None:
-        assert self.worker is not None
-        self.state.write("worker.json", self.worker.record(self.generation, {"chosen": self.sockets.chosen}))
+            self._spawn(self.keeper.see_off(old))
 
     def _write_pid_file(self) -> None:
         pid_file = self.snapshots.config.pid_file
@@ -281,68 +218,6 @@ class Instance:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.log.error(f"the supervisor made a mistake: {error!r}")
 
-    # The worker
-
-    async def _keep_worker(self) -> None:
-        """Reconnect to a worker that lost us, and replace one that ended; never give up."""
-        quick = 0
-        while not self.ended.is_set():
-            worker = self.worker
-            assert worker is not None
-            began = time.monotonic()
-            await worker.lost.wait()
-            if not await self._is_over(worker):
-                continue
-            what = worker.ended.result()
-            if self.ending.is_set():
-                self.ended.set()
-                return
-            self.log.error(f"the worker with pid {worker.pid} {what}; another is started")
-            quick = quick + 1 if time.monotonic() - began < QUICK_DEATH_S else 0
-            while not self.ending.is_set():
-                if quick > 1:
-                    await asyncio.sleep(min(0.1 * 2.0 ** min(quick, 10), LONGEST_PAUSE_S))
-                try:
-                    async with self.changing:
-                        await self._replace_worker()
-                    break
-                except (Gone, WorkerRefused, OSError) as error:
-                    quick += 1
-                    self.log.error(f"no worker serves: {error}; tried again")
-            else:
-                self.ended.set()
-
-    async def _replace_worker(self) -> None:
-        worker = await self._start_worker()
-        try:
-            await worker.give(self.sockets.all())
-            await self.snapshots.serve_again(worker)
-        except (Gone, WorkerRefused):
-            worker.kill()
-            await worker.ended
-            raise
-        except BaseException:  # the instance ends
-            worker.kill()
-            raise
-        self.worker = worker
-        self._record()
-        self.log.info(f"the worker with pid {worker.pid} serves snapshot {self.snapshots.number}")
-
-    async def _is_over(self, worker: Worker) -> bool:
-        """The connection is gone: wait for the process's end, or connect again; kill what does neither."""
-        for _ in range(10):
-            done, _ = await asyncio.wait([worker.ended], timeout=0.5)
-            if done:
-                return True
-            with suppress(Gone, WorkerRefused):
-                await worker.connect(self.generation)
-                self.log.warning(f"the connection to the worker with pid {worker.pid} was lost, and is there again")
-                return False
-        worker.last_words = "it let nobody connect"
-        worker.kill()
-        await worker.ended
-        return True
-
     # What is asked
 
     async def command(self, command: str, asked: Any) -> dict[str, Any]:
@@ -354,7 +229,7 @@ class Instance:
                 return {"ok": True, "status": await self.status()}
             case "stop":
                 self.end("stop")
-                await self.ended.wait()
+                await self.keeper.ended.wait()
                 return {"ok": True}
             case "reopen":
                 return await self.reopen()
@@ -375,9 +250,9 @@ class Instance:
         """Read the configuration anew and serve it, or say why not; then nothing has changed."""
         if self.source == "proxy":
             return {"ok": False, "error": "this instance was started without a file: there is nothing to reload"}
-        async with self.changing:
+        async with self.keeper.changing:
             worker = self.worker
-            if self.ending.is_set() or worker is None:
+            if self.keeper.ending.is_set() or worker is None:
                 return {"ok": False, "error": "the instance is ending"}
             notify.reloading()
             try:
@@ -395,7 +270,7 @@ class Instance:
                 self.log.error(f"reload ({cause}): nothing has changed:\n{says}")
                 notify.ready(f"the last reload failed; serving snapshot {self.snapshots.number}")
                 return {"ok": False, "error": says}
-            self._record()
+            self.keeper.record()
             self.log.level, self.log.format = loaded.config.log.level, loaded.config.log.format
             self.names.watch()
             self.log.info(f"reload ({cause}): snapshot {self.snapshots.number} is served")
@@ -441,7 +316,7 @@ class Instance:
             "snapshot": {"number": served.number, "source": self.source, "since": served.since},
             "limits": {"connections": served.connections, "files": self.files},
             "state": str(self.state.folder),
-            "generation": self.generation,
+            "generation": self.keeper.generation,
         }
 
     def resources(self) -> Resources:
@@ -459,8 +334,8 @@ class Instance:
 
     async def _endpoints_changed(self, entry: str) -> None:
         """A name stands for other addresses now."""
-        async with self.changing:
-            if self.worker is not None and not self.ending.is_set():
+        async with self.keeper.changing:
+            if self.worker is not None and not self.keeper.ending.is_set():
                 try:
                     await self.snapshots.change_name(self.worker, entry)
                 except (Gone, WorkerRefused) as error:
@@ -475,7 +350,7 @@ class Instance:
     def end(self, cause: str, timeout_s: float | None = None) -> None:
         """Drain and end; asked for a second time, end at once."""
         self._ends += 1
-        self.ending.set()
+        self.keeper.ending.set()
         if self._ends == 1:
             notify.stopping()
         else:
@@ -490,7 +365,7 @@ class Instance:
             delay_ms, timeout_ms = 0, min(timeout_ms, int(timeout_s * 1000))
         worker = self.worker
         if worker is None:
-            self.ended.set()
+            self.keeper.ended.set()
             return
         with suppress(Gone, WorkerRefused, TimeoutError):
             await asyncio.wait_for(worker.ask("drain", delay_ms=delay_ms, timeout_ms=timeout_ms), SPARE_S)
@@ -501,4 +376,4 @@ class Instance:
             self.log.warning("the worker did not end in time: it is killed")
             worker.kill()
             await worker.ended
-        self.ended.set()
+        self.keeper.ended.set()
