@@ -50,8 +50,9 @@ fmt:  ## formats everything
 	$(PYTHON) -m ruff check --fix --quiet
 	$(CARGO) fmt --all
 
-bench: setup  ## CPU a request beside nginx and HAProxy, into bench/RESULTS.md; takes a quarter of an hour
+bench: setup  ## CPU a request and the tail beside nginx and HAProxy, into bench/RESULTS.md; takes half an hour
 	$(PYTHON) -m bench.run --strace --save $(ARGS)
+	$(PYTHON) -m bench.tail --save
 
 docs: setup  ## makes the generated files anew
 	$(PYTHON) -m tools.documents

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench.cases import Case
 
@@ -206,8 +207,6 @@ HAPROXY_LOG = (
 
 def tidegate(case: Case, folder: Path, to: str) -> Peer:
     """Tidegate with one thread; metrics are always on."""
-    folder.mkdir(parents=True, exist_ok=True)
-    address = free_address()
     names = [f"host-{number}.example.com" for number in range(1, case.hosts + 1)]
     filters = [
         {"request_headers": {"set": {"X-Api": "1"}}},
@@ -215,15 +214,22 @@ def tidegate(case: Case, folder: Path, to: str) -> Peer:
     ]
     rest = {"to": "origin", **({"filters": filters} if case.filters else {})}
     config = {
-        "threads": 1,
-        "state": str(folder / "state"),
-        "listeners": {"web": {"bind": address, "timeouts": {"idle": "1h"}}},
+        "listeners": {"web": {"timeouts": {"idle": "1h"}}},
         "routes": [{"name": n, "match": {"host": n}, **rest} for n in names] or [{"name": "all", **rest}],
         "upstreams": {"origin": {"endpoints": [to]}},
-        **({"listeners": {"web": {"bind": address, "tcp": {"to": "origin"}}}, "routes": []} if case.layer4 else {}),
+        **({"listeners": {"web": {"tcp": {"to": "origin"}}}, "routes": []} if case.layer4 else {}),
         **({"limits": {"connections": case.connections + 2000}} if case.connections > 1000 else {}),
         **({"access_log": {"to": str(folder / "access.log")}} if case.access_log else {}),
     }
+    return start_tidegate(folder, config)
+
+
+def start_tidegate(folder: Path, config: dict[str, Any]) -> Peer:
+    """Start a Tidegate with one thread, whose listener `web` gets a free address."""
+    folder.mkdir(parents=True, exist_ok=True)
+    address = free_address()
+    web = {"bind": address, **config.get("listeners", {}).get("web", {})}
+    config = {"threads": 1, "state": str(folder / "state"), **config, "listeners": {"web": web}}
     path, output = folder / "tidegate.yaml", folder / "output"
     path.write_text(json.dumps(config))
     words = [sys.executable, "-m", "tidegate", "run", str(path), "--socket", str(folder / "control.sock")]

@@ -4,7 +4,6 @@ For a quick look: `python -m bench.run --case 1k --rounds 1 --seconds 2`.
 """
 
 import argparse
-import datetime
 import resource
 import sys
 import tempfile
@@ -13,10 +12,9 @@ from pathlib import Path
 
 from bench.cases import CASES, Case
 from bench.loader import Result, hold_idle, median, read_calls, run_wrk, system_calls
-from bench.peers import PEERS, Peer, experiment, origin, versions
-from bench.table import NOTE, render
-
-RESULTS = Path(__file__).parent / "RESULTS.md"
+from bench.peers import PEERS, Peer, experiment, origin
+from bench.results import save
+from bench.table import NOTE, TITLE, render
 
 
 def main() -> int:
@@ -43,10 +41,7 @@ def main() -> int:
     text = render(results, cases, calls)
     print(text)
     if options.save:
-        note = NOTE.format(
-            rounds=options.rounds, seconds=options.seconds, versions=versions(), date=datetime.date.today().isoformat()
-        )
-        RESULTS.write_text(note + text)
+        save(TITLE, NOTE, text, rounds=options.rounds, seconds=options.seconds)
     return 0
 
 
@@ -119,7 +114,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--strace", action="store_true", help="count system calls too")
-    parser.add_argument("--save", action="store_true", help="write RESULTS.md")
+    parser.add_argument("--save", action="store_true", help="write the section of RESULTS.md")
     parser.add_argument("--tidegate-command", help="another program in Tidegate's place, with {listen} and {upstream}")
     return parser.parse_args()
 

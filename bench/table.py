@@ -4,9 +4,8 @@ from bench.cases import Case
 from bench.loader import Result
 
 HEAD = ("case", "proxy", "CPU µs a request", "user", "system", "of nginx", "requests/s", "p50 ms", "p99 ms", "failed")
+TITLE = "# What a request costs"
 NOTE = """\
-# What a request costs
-
 Made by `make bench`: {rounds} interleaved rounds of {seconds} s for each case and proxy, medians.
 {versions}.
 
@@ -14,7 +13,6 @@ Each proxy has one thread or worker on core 0; the origin (nginx) and the loader
 best settings (`bench/peers.py`), Tidegate with metrics on; access logs are off but in the one case. CPU time is the
 scheduler's count for the worker process, split by its `utime` and `stime`. "of nginx" below 1 is cheaper than nginx;
 for MB a CPU second, above 1 is. Measured on {date}.
-
 """
 
 
@@ -26,17 +24,23 @@ def render(results: dict[tuple[str, str], Result], cases: list[Case], calls: dic
         base = results.get((case.name, "nginx"))
         title = f"{case.title}; {case.budget}" if case.budget else case.title
         rows += [(title if i == 0 else "", p, *cells(case, results[case.name, p], base)) for i, p in enumerate(peers)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-    lines = [
-        "| " + " | ".join(c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
-        for row in rows
-    ]
-    rule = "|" + "|".join("-" * (w + 1) + ("-" if i < 2 else ":") for i, w in enumerate(widths)) + "|"
-    text = "\n".join([lines[0] + " |", rule, *(line + " |" for line in lines[1:])]) + "\n"
+    text = lines_of(rows, left=2)
     if calls:
         text += "\nSystem calls a request in the first case, by `strace -c`:\n\n"
         text += "".join(f"- {peer}: {told}\n" for peer, told in calls.items())
     return text
+
+
+def lines_of(rows: list[tuple[str, ...]], left: int) -> str:
+    """A table in Markdown of a head and its rows, whose first `left` columns are texts."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "| "
+        + " | ".join(c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+        for row in rows
+    ]
+    rule = "|" + "|".join("-" * (w + 1) + ("-" if i < left else ":") for i, w in enumerate(widths)) + "|"
+    return "\n".join([lines[0] + " |", rule, *(line + " |" for line in lines[1:])]) + "\n"
 
 
 def cells(case: Case, result: Result, base: Result | None) -> tuple[str, ...]:

@@ -1,9 +1,14 @@
-"""The table of docs/balancing.md: what clients wait under each balancer. `python -m tools.balancing`"""
+"""The table and the picture of docs/balancing.md: what clients wait under each balancer. `python -m tools.balancing`
 
+With `--draw` the picture is drawn too; that needs matplotlib (`pip install --group plots`).
+"""
+
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from tidegate.config.upstream import Upstream
-from tidegate.simulate.balancing import Work, simulate
+from tidegate.simulate.balancing import Played, Work, simulate
 
 BALANCERS = ("round_robin", "random_two", "least_requests", "peak_ewma")
 FIELDS: Sequence[tuple[str, list[Work]]] = (
@@ -14,21 +19,55 @@ FIELDS: Sequence[tuple[str, list[Work]]] = (
 )
 LOAD = 0.6
 """Of what the endpoints could serve together."""
+REQUESTS = 200_000
+PICTURE = Path(__file__).parent.parent / "docs" / "balancing.svg"
 
 
 def main() -> None:
-    """Print it."""
+    """Print the table, and draw the picture if asked to."""
+    played = {title: {name: play(work, name) for name in BALANCERS} for title, work in FIELDS}
     print("| endpoints | " + " | ".join(f"`{name}`" for name in BALANCERS) + " |")
     print("|---|" + "---|" * len(BALANCERS))
-    for title, work in FIELDS:
-        rate = LOAD * sum(each.workers / each.service_s for each in work)
-        cells = []
-        for name in BALANCERS:
-            addresses = [f"10.0.{number // 256}.{number % 256}:80" for number in range(len(work))]
-            upstream = Upstream.model_validate({"balance": name, "endpoints": addresses})
-            played = simulate(upstream, work, rate=rate, requests=200_000)
-            cells.append(" / ".join(f"{played.quantile(share) * 1000:.0f}" for share in (0.5, 0.99, 0.999)))
+    for title, by_name in played.items():
+        cells = [
+            " / ".join(f"{each.quantile(share) * 1000:.0f}" for share in (0.5, 0.99, 0.999)) for each in by_name.values()
+        ]
         print(f"| {title} | " + " | ".join(cells) + " |")
+    if "--draw" in sys.argv[1:]:
+        draw(played)
+
+
+def play(work: Sequence[Work], name: str) -> Played:
+    """One balancer on one field of endpoints."""
+    rate = LOAD * sum(each.workers / each.service_s for each in work)
+    addresses = [f"10.0.{number // 256}.{number % 256}:80" for number in range(len(work))]
+    upstream = Upstream.model_validate({"balance": name, "endpoints": addresses})
+    return simulate(upstream, work, rate=rate, requests=REQUESTS)
+
+
+def draw(played: dict[str, dict[str, Played]]) -> None:
+    """For each field, the share of the requests that waited longer than a time."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams.update({"svg.hashsalt": "tidegate", "font.size": 9, "axes.spines.top": False})
+    from matplotlib import pyplot
+
+    figure, panels = pyplot.subplots(2, 2, figsize=(10, 7), sharey=True, layout="constrained")
+    shares = [10 ** -(step / 20) for step in range(81)]  # 1 to 1 in 10,000
+    for panel, (title, by_name) in zip(panels.flat, played.items(), strict=True):
+        for name, each in by_name.items():
+            took = sorted(each.took_s)
+            times = [took[min(int((1 - share) * len(took)), len(took) - 1)] * 1000 for share in shares]
+            panel.loglog(times, shares, label=name, linewidth=1.6)
+        panel.set_title(title, loc="left")
+        panel.grid(alpha=0.3)
+        panel.set_xlim(1, 2_000)
+        panel.set_xlabel("milliseconds")
+    for panel in panels[:, 0]:
+        panel.set_ylabel("share of requests that took longer")
+    panels[0, 0].legend(frameon=False)
+    figure.savefig(PICTURE, metadata={"Date": None})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 //! What a choice of an endpoint costs, in nanoseconds, and what its end: `cargo run --release -p tidegate-core --example balance_speed`
 //!
 //! A choice refreshes the view, chooses, and counts the exchange; an end takes in its latency and gives it back. Some 2
-//! exchanges an endpoint are under way all the time.
+//! exchanges an endpoint are under way all the time. `balance_speed METHOD ENDPOINTS BATCHES` plays one row so many times,
+//! for programs that count instructions (`python -m tools.instructions`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,28 +16,39 @@ const BATCH: usize = 500;
 const ROUNDS: usize = 2000;
 
 fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [name, count, batches] = words.as_slice() {
+        let numbers = (count.parse(), batches.parse());
+        let (Ok(count), Ok(batches)) = numbers else { panic!("two numbers, not {count} and {batches}") };
+        let (_, method) = methods(count, 1).into_iter().find(|(known, _)| known == name).expect("a method's name");
+        measure(&method, count, 1, batches);
+        return;
+    }
     for (of, count, weights) in [("3", 3, 1), ("1,000", 1000, 1), ("1,000, 7 weights", 1000, 7)] {
-        let names: Vec<String> = (0..count).map(|at| format!("10.0.{}.{}:80", at / 256, at % 256)).collect();
-        let pairs = || names.iter().zip(0..).map(|(name, at)| (name.as_str(), 1 + at % weights));
-        let methods = [
-            ("round_robin", Method::RoundRobin),
-            ("least_requests", Method::Ranked(Rule::LeastRequests)),
-            ("random_two", Method::RandomTwo),
-            ("peak_ewma", Method::Ranked(Rule::PeakEwma)),
-            ("first", Method::Ranked(Rule::First { limit: 4 })),
-            ("hash", Method::Hashed(Arc::new(HashTable::maglev(pairs())), None)),
-            ("hash, bound", Method::Hashed(Arc::new(HashTable::maglev(pairs())), Some(1.25))),
-            ("hash by ring", Method::Hashed(Arc::new(HashTable::ring(pairs())), None)),
-        ];
-        for (name, method) in &methods {
-            let (choice, end) = measure(method, count, weights);
+        for (name, method) in &methods(count, weights) {
+            let (choice, end) = measure(method, count, weights, ROUNDS);
             println!("{name:16} {choice:6.1} ns a choice, {end:6.1} ns an end, of {of}");
         }
     }
 }
 
+fn methods(count: u32, weights: u32) -> Vec<(&'static str, Method)> {
+    let names: Vec<String> = (0..count).map(|at| format!("10.0.{}.{}:80", at / 256, at % 256)).collect();
+    let pairs = || names.iter().zip(0..).map(|(name, at)| (name.as_str(), 1 + at % weights));
+    vec![
+        ("round_robin", Method::RoundRobin),
+        ("least_requests", Method::Ranked(Rule::LeastRequests)),
+        ("random_two", Method::RandomTwo),
+        ("peak_ewma", Method::Ranked(Rule::PeakEwma)),
+        ("first", Method::Ranked(Rule::First { limit: 4 })),
+        ("hash", Method::Hashed(Arc::new(HashTable::maglev(pairs())), None)),
+        ("hash, bound", Method::Hashed(Arc::new(HashTable::maglev(pairs())), Some(1.25))),
+        ("hash by ring", Method::Hashed(Arc::new(HashTable::ring(pairs())), None)),
+    ]
+}
+
 /// The quickest of several rounds: what others do on the machine only makes it slower.
-fn measure(method: &Method, count: u32, weights: u32) -> (f64, f64) {
+fn measure(method: &Method, count: u32, weights: u32, rounds: usize) -> (f64, f64) {
     let mut dice = Dice::seeded(1);
     let mut key = Dice::seeded(2);
     let mut view = View::new((0..count).map(|n| (1 + n % weights, Arc::default())).collect());
@@ -46,7 +58,7 @@ fn measure(method: &Method, count: u32, weights: u32) -> (f64, f64) {
         view.seats().iter().zip(0..).map(|(seat, at)| seat.holder(EndpointId(at), &ranking)).collect();
     let (mut held, mut now) = (VecDeque::new(), 0u64);
     let mut best = (Duration::MAX, Duration::MAX);
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         let began = Instant::now();
         for _ in 0..BATCH {
             now += 1000;
