@@ -34,8 +34,8 @@ Made by `python -m bench.tail`: {rounds} interleaved rounds of {seconds} s after
 Four endpoints with 8 workers each; a request takes 10 ms at three of them and 100 ms at the fourth, exponentially
 distributed; {rate:.0f} requests a second come by chance, 60 % of what the endpoints could serve together, whatever
 became of those before (open loop, times counted from when a request was due). "from the slow one" is its share of the
-answers; 25 % is an even share, and 5.4 % of this load is all that it can serve. Requests without an answer {wait:.0f} s after
-the last one count as having taken until then; their number is in the last column. Measured on {date}.
+answers; 25 % is an even share, and 5.4 % of this load is all that it can serve. Requests without an answer {wait:.0f} s
+after the last one count as having taken until then; their number is in the last column. Measured on {date}.
 """
 
 
