@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tidegate.config.settings import Drain, Limits
     from tidegate.config.target import Respond, Share, Target
     from tidegate.config.upstream import Circuit, Endpoint, Pool, Upstream
+    from tidegate.config.zone import Zones
 
 __version__ = "0.1.0"
 __all__ = [
@@ -93,6 +94,7 @@ __all__ = [
     "TcpMatch",
     "TcpRoute",
     "Upstream",
+    "Zones",
     "__version__",
     "load",
     "load_text",
@@ -127,6 +129,7 @@ _HOMES = {
     "settings": ("Drain", "Limits"),
     "target": ("Respond", "Share", "Target"),
     "upstream": ("Circuit", "Endpoint", "Pool", "Upstream"),
+    "zone": ("Zones",),
 }
 """Each file of the room `config`, with what it has for other programs."""
 

@@ -20,6 +20,7 @@ from tidegate.config.load import Loaded, load
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
 ENVIRONMENT = {"PORT": "9000", "EMPTY": "", "NAME": "api", "TOKEN": "hunter2", "WEIGHT": "3"}
+ENDPOINT = {"draining": False, "zone": None, "distance": 0}
 RESOLVED = {
     "backend.internal:80": Resolved(("10.0.0.1:80", "10.0.0.2:80")),
     "gone.internal:80": Resolved(says="no such name"),
@@ -101,7 +102,7 @@ def lines_of(snapshot: dict[str, Any]) -> list[str]:
         for item in snapshot[part]:
             shown = {"name": item["name"], **less(item, next(iter(usual[part]), {}))}
             if "endpoints" in shown:
-                shown["endpoints"] = [less(each, {"draining": False}) for each in shown["endpoints"]]
+                shown["endpoints"] = [less(each, ENDPOINT) for each in shown["endpoints"]]
             lines.append(f"{part[:-1]:<8} {json.dumps(shown, ensure_ascii=False)}")
     return lines
 

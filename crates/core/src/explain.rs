@@ -68,6 +68,8 @@ pub struct Considered {
     pub address: String,
     /// Its share of the work.
     pub weight: u32,
+    /// Where it is.
+    pub zone: Option<String>,
     /// Whether it may be chosen.
     pub eligible: bool,
     /// What was asked of it.
@@ -222,6 +224,7 @@ fn balance(recorded: &Recorded, compiled: &Compiled) -> Option<Balance> {
         Some(Considered {
             address: endpoint.address.clone(),
             weight: candidate.weight,
+            zone: upstream.document.endpoints.get(candidate.endpoint.0 as usize)?.zone.clone(),
             eligible: candidate.is_eligible(),
             asked: candidate.standing.asked.name(),
             checked: candidate.standing.checked.name(),

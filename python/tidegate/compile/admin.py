@@ -51,6 +51,7 @@ def add_admin(document: dict[str, Any], binds: list[dict[str, Any]], api_socket:
                 "panic_threshold": 0,
                 "circuit": None,
                 "retry_budget": compile_budget(RetryBudget()),
+                "traffic": 0,
             }
         )
         document["routes"].append(_route("api", listener, {"prefix": "/api/"}, {"upstream": upstream}))

@@ -57,7 +57,7 @@ def compile_snapshot(
         ],
         "routes": [compile_route(index, route, serving, upstreams) for index, route in enumerate(config.routes)],
         "upstreams": [
-            compile_upstream(name, upstream, resolved, asked.get(name, {}))
+            compile_upstream(name, upstream, resolved, asked.get(name, {}), config.zone)
             for name, upstream in config.upstreams.items()
         ],
     }

@@ -8,27 +8,33 @@ from tidegate.compile.health import compile_health
 from tidegate.compile.outlier import compile_outlier
 from tidegate.compile.resolved import Resolved
 from tidegate.compile.retry import compile_budget
+from tidegate.compile.zone import distance
 from tidegate.config.balance import Balance, Hash
 from tidegate.config.upstream import Endpoint, Pool, Upstream
 
 AS_CONFIGURED = Asked()
-ALONE = {"weight": 1, "tier": 0, "backup": False}
+ALONE = {"weight": 1, "tier": 0, "backup": False, "zone": None, "distance": 0}
 """The share of an endpoint of which the configuration says nothing."""
 
 
 def compile_upstream(
-    name: str, upstream: Upstream, resolved: Mapping[str, Resolved], asked: Mapping[str, Asked]
+    name: str,
+    upstream: Upstream,
+    resolved: Mapping[str, Resolved],
+    asked: Mapping[str, Asked],
+    zone: str | None = None,
 ) -> dict[str, Any]:
     """Write an upstream. A DNS name is an endpoint for each of its addresses, each with the entry's weight.
 
-    `asked` has what was asked of addresses meanwhile; what stands in neither is none of its endpoints.
+    `asked` has what was asked of addresses meanwhile; what stands in neither is none of its endpoints. `zone` is the
+    instance's.
     """
     endpoints: list[dict[str, Any]] = []
     unresolved: list[dict[str, Any]] = []
     taken: set[str] = set()
     for endpoint in upstream.endpoints:
         entry = str(endpoint.address)
-        share = compile_share(endpoint)
+        share = compile_share(endpoint) | compile_zone(endpoint.zone, zone, upstream)
         answer = Resolved((entry,))
         if endpoint.address.is_name:
             answer = resolved.get(entry, Resolved(says="it has not been looked up"))
@@ -42,7 +48,8 @@ def compile_upstream(
             unresolved.append({"entry": entry, "says": answer.says})
     for address, of_it in asked.items():
         if of_it.added and address not in taken:
-            endpoints.append(compile_endpoint(address, address, ALONE, of_it))
+            share = ALONE | compile_zone(None, zone, upstream)
+            endpoints.append(compile_endpoint(address, address, share, of_it))
     return {
         "name": name,
         "balance": compile_balance(upstream.balance, upstream.pool),
@@ -56,12 +63,18 @@ def compile_upstream(
         "panic_threshold": upstream.panic_threshold.amount,
         "circuit": None if upstream.circuit is None else {"requests": upstream.circuit.requests},
         "retry_budget": compile_budget(upstream.retry_budget),
+        "traffic": upstream.zones.traffic.amount if upstream.zones and upstream.zones.traffic else 0,
     }
 
 
 def compile_share(endpoint: Endpoint) -> dict[str, Any]:
     """Write what an endpoint takes of the work, and when."""
     return {"weight": endpoint.weight, "tier": endpoint.tier, "backup": endpoint.backup}
+
+
+def compile_zone(zone: str | None, own: str | None, upstream: Upstream) -> dict[str, Any]:
+    """Write where an endpoint is, and how far that is."""
+    return {"zone": zone, "distance": distance(zone, own, upstream.zones)}
 
 
 def compile_balance(balance: Balance, pool: Pool) -> str | dict[str, Any]:

@@ -52,6 +52,7 @@ def disagreements(
         yield Disagreement(("routes", index), says, hint, other=("routes", first))
     if settings is not None:
         yield from _sets(settings, routes)
+        yield from _zones(settings, upstreams)
 
 
 def _serving_http(listeners: Mapping[str, Listener | None]) -> list[str]:
@@ -144,6 +145,19 @@ def _sets(settings: Settings, routes: Sequence[Route | None]) -> Iterator[Disagr
                     yield Disagreement(path, f"no set is named `{use.name}`", hint, span=span)
                 elif named.count and use.for_address != (named.first_text is None):
                     yield Disagreement(path, _of_the_other_kind(use.name, named), span=span)
+
+
+def _zones(settings: Settings, upstreams: Mapping[str, Upstream | None]) -> Iterator[Disagreement]:
+    """Upstreams that prefer what is near, where nothing is."""
+    for name, upstream in upstreams.items():
+        if upstream is None or upstream.zones is None:
+            continue
+        if settings.zone is None:
+            says = "the instance is in no zone, so none is nearer to it than another"
+            yield Disagreement(("upstreams", name, "zones"), says, "`zone: ${ZONE}` at the top of the file")
+        if all(endpoint.zone is None for endpoint in upstream.endpoints):
+            says = "no endpoint of this upstream says its `zone`"
+            yield Disagreement(("upstreams", name, "zones"), says, '`{address: "10.0.0.1:80", zone: eu-1}`')
 
 
 def _of_the_other_kind(name: str, named: NamedSet) -> str:

@@ -15,6 +15,7 @@ from tidegate.config.named_set import NamedSet
 from tidegate.config.program_log import ProgramLog
 from tidegate.config.quantities import Duration
 from tidegate.config.scalar import Substituted, one_or_more, show
+from tidegate.config.zone import Zone
 
 
 class Drain(Model):
@@ -75,6 +76,9 @@ class Settings(Model):
     """Threads that serve. Default: the CPUs that affinity and the cgroup allow."""
     user: Annotated[str, AfterValidator(check_user)] | None = None
     """Who the program becomes when it is started as root."""
+    zone: Zone | None = None
+    """Where this instance runs, as `zone` of an endpoint: `${ZONE}`. Upstreams with `zones` prefer what is near.
+    Default: it is in no zone."""
     access_log: AccessLog | None = None
     """Where exchanges are logged. Default: nowhere."""
     log: ProgramLog = ProgramLog()

@@ -14,16 +14,14 @@ from tidegate.config.placed import Placed
 from tidegate.config.quantities import Duration, Percent, PositiveDuration
 from tidegate.config.retry import RetryBudget
 from tidegate.config.scalar import Whole
+from tidegate.config.zone import Zone, Zones
 
 
 class Endpoint(Placed):
     """One address of an upstream; a string is its `address`."""
 
     short = "address"
-    later: ClassVar = {
-        "zone": "zones of endpoints",
-        "labels": "labels of endpoints",
-    }
+    later: ClassVar = {"labels": "labels of endpoints"}
 
     address: EndpointAddress
     """`10.0.0.1:80`, `[::1]:80`, `unix:/run/app.sock`, or `name:80`: a DNS name stands for all its addresses."""
@@ -33,6 +31,8 @@ class Endpoint(Placed):
     """Tier 0 takes all work as long as 72 % of it are healthy; of the rest tier 1 takes what it can, and so on."""
     backup: bool = False
     """Takes work only where no other endpoint can."""
+    zone: Zone | None = None
+    """Where it is: `eu-1`, or from the widest to the narrowest `eu/frankfurt/a`; see the upstream's `zones`."""
 
     @model_validator(mode="after")
     def stands_in_one_place(self) -> "Endpoint":
@@ -74,6 +74,9 @@ class Upstream(Placed):
     slow_start: Duration = Duration(0)
     """In what time an endpoint that is new or back gets its whole share, from a tenth on; 0s: at once.
     Not for `hash`, `ip_hash` and `first`."""
+    zones: Zones | None = None
+    """Prefer endpoints whose `zone` is near the instance's; `{}` takes the defaults. Default: zones make no
+    difference."""
     pool: Pool = Pool()
     """Connections that are kept, and bounds on them."""
     proxy_protocol: Literal["off", "v1", "v2"] = "off"

@@ -88,7 +88,8 @@ def _balance(told: dict[str, Any], every: bool) -> Iterator[tuple[str, str]]:
     for number, each in enumerate(shown):
         standing = ", ".join(f"{axis} {each[axis]}" for axis in ("asked", "checked", "outlier"))
         is_eligible = "eligible" if each["eligible"] else "not eligible"
-        text = f"{_at(each['address'], each['place'])}: weight {each['weight']}, {is_eligible} ({standing})"
+        zone = f"zone {each['zone']}, " if each["zone"] is not None else ""
+        text = f"{_at(each['address'], each['place'])}: weight {each['weight']}, {zone}{is_eligible} ({standing})"
         yield "among" if number == 0 else "", text
     if len(shown) < len(considered):
         yield "", f"and {len(considered) - len(shown)} more; --all shows them"

@@ -146,7 +146,8 @@ class Snapshots:
         """Write an upstream as it is now into the snapshot, from which a new worker will learn it."""
         if self._document is None:
             raise Gone("there is no snapshot yet")
-        part = compile_upstream(name, self.config.upstreams[name], self._names.resolved, self.overrides.of(name))
+        resolved, asked = self._names.resolved, self.overrides.of(name)
+        part = compile_upstream(name, self.config.upstreams[name], resolved, asked, self.config.zone)
         upstreams = [part if each["name"] == name else each for each in self._document["upstreams"]]
         self._document = {**self._document, "upstreams": upstreams}
         self._write()

@@ -59,6 +59,8 @@ pub struct View {
     edition: u64,
     roster: u64,
     slow_start: Duration,
+    /// The share of all work that comes in here, in percent; 0: it is not known.
+    traffic: u32,
     /// Who could be chosen last time, whatever the tiers; empty at first.
     well: Vec<bool>,
     /// Of each endpoint, 0 for one that may not be chosen now; and their sum.
@@ -87,6 +89,7 @@ impl View {
             edition: 0,
             roster: 0,
             slow_start: Duration::ZERO,
+            traffic: 0,
             well: Vec::new(),
             weights: Vec::new(),
             total_weight: 0,
@@ -99,6 +102,14 @@ impl View {
     #[must_use]
     pub fn with_panic_threshold(mut self, percent: u32) -> Self {
         self.threshold = percent;
+        self.rebuild(Moment::default());
+        self
+    }
+
+    /// The same, of which it is known what share of all work comes in here, in percent; 0: it is not.
+    #[must_use]
+    pub fn with_traffic(mut self, percent: u32) -> Self {
+        self.traffic = percent;
         self.rebuild(Moment::default());
         self
     }
@@ -202,7 +213,7 @@ impl View {
         self.trials.clear();
         self.look_again = Moment::NEVER;
         let standings = self.seats.iter().map(|seat| (seat.weight, seat.tier, &*seat.standing));
-        self.panics = panics(standings, self.threshold, now);
+        self.panics = panics(standings, self.traffic, self.threshold, now);
         for (at, Seat { weight, standing, .. }) in (0u32..).zip(&self.seats) {
             let (endpoint, is) = (EndpointId(at), standing.at(now));
             if is.outlier == Outlier::Out {
@@ -224,7 +235,7 @@ impl View {
             self.eligible.extend(rest.map(|endpoint| Member { endpoint, weight: weight(endpoint) }));
         }
         self.begin_ramps(now);
-        spread(&mut self.eligible, &self.seats);
+        spread(&mut self.eligible, &self.seats, self.traffic);
         if !self.slow_start.is_zero() {
             let next = ramp(&mut self.eligible, &self.seats, self.slow_start, now);
             self.look_again = self.look_again.min(next);
@@ -285,17 +296,19 @@ impl View {
 /// nobody panics while they can take all work together.
 pub fn panics<'a>(
     endpoints: impl Iterator<Item = (u32, Tier, &'a EndpointStanding)>,
+    traffic: u32,
     threshold: u32,
     now: Moment,
 ) -> bool {
     if threshold == 0 {
         return false;
     }
-    let counts = count(endpoints.filter_map(|(weight, tier, standing)| {
+    let endpoints = endpoints.filter_map(|(weight, tier, standing)| {
         let is = standing.at(now);
         let is_healthy = is.checked != Checked::Down && !standing.is_ejected();
         (weight > 0 && is.asked == Asked::Ready).then_some((tier, is_healthy))
-    }));
+    });
+    let counts = count(endpoints, traffic);
     let all: u64 = counts.iter().map(|count| count.all).sum();
     let healthy: u64 = counts.iter().map(|count| count.healthy).sum();
     healthy * 100 < all * u64::from(threshold) && !(counts.len() > 1 && suffice(&counts))

@@ -189,6 +189,7 @@ impl Serving {
 impl Choosing {
     fn new(upstream: &Arc<Upstream>, dice: &mut Dice) -> Self {
         let view = View::of(upstream.endpoints.iter().map(|endpoint| endpoint.seat()).collect())
+            .with_traffic(upstream.document.traffic)
             .with_panic_threshold(upstream.document.panic_threshold)
             .with_slow_start(Duration::from_millis(upstream.document.slow_start_ms));
         let holders =

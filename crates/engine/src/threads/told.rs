@@ -136,6 +136,7 @@ fn standing(endpoint: &Endpoint, document: &document::Endpoint, now: Moment, uni
         "address": endpoint.address,
         "entry": document.entry,
         "weight": endpoint.weight,
+        "zone": document.zone,
         "eligible": standing.is_eligible() && endpoint.weight > 0,
         "asked": standing.asked.name(),
         "checked": standing.checked.name(),

@@ -98,7 +98,7 @@ impl Upstream {
     /// Whether so few of its endpoints are healthy that all are used.
     pub fn panics(&self, now: Moment) -> bool {
         let endpoints = self.endpoints.iter().map(|endpoint| (endpoint.weight, endpoint.tier, &*endpoint.standing));
-        panics(endpoints, self.document.panic_threshold, now)
+        panics(endpoints, self.document.traffic, self.document.panic_threshold, now)
     }
 
     /// A request is about to ask an endpoint.
@@ -198,7 +198,7 @@ pub(super) fn compile(
 }
 
 fn tier(endpoint: &document::Endpoint) -> Tier {
-    if endpoint.backup { Tier::BACKUP } else { Tier(endpoint.tier) }
+    if endpoint.backup { Tier::BACKUP } else { Tier::new(endpoint.tier, endpoint.distance) }
 }
 
 fn key(balance: &document::Balance) -> Result<Option<Text>, String> {

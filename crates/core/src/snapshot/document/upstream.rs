@@ -36,6 +36,9 @@ pub struct Upstream {
     /// How many requests may be repeated at once.
     #[serde(default)]
     pub retry_budget: RetryBudget,
+    /// The share of all requests that come in at the zone of this instance, in percent; 0: it is not known.
+    #[serde(default)]
+    pub traffic: u32,
 }
 
 /// Bounds on what is under way.
@@ -124,6 +127,12 @@ pub struct Endpoint {
     /// Used only where no other endpoint can be.
     #[serde(default)]
     pub backup: bool,
+    /// Where it is; none where nobody says.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// How far that is from here; the lowest number of a tier comes first.
+    #[serde(default)]
+    pub distance: u32,
     /// Whether it was asked to take no new work and finish what it has.
     #[serde(default)]
     pub draining: bool,
