@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tidegate.config.filters.request_id import RequestId
     from tidegate.config.filters.rewrite import PathReplacement, Rewrite
     from tidegate.config.health import Expected, Health, HttpCheck, TcpCheck
+    from tidegate.config.labels import Fallback
     from tidegate.config.layer4 import Tcp, TcpMatch, TcpRoute
     from tidegate.config.listener import Bind, Forwarded, Listener, ListenerLimits, ListenerTimeouts, Paths
     from tidegate.config.load import Loaded, load, load_text
@@ -52,6 +53,7 @@ __all__ = [
     "Endpoint",
     "ErrorPage",
     "Expected",
+    "Fallback",
     "Fault",
     "Filter",
     "First",
@@ -114,6 +116,7 @@ _HOMES = {
     "filters.request_id": ("RequestId",),
     "filters.rewrite": ("PathReplacement", "Rewrite"),
     "health": ("Expected", "Health", "HttpCheck", "TcpCheck"),
+    "labels": ("Fallback",),
     "listener": ("Bind", "Forwarded", "Listener", "ListenerLimits", "ListenerTimeouts", "Paths"),
     "layer4": ("Tcp", "TcpMatch", "TcpRoute"),
     "load": ("Loaded", "load", "load_text"),

@@ -199,6 +199,39 @@ def test_an_upstream_that_can_take_nothing_tells_of_each_endpoint(
     assert "127.0.0.1:12 (" in capsys.readouterr().out
 
 
+def test_zones_and_labels_are_told(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(config).write_text(
+        """\
+zone: eu/a
+listeners: {web: {bind: ":80"}}
+upstreams:
+  api:
+    zones: {}
+    endpoints:
+      - {address: "127.0.0.1:1", zone: eu/b, labels: {version: v2}}
+      - {address: "127.0.0.1:2", labels: {version: v2}}
+      - {address: "127.0.0.1:3", zone: eu/a, weight: 0, labels: {version: v1}}
+routes:
+  - match: {path: /new}
+    to: [{upstream: api, labels: {version: v2}}, {upstream: api, labels: {version: v1}, weight: 0}]
+  - {match: {path: /old}, to: {upstream: api, labels: {version: v1}, fallback: any}}
+"""
+    )
+    assert call(config, "--", "GET", "http://a.test/new") == 0
+    text = capsys.readouterr().out
+    for line in (
+        "upstream  api (c.yaml:4:3), one of api (version=v2) 1, api (version=v1) 0",
+        "labels    version=v2",
+        "endpoint  127.0.0.1:1 (c.yaml:7:9): no other endpoint is eligible",
+        "among     127.0.0.1:1 (c.yaml:7:9): weight 1, zone eu/b, eligible (asked ready, checked unknown, outlier in)",
+        "          127.0.0.1:2 (c.yaml:8:9): weight 1, eligible (asked ready, checked unknown, outlier in)",
+    ):
+        assert f"{line}\n" in text
+    assert "127.0.0.1:3" not in text
+    assert call(config, "--", "GET", "http://a.test/old") == 0
+    assert "labels    version=v1, and of those none can: its fallback\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "status", "kind"),
     [

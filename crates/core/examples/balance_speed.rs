@@ -53,7 +53,7 @@ fn measure(method: &Method, count: u32, weights: u32, rounds: usize) -> (f64, f6
     let mut key = Dice::seeded(2);
     let mut view = View::new((0..count).map(|n| (1 + n % weights, Arc::default())).collect());
     let ranking = Arc::<Ranking>::default();
-    let mut balancer = method.balancer(&view, &ranking, &mut dice);
+    let mut balancer = method.balancer(&view, &ranking, 0, &mut dice);
     let holders: Vec<_> =
         view.seats().iter().zip(0..).map(|(seat, at)| seat.holder(EndpointId(at), &ranking)).collect();
     let (mut held, mut now) = (VecDeque::new(), 0u64);

@@ -55,6 +55,10 @@ pub struct Explanation {
 pub struct Balance {
     /// The upstream's name.
     pub upstream: String,
+    /// The labels that the route asks for, as `version=v2`; none where it takes any endpoint.
+    pub labels: Option<String>,
+    /// Whether none of those can take it, so that others were asked.
+    pub fell_back: bool,
     /// Why this endpoint, or none.
     pub because: String,
     /// Every endpoint that was looked at, in the order of the upstream.
@@ -218,13 +222,15 @@ fn tell(explanation: &mut Explanation, exchange: &Exchange, lane: &Lane, serving
 }
 
 fn balance(recorded: &Recorded, compiled: &Compiled) -> Option<Balance> {
-    let upstream = compiled.upstreams.get(recorded.upstream)?;
+    let upstream = compiled.upstreams.get(recorded.lead.index())?;
+    let of = upstream.subset(recorded.part);
     let considered = |candidate: &Candidate| {
-        let endpoint = upstream.endpoints.get(candidate.endpoint.0 as usize)?;
+        let at = candidate.endpoint.0 as usize;
+        let endpoint = upstream.endpoints.get(at).filter(|_| of.is_none_or(|subset| subset.has(at)))?;
         Some(Considered {
             address: endpoint.address.clone(),
             weight: candidate.weight,
-            zone: upstream.document.endpoints.get(candidate.endpoint.0 as usize)?.zone.clone(),
+            zone: upstream.document.endpoints.get(at)?.zone.clone(),
             eligible: candidate.is_eligible(),
             asked: candidate.standing.asked.name(),
             checked: candidate.standing.checked.name(),
@@ -233,6 +239,8 @@ fn balance(recorded: &Recorded, compiled: &Compiled) -> Option<Balance> {
     };
     Some(Balance {
         upstream: upstream.name.clone(),
+        labels: upstream.subset(recorded.lead.part).map(|subset| subset.says.clone()),
+        fell_back: recorded.part != recorded.lead.part,
         because: recorded.decision.because.to_string(),
         considered: recorded.decision.considered.iter().filter_map(considered).collect(),
     })

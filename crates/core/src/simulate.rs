@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::balance::{HashTable, Held};
+use crate::balance::{HashTable, Held, Lead};
 use crate::dice::Dice;
 use crate::lane::Serving;
 use crate::lane::exchange::Tried;
@@ -55,6 +55,7 @@ type End = Reverse<(u64, u64)>;
 /// requests in order of their coming; equal seeds give equal answers.
 pub fn simulate(compiled: Arc<Compiled>, index: usize, work: &[Work], arrivals: Arrivals, seed: u64) -> Vec<Served> {
     let mut dice = Dice::seeded(seed);
+    let lead = Lead { upstream: u32::try_from(index).unwrap_or(u32::MAX), part: 0 };
     let threads: Vec<Rc<Serving>> =
         (0..arrivals.threads.max(1)).map(|_| Rc::new(Serving::new(Arc::clone(&compiled), None, &mut dice))).collect();
     let mut lines: Vec<Line> = work.iter().map(|work| Line::new(*work)).collect();
@@ -74,7 +75,7 @@ pub fn simulate(compiled: Arc<Compiled>, index: usize, work: &[Work], arrivals: 
         let key = key.and_then(|key| HashTable::key(&key));
         let thread = usize::try_from(number).unwrap_or(0) % threads.len();
         let Some(serving) = threads.get(thread) else { break };
-        let choice = serving.choose(index, &Tried::default(), key, Moment::from_nanos(now), &mut dice);
+        let choice = serving.choose(lead, &Tried::default(), key, Moment::from_nanos(now), &mut dice);
         let Ok((chosen, Some(exchange))) = choice else { continue };
         let Some(line) = lines.get_mut(chosen.endpoint as usize) else { continue };
         let end = line.take(now, &mut dice);

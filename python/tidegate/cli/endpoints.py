@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from tidegate.cli.exits import DONE, INPUT_IS_WRONG
+from tidegate.cli.exits import DONE, INPUT_IS_WRONG, USED_WRONGLY
 from tidegate.cli.instance import ask
 
 app = App(
@@ -72,7 +72,16 @@ def show(upstream: str | None = None, /, *, meant: Meant = Meant()) -> int:
 
 
 @app.command
-def add(upstream: Upstream, address: Address, /, *, weight: int | None = None, meant: Changing = Changing()) -> int:
+def add(
+    upstream: Upstream,
+    address: Address,
+    /,
+    *,
+    weight: int | None = None,
+    zone: str | None = None,
+    label: tuple[str, ...] = (),
+    meant: Changing = Changing(),
+) -> int:
     """Add an endpoint.
 
     Example: tidegate endpoints add api 10.0.0.3:8080 --weight 2
@@ -81,8 +90,17 @@ def add(upstream: Upstream, address: Address, /, *, weight: int | None = None, m
     ----------
     weight
         Its share of the work; default: what the file has for it, else 1.
+    zone
+        Where it is, as in the file.
+    label
+        What it is told by, as `version=v2`; may be given several times.
     """
-    return _change(meant, action="add", upstream=upstream, address=address, weight=weight)
+    labels = dict(each.split("=", 1) for each in label if "=" in each)
+    if len(labels) != len(label):
+        print("tidegate: --label must be NAME=VALUE, and each name is given once", file=sys.stderr)
+        return USED_WRONGLY
+    asked = {"zone": zone, **({"labels": labels} if labels else {})}
+    return _change(meant, action="add", upstream=upstream, address=address, weight=weight, **asked)
 
 
 @app.command

@@ -52,6 +52,7 @@ def add_admin(document: dict[str, Any], binds: list[dict[str, Any]], api_socket:
                 "circuit": None,
                 "retry_budget": compile_budget(RetryBudget()),
                 "traffic": 0,
+                "subsets": [],
             }
         )
         document["routes"].append(_route("api", listener, {"prefix": "/api/"}, {"upstream": upstream}))

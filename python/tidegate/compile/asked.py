@@ -1,6 +1,7 @@
 """What was asked of an endpoint while the instance runs, on top of what the configuration says of it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +16,7 @@ class Asked:
     """Whether it is left out."""
     added: bool = False
     """Whether the configuration does not have it."""
+    zone: str | None = None
+    """Where it is, if it was added."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What it is told by, if it was added."""

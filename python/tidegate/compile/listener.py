@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tidegate.compile.filters import compile_pages
-from tidegate.compile.target import compile_upstreams
+from tidegate.compile.target import Upstreams, compile_upstreams
 from tidegate.config.layer4 import Tcp
 from tidegate.config.listener import Bind, Forwarded, Listener, ListenerLimits, ListenerTimeouts
 from tidegate.config.quantities import Rate
 
 
 def compile_listener(
-    name: str, listener: Listener, sockets: Mapping[str, Sequence[int]], upstreams: Mapping[str, int]
+    name: str, listener: Listener, sockets: Mapping[str, Sequence[int]], upstreams: Upstreams
 ) -> dict[str, Any]:
     """Write a listener, for HTTP or of layer 4; upstreams are named by index."""
     return {
@@ -29,7 +29,7 @@ def compile_listener(
     }
 
 
-def compile_tcp(tcp: Tcp, upstreams: Mapping[str, int]) -> dict[str, Any]:
+def compile_tcp(tcp: Tcp, upstreams: Upstreams) -> dict[str, Any]:
     """Write where connections are carried to."""
     return {
         "idle_ms": tcp.idle.milliseconds,

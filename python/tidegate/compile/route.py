@@ -5,15 +5,13 @@ from typing import Any
 
 from tidegate.compile.filters import compile_filter
 from tidegate.compile.retry import compile_retry
-from tidegate.compile.target import compile_upstreams
+from tidegate.compile.target import Upstreams, compile_upstreams
 from tidegate.config.match import Match, PathMatch
 from tidegate.config.route import Route
 from tidegate.config.target import Respond
 
 
-def compile_route(
-    index: int, route: Route, listeners: Mapping[str, int], upstreams: Mapping[str, int]
-) -> dict[str, Any]:
+def compile_route(index: int, route: Route, listeners: Mapping[str, int], upstreams: Upstreams) -> dict[str, Any]:
     """Write a route; listeners and upstreams are named by index."""
     names = listeners if route.listeners is None else dict.fromkeys(route.listeners)
     return {
@@ -59,7 +57,7 @@ def compile_conditions(match: Match) -> dict[str, Any]:
     return {key: value for key, value in asked.items() if value}
 
 
-def compile_target(route: Route, upstreams: Mapping[str, int]) -> dict[str, Any]:
+def compile_target(route: Route, upstreams: Upstreams) -> dict[str, Any]:
     """Write where a request goes."""
     if route.respond is not None:
         return {"respond": compile_respond(route.respond)}

@@ -10,6 +10,7 @@ from tidegate.compile.asked import Asked
 from tidegate.compile.listener import compile_binds, compile_listener
 from tidegate.compile.resolved import Resolved
 from tidegate.compile.route import compile_route
+from tidegate.compile.target import Upstreams
 from tidegate.compile.upstream import compile_upstream
 from tidegate.config.collector import without_collections
 from tidegate.config.config import Config
@@ -42,7 +43,7 @@ def compile_snapshot(
     """
     listeners = {name: index for index, name in enumerate(config.listeners)}
     serving = {name: listeners[name] for name, listener in config.listeners.items() if listener.serves_http}
-    upstreams = {name: index for index, name in enumerate(config.upstreams)}
+    upstreams = Upstreams(config.upstreams)  # listeners and routes ask for subsets, and upstreams then tell them
     document = {
         "format": FORMAT,
         "number": number,
@@ -58,6 +59,7 @@ def compile_snapshot(
         "routes": [compile_route(index, route, serving, upstreams) for index, route in enumerate(config.routes)],
         "upstreams": [
             compile_upstream(name, upstream, resolved, asked.get(name, {}), config.zone)
+            | {"subsets": upstreams.subsets(name)}
             for name, upstream in config.upstreams.items()
         ],
     }

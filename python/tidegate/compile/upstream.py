@@ -1,6 +1,7 @@
 """Upstreams of the snapshot: endpoints with their addresses, and the pool to them."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from tidegate.compile.asked import Asked
@@ -13,7 +14,9 @@ from tidegate.config.balance import Balance, Hash
 from tidegate.config.upstream import Endpoint, Pool, Upstream
 
 AS_CONFIGURED = Asked()
-ALONE = {"weight": 1, "tier": 0, "backup": False, "zone": None, "distance": 0}
+ALONE: Mapping[str, Any] = MappingProxyType(
+    {"weight": 1, "tier": 0, "backup": False, "zone": None, "distance": 0, "labels": []}
+)
 """The share of an endpoint of which the configuration says nothing."""
 
 
@@ -34,7 +37,7 @@ def compile_upstream(
     taken: set[str] = set()
     for endpoint in upstream.endpoints:
         entry = str(endpoint.address)
-        share = compile_share(endpoint) | compile_zone(endpoint.zone, zone, upstream)
+        share = compile_share(endpoint) | compile_place(endpoint.zone, endpoint.labels, zone, upstream)
         answer = Resolved((entry,))
         if endpoint.address.is_name:
             answer = resolved.get(entry, Resolved(says="it has not been looked up"))
@@ -48,7 +51,7 @@ def compile_upstream(
             unresolved.append({"entry": entry, "says": answer.says})
     for address, of_it in asked.items():
         if of_it.added and address not in taken:
-            share = ALONE | compile_zone(None, zone, upstream)
+            share = {**ALONE, **compile_place(of_it.zone, of_it.labels, zone, upstream)}
             endpoints.append(compile_endpoint(address, address, share, of_it))
     return {
         "name": name,
@@ -72,9 +75,13 @@ def compile_share(endpoint: Endpoint) -> dict[str, Any]:
     return {"weight": endpoint.weight, "tier": endpoint.tier, "backup": endpoint.backup}
 
 
-def compile_zone(zone: str | None, own: str | None, upstream: Upstream) -> dict[str, Any]:
-    """Write where an endpoint is, and how far that is."""
-    return {"zone": zone, "distance": distance(zone, own, upstream.zones)}
+def compile_place(zone: str | None, labels: Mapping[str, str], own: str | None, upstream: Upstream) -> dict[str, Any]:
+    """Write where an endpoint is, how far that is, and what it is told by."""
+    return {
+        "zone": zone,
+        "distance": distance(zone, own, upstream.zones),
+        "labels": [list(label) for label in sorted(labels.items())],
+    }
 
 
 def compile_balance(balance: Balance, pool: Pool) -> str | dict[str, Any]:

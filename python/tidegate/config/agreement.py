@@ -96,6 +96,31 @@ def _targets(target: Target, begin: Path, upstreams: Mapping[str, Upstream | Non
         if name not in upstreams:
             hint = did_you_mean(name, upstreams) if upstreams else "there is no upstream at all"
             yield Disagreement((*begin, *path), f"no upstream is named `{name}`", hint)
+    for way, name, led in target.ways:
+        upstream = upstreams.get(name)
+        if upstream is None:
+            continue
+        for path, labels in led.asks_for:
+            if not any(labels.items() <= endpoint.labels.items() for endpoint in upstream.endpoints):
+                wanted = ", ".join(f"{label}={value}" for label, value in labels.items())
+                says = f"no endpoint of `{name}` has the labels {wanted}"
+                yield Disagreement((*begin, *way, *path), says, _labels_there(labels, upstream))
+
+
+def _labels_there(labels: Mapping[str, str], upstream: Upstream) -> str:
+    """Tell the label that is nowhere, and what may have been meant."""
+    there: dict[str, set[str]] = {}
+    for endpoint in upstream.endpoints:
+        for label, value in endpoint.labels.items():
+            there.setdefault(label, set()).add(value)
+    if not there:
+        return "none of them has `labels`"
+    for label, value in labels.items():
+        if label not in there:
+            return did_you_mean(label, there)
+        if value not in there[label]:
+            return did_you_mean(value, there[label])
+    return "each of them is there, but not on one endpoint"
 
 
 def _binds(settings: Settings | None, listeners: Mapping[str, Listener | None]) -> Iterator[Disagreement]:

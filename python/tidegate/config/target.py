@@ -11,12 +11,13 @@ from pydantic_core import CoreSchema
 from tidegate.config.complaint import refused
 from tidegate.config.expression import HeaderTemplate, Key
 from tidegate.config.filters.fields import TOKEN, FieldName
+from tidegate.config.labels import Led
 from tidegate.config.model import Model, Name
 from tidegate.config.scalar import Whole
 
 
-class Share(Model):
-    """One of the upstreams that share a route."""
+class Share(Led):
+    """One of the upstreams that share a route, or some of its endpoints."""
 
     upstream: Name
     """Its name."""
@@ -24,7 +25,7 @@ class Share(Model):
     """Its share of the requests, against the weights of the others; 0 gets none."""
 
 
-class Target(Model):
+class Target(Led):
     """Where a request goes: the name of an upstream, or a list of several that share the route."""
 
     short = "upstream"
@@ -52,14 +53,18 @@ class Target(Model):
             if self.key is not None:
                 raise refused("`key` chooses among several upstreams, and there is one", at=("key",))
             return self
+        if self.labels:
+            raise refused("`labels` belong to each upstream of `split`", at=("labels",))
         if not any(share.weight for share in self.split):
             raise refused("has no weight but 0, so no request could go anywhere", at=("split",))
-        seen: set[str] = set()
+        seen: set[tuple[str, frozenset[tuple[str, str]]]] = set()
         for index, share in enumerate(self.split):
-            if share.upstream in seen:
-                says = f"the upstream `{share.upstream}` stands here twice"
+            led = (share.upstream, frozenset(share.labels.items()))
+            if led in seen:
+                with_them = " with these labels" if share.labels else ""
+                says = f"the upstream `{share.upstream}` stands here twice{with_them}"
                 raise refused(says, "give it a `weight` instead", at=("split", index))
-            seen.add(share.upstream)
+            seen.add(led)
         return self
 
     @classmethod
@@ -69,6 +74,13 @@ class Target(Model):
         long_form = handler.resolve_ref_schema(handler(schema))
         shares = next(each for each in long_form["properties"]["split"]["anyOf"] if each.get("type") == "array")
         return {"anyOf": [*forms["anyOf"], shares]}
+
+    @property
+    def ways(self) -> list[tuple[tuple[str | int, ...], str, Led]]:
+        """Each way that a request may go: the path to it, the upstream, and which of its endpoints."""
+        if self.split is None:
+            return [((), self.upstream or "", self)]
+        return [(("split", index), share.upstream, share) for index, share in enumerate(self.split)]
 
     @property
     def upstreams(self) -> list[tuple[tuple[str | int, ...], str]]:

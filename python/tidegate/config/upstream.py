@@ -1,6 +1,7 @@
 """An upstream: a named group of endpoints that do the same work."""
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -8,7 +9,8 @@ from tidegate.config.addresses import EndpointAddress
 from tidegate.config.balance import Balance
 from tidegate.config.complaint import refused
 from tidegate.config.health import Health
-from tidegate.config.model import Model
+from tidegate.config.labels import Label
+from tidegate.config.model import Model, Name
 from tidegate.config.outlier import Outlier
 from tidegate.config.placed import Placed
 from tidegate.config.quantities import Duration, Percent, PositiveDuration
@@ -21,7 +23,6 @@ class Endpoint(Placed):
     """One address of an upstream; a string is its `address`."""
 
     short = "address"
-    later: ClassVar = {"labels": "labels of endpoints"}
 
     address: EndpointAddress
     """`10.0.0.1:80`, `[::1]:80`, `unix:/run/app.sock`, or `name:80`: a DNS name stands for all its addresses."""
@@ -33,6 +34,8 @@ class Endpoint(Placed):
     """Takes work only where no other endpoint can."""
     zone: Zone | None = None
     """Where it is: `eu-1`, or from the widest to the narrowest `eu/frankfurt/a`; see the upstream's `zones`."""
+    labels: Mapping[Name, Label] = {}
+    """What it is told by, as `{version: v2}`: a route's `to` may ask for labels."""
 
     @model_validator(mode="after")
     def stands_in_one_place(self) -> "Endpoint":

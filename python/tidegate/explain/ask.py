@@ -9,6 +9,7 @@ from tidegate.compile.snapshot import all_binds, compile_snapshot, names_to_reso
 from tidegate.config.config import Config
 from tidegate.config.filters.filter import Filter
 from tidegate.config.placed import Placed
+from tidegate.config.target import Share
 from tidegate.config.upstream import Upstream
 from tidegate.explain.request import NotARequest, Request
 
@@ -86,9 +87,15 @@ def _route(config: Config, routes: list[dict[str, Any]], index: int) -> dict[str
             **{key: route["timeouts"][key] for key in ("response_ms", "idle_ms")},
             "place": _place(given and given.timeouts),
         },
-        "leads_to": next(iter(route["to"])),
-        "split": split and [{"upstream": share.upstream, "weight": share.weight} for share in split],
+        "leads_to": "upstream" if "part" in route["to"] else next(iter(route["to"])),
+        "split": split and [_share(each) for each in split],
     }
+
+
+def _share(share: Share) -> dict[str, Any]:
+    """Tell one of several ways; labels where it has some."""
+    labels = {"labels": dict(share.labels)} if share.labels else {}
+    return {"upstream": share.upstream, "weight": share.weight, **labels}
 
 
 def _add_places(told: dict[str, Any], upstream: Upstream) -> None:

@@ -77,8 +77,10 @@ def _retry(retry: dict[str, Any]) -> str:
 def _balance(told: dict[str, Any], every: bool) -> Iterator[tuple[str, str]]:
     """Tell the upstream, the endpoint that was chosen, and those that could have been."""
     balance, endpoint, considered = told["balance"], told["endpoint"], told["balance"]["considered"]
-    shares = ", ".join(f"{share['upstream']} {share['weight']}" for share in told["route"]["split"] or ())
+    shares = ", ".join(map(_share, told["route"]["split"] or ()))
     yield "upstream", _at(balance["upstream"], balance["place"]) + (f", one of {shares}" if shares else "")
+    if balance["labels"] is not None:
+        yield "labels", balance["labels"] + (", and of those none can: its fallback" if balance["fell_back"] else "")
     if endpoint is not None:
         name = "; it is a name, and names are not looked up here" if endpoint["is_name"] else ""
         yield "endpoint", f"{_at(endpoint['address'], endpoint['place'])}: {balance['because']}{name}"
@@ -93,6 +95,11 @@ def _balance(told: dict[str, Any], every: bool) -> Iterator[tuple[str, str]]:
         yield "among" if number == 0 else "", text
     if len(shown) < len(considered):
         yield "", f"and {len(considered) - len(shown)} more; --all shows them"
+
+
+def _share(share: dict[str, Any]) -> str:
+    labels = ", ".join(f"{name}={value}" for name, value in share.get("labels", {}).items())
+    return f"{share['upstream']} {f'({labels}) ' if labels else ''}{share['weight']}"
 
 
 def _block(title: str, text: str) -> Iterator[tuple[str, str]]:

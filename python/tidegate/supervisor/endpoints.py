@@ -5,7 +5,7 @@ Who asks is told of every change that was made, and of what would have been with
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +15,9 @@ from pydantic_core import PydanticCustomError
 
 from tidegate.config.addresses import EndpointAddress
 from tidegate.config.hints import did_you_mean
+from tidegate.config.labels import Label
+from tidegate.config.model import Name
+from tidegate.config.zone import Zone
 from tidegate.supervisor.frames import Gone
 from tidegate.supervisor.log import Log
 from tidegate.supervisor.names import Names
@@ -43,6 +46,10 @@ class Change(BaseModel):
     weight: Annotated[int, Field(ge=0, le=65_535)] | None = None
     ttl: Annotated[float, Field(ge=1, le=86_400)] | None = None
     """Seconds after which a registered backend leaves unless it registers again."""
+    zone: Zone | None = None
+    """Where an endpoint is that is added or registers."""
+    labels: Mapping[Name, Label] = {}
+    """What it is told by."""
     dry_run: bool = False
 
 
@@ -133,17 +140,20 @@ class Endpoints:
 
 def _after(change: Change, now: Override, is_there: bool) -> tuple[Override, str]:
     weight = now.weight if now.weight is not None else now.configured
+    place: dict[str, Any] = {"zone": change.zone, "labels": change.labels}
+    if any(place.values()) and (change.action not in ("add", "register") or now.configured is not None):
+        raise NotChanged("`zone` and `labels` are for what is added or registers, and does not stand in the file")
     match change.action:
         case "add" if is_there:
             raise NotChanged(f"upstream `{now.upstream}` has {now.address} already; `weight` and `resume` change it")
         case "add":
-            fresh = now.model_copy(update={"removed": False, "draining": False, "weight": change.weight, "until": None})
-            return fresh, "was added"
+            update = place | {"removed": False, "draining": False, "weight": change.weight, "until": None}
+            return now.model_copy(update=update), "was added"
         case "register":
             if now.configured is not None:
                 raise NotChanged(f"{now.address} stands in the configuration: it need not register")
             ttl = change.ttl or 30.0
-            update = {"weight": change.weight, "until": time.time() + ttl, "removed": False}
+            update = place | {"weight": change.weight, "until": time.time() + ttl, "removed": False}
             return now.model_copy(update=update), f"{'stays' if is_there else 'registered'} for {ttl:g} s"
         case "remove":
             return now.model_copy(update={"removed": True}), "was removed"

@@ -13,7 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from tidegate.compile.asked import Asked
 from tidegate.compile.resolved import Resolved
 from tidegate.config.config import Config
+from tidegate.config.labels import Label
+from tidegate.config.model import Name
 from tidegate.config.upstream import Upstream
+from tidegate.config.zone import Zone
 from tidegate.supervisor.log import Log
 from tidegate.supervisor.state import State
 
@@ -32,6 +35,10 @@ class Override(BaseModel):
     weight: Annotated[int, Field(ge=0, le=65_535)] | None = None
     draining: bool = False
     removed: bool = False
+    zone: Zone | None = None
+    """Of one that was added: where it is."""
+    labels: Mapping[Name, Label] = {}
+    """Of one that was added: what it is told by."""
     since: float
     """Seconds since 1970."""
     until: float | None = None
@@ -45,7 +52,7 @@ class Override(BaseModel):
     def asked(self) -> Asked:
         """As the compiler reads it."""
         added = self.configured is None
-        return Asked(weight=self.weight, draining=self.draining, removed=self.removed, added=added)
+        return Asked(self.weight, self.draining, self.removed, added, self.zone, self.labels)
 
 
 Key = tuple[str, str]

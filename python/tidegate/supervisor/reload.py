@@ -148,6 +148,9 @@ class Snapshots:
             raise Gone("there is no snapshot yet")
         resolved, asked = self._names.resolved, self.overrides.of(name)
         part = compile_upstream(name, self.config.upstreams[name], resolved, asked, self.config.zone)
+        # What routes ask of an upstream changes only with the configuration.
+        before = next(each for each in self._document["upstreams"] if each["name"] == name)
+        part |= {"subsets": before.get("subsets", [])}
         upstreams = [part if each["name"] == name else each for each in self._document["upstreams"]]
         self._document = {**self._document, "upstreams": upstreams}
         self._write()

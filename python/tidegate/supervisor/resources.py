@@ -98,7 +98,7 @@ def _route(index: int, route: Route, counted: Mapping[str, told.Route]) -> dict[
 
 def asked_for(target: dict[str, Any]) -> dict[str, Any]:
     """Leave out what was not asked for."""
-    return {key: value for key, value in target.items() if value is not None}
+    return {key: value for key, value in target.items() if value not in (None, {})}
 
 
 async def configuration(config: Config) -> dict[str, Any]:

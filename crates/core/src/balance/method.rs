@@ -19,13 +19,14 @@ pub enum Method {
 }
 
 impl Method {
-    /// A thread's balancer; `ranking` is the one of the upstream.
-    pub fn balancer(&self, view: &View, ranking: &Arc<Ranking>, dice: &mut Dice) -> Box<dyn Balancer> {
+    /// A thread's balancer; `ranking` is the one of the upstream, and `order` tells its order for these endpoints: 0 for
+    /// all of them, else the number of a subset.
+    pub fn balancer(&self, view: &View, ranking: &Arc<Ranking>, order: u64, dice: &mut Dice) -> Box<dyn Balancer> {
         match self {
             Self::RoundRobin => Box::new(RoundRobin::new(view, dice)),
             Self::RandomTwo => Box::new(RandomTwo::default()),
             Self::Hashed(table, bound) => Box::new(Hashed::new(Arc::clone(table), *bound)),
-            Self::Ranked(rule) => Box::new(Ranked::new(*rule, Arc::clone(ranking))),
+            Self::Ranked(rule) => Box::new(Ranked::new(*rule, Arc::clone(ranking), order)),
         }
     }
 }

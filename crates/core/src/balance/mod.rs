@@ -21,6 +21,7 @@ mod maglev; // Maglev's table
 mod ring; // a ring of points
 pub mod hashed; // requests of one key to one endpoint
 pub mod held; // an exchange that an endpoint is loaded with, until it is dropped
+pub mod subset; // some of an upstream's endpoints, told by their labels
 pub mod split; // which of several upstreams: by chance, or by a key
 
 pub use hashed::{HashTable, Hashed};
@@ -32,6 +33,7 @@ pub use ranking::{Ranked, Ranking, Rule};
 pub use round_robin::RoundRobin;
 pub use split::Split;
 pub use standing::{EndpointStanding, Standing};
+pub use subset::{Lead, Subset};
 pub use view::{Seat, View};
 
 use std::fmt;

@@ -77,11 +77,14 @@ pub struct Ranking {
     is_kept: AtomicBool,
     /// Whether latencies are asked for.
     observes: AtomicBool,
-    kept: Mutex<Kept>,
+    orders: Mutex<Vec<Order>>,
 }
 
+/// One order of the endpoints, of which those take part that may be chosen by whoever it is for.
 #[derive(Debug, Default)]
-struct Kept {
+struct Order {
+    /// 0 for whoever may choose any, else the number of a subset.
+    number: u64,
     rule: Rule,
     roster: u64,
     /// All endpoints in the order of the upstream, those too that may not be chosen now.
@@ -101,8 +104,13 @@ struct Leaf {
 }
 
 impl Ranking {
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<Order>> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets the orders that nobody asks for any more: all but these.
+    pub(crate) fn keep_only(&self, numbers: &[u64]) {
+        self.lock().retain(|order| numbers.contains(&order.number));
     }
 
     /// The load of the endpoint with this id becomes one more, or one less, by `change`; its rank with it.
@@ -112,9 +120,9 @@ impl Ranking {
             change();
             return;
         }
-        let mut kept = self.lock();
+        let mut orders = self.lock();
         change();
-        kept.rank_again(endpoint, id);
+        orders.iter_mut().for_each(|order| order.rank_again(endpoint, id));
     }
 
     /// What is known of an endpoint's latency changes by `observe`, where anybody asks for it. Its rank follows with the
@@ -126,7 +134,7 @@ impl Ranking {
     }
 }
 
-impl Kept {
+impl Order {
     /// Takes the endpoints of `view` for its own.
     fn install(&mut self, rule: Rule, view: &View) {
         let before: HashMap<u32, u64> = self.leaves.iter().map(|leaf| (leaf.id, leaf.turns)).collect();
@@ -197,12 +205,35 @@ impl Leaf {
 pub struct Ranked {
     rule: Rule,
     ranking: Arc<Ranking>,
+    number: u64,
 }
 
 impl Ranked {
-    /// A thread's hand on the ranking of an upstream.
-    pub fn new(rule: Rule, ranking: Arc<Ranking>) -> Self {
-        Self { rule, ranking }
+    /// A thread's hand on the ranking of an upstream: on its order of this number, 0 for all endpoints.
+    pub fn new(rule: Rule, ranking: Arc<Ranking>, number: u64) -> Self {
+        Self { rule, ranking, number }
+    }
+
+    fn take(&self, view: &View, turn: &Turn<'_>) -> Option<(EndpointId, Reason)> {
+        let mut orders = self.ranking.lock();
+        let at = orders.iter().position(|order| order.number == self.number).unwrap_or_else(|| {
+            orders.push(Order { number: self.number, ..Order::default() });
+            orders.len() - 1
+        });
+        let order = orders.get_mut(at)?;
+        if order.roster != view.roster() || order.rule != self.rule {
+            self.ranking.is_kept.store(true, Ordering::SeqCst);
+            self.ranking.observes.store(self.rule == Rule::PeakEwma, Ordering::Relaxed);
+            order.install(self.rule, view);
+        }
+        let taken = order.take(turn);
+        if orders.len() > 1
+            && let Some((endpoint, _)) = taken
+        {
+            let id = view.seat(endpoint).map_or(0, |seat| seat.id);
+            orders.iter_mut().for_each(|order| order.rank_again(endpoint, id));
+        }
+        taken
     }
 }
 
@@ -212,16 +243,7 @@ impl Balancer for Ranked {
         if let Some((None, because)) = alone {
             return turn.tell(view, None, because);
         }
-        let taken = {
-            let mut kept = self.ranking.lock();
-            if kept.roster != view.roster() || kept.rule != self.rule {
-                self.ranking.is_kept.store(true, Ordering::SeqCst);
-                self.ranking.observes.store(self.rule == Rule::PeakEwma, Ordering::Relaxed);
-                kept.install(self.rule, view);
-            }
-            kept.take(turn)
-        };
-        match taken {
+        match self.take(view, turn) {
             Some((chosen, because)) => turn.tell(view, Some(chosen), alone.map_or(because, |(_, because)| because)),
             None => {
                 let (chosen, because) = untried(view, turn);

@@ -5,6 +5,7 @@
 //! keys move only to that upstream, and only as many as it needs; when it falls, only away from it. Nothing is remembered,
 //! so all threads, instances and restarts agree.
 
+use super::Lead;
 use super::hash::hash;
 use crate::dice::Dice;
 use crate::rule::{Subject, Text};
@@ -19,33 +20,30 @@ pub struct Split {
 
 #[derive(Debug)]
 struct Share {
-    upstream: usize,
+    to: Lead,
     weight: u32,
     name: u64,
 }
 
 impl Split {
-    /// Takes upstreams by index, each with name and weight. Fails where all weights are 0.
-    pub fn build<'a>(
-        shares: impl Iterator<Item = (usize, &'a str, u32)>,
-        key: Option<Text>,
-    ) -> Result<Self, &'static str> {
-        let share = |(upstream, name, weight): (usize, &str, u32)| {
-            (weight > 0).then(|| Share { upstream, weight, name: hash(0, name.as_bytes()) })
+    /// Takes upstreams or parts of them, each with name and weight. Fails where all weights are 0.
+    pub fn build(shares: impl Iterator<Item = (Lead, String, u32)>, key: Option<Text>) -> Result<Self, &'static str> {
+        let share = |(to, name, weight): (Lead, String, u32)| {
+            (weight > 0).then(|| Share { to, weight, name: hash(0, name.as_bytes()) })
         };
         let shares: Box<[Share]> = shares.filter_map(share).collect();
         let total = shares.iter().map(|share| share.weight as usize).sum();
         if total == 0 { Err("every weight is 0") } else { Ok(Self { shares, total, key }) }
     }
 
-    /// The upstream for a request, as an index. An empty key tells nobody from anybody, so then chance decides.
-    pub fn choose(&self, subject: Option<&Subject<'_>>, dice: &mut Dice) -> usize {
+    /// Where a request goes. An empty key tells nobody from anybody, so then chance decides.
+    pub fn choose(&self, subject: Option<&Subject<'_>>, dice: &mut Dice) -> Lead {
         let key = self.key.as_ref().zip(subject).map(|(key, subject)| key.read(subject));
         let share = match key.filter(|key| !key.is_empty()) {
             Some(key) => self.by_key(&key),
             None => self.by_chance(dice.below(self.total)),
         };
-        share.map_or(0, |share| share.upstream)
+        share.map_or(Lead::default(), |share| share.to)
     }
 
     fn by_chance(&self, drawn: usize) -> Option<&Share> {
@@ -78,15 +76,16 @@ mod tests {
     const KEYS: u32 = 20_000;
 
     fn split(weights: &[(&'static str, u32)]) -> Split {
-        let shares = weights.iter().enumerate().map(|(at, (name, weight))| (at, *name, *weight));
+        let lead = |upstream| Lead { upstream, part: 0 };
+        let shares = (0..).zip(weights).map(|(at, (name, weight))| (lead(at), (*name).to_owned(), *weight));
         Split::build(shares, None).unwrap()
     }
 
-    fn by_key(split: &Split) -> Vec<usize> {
-        (0..KEYS).map(|key| split.by_key(key.to_string().as_bytes()).unwrap().upstream).collect()
+    fn by_key(split: &Split) -> Vec<u32> {
+        (0..KEYS).map(|key| split.by_key(key.to_string().as_bytes()).unwrap().to.upstream).collect()
     }
 
-    fn share_of(upstream: usize, taken: &[usize]) -> f64 {
+    fn share_of(upstream: u32, taken: &[u32]) -> f64 {
         taken.iter().filter(|one| **one == upstream).count() as f64 / f64::from(KEYS)
     }
 
@@ -94,7 +93,7 @@ mod tests {
     fn chance_and_keys_share_by_weight() {
         let split = split(&[("api", 95), ("canary", 5), ("off", 0)]);
         let mut dice = Dice::seeded(7);
-        let chance: Vec<usize> = (0..KEYS).map(|_| split.choose(None, &mut dice)).collect();
+        let chance: Vec<u32> = (0..KEYS).map(|_| split.choose(None, &mut dice).upstream).collect();
         for taken in [chance, by_key(&split)] {
             assert!((share_of(1, &taken) - 0.05).abs() < 0.01, "{}", share_of(1, &taken));
             assert_eq!(share_of(2, &taken), 0.0);
@@ -119,6 +118,6 @@ mod tests {
 
     #[test]
     fn nothing_to_share_is_told() {
-        assert!(Split::build([(0, "a", 0)].into_iter(), None).is_err());
+        assert!(Split::build([(Lead::default(), "a".to_owned(), 0)].into_iter(), None).is_err());
     }
 }

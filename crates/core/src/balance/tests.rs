@@ -29,7 +29,7 @@ impl Bench {
     pub(super) fn new(view: View, method: impl Into<Method>) -> Self {
         let (ranking, mut dice) = (Arc::<Ranking>::default(), Dice::seeded(7));
         let holders = view.seats().iter().zip(0..).map(|(seat, at)| seat.holder(EndpointId(at), &ranking)).collect();
-        let balancer = method.into().balancer(&view, &ranking, &mut dice);
+        let balancer = method.into().balancer(&view, &ranking, 0, &mut dice);
         Self { view, holders, balancer, dice }
     }
 
@@ -120,7 +120,7 @@ proptest! {
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
-                    let mut balancer = Ranked::new(Rule::LeastRequests, Arc::clone(&ranking));
+                    let mut balancer = Ranked::new(Rule::LeastRequests, Arc::clone(&ranking), 0);
                     let mut dice = Dice::seeded(1);
                     for _ in 0..each {
                         play(&mut balancer, &view, &mut dice, &[]);

@@ -54,6 +54,8 @@ pub struct View {
     /// Below this share of healthy endpoints, in percent, all are used.
     threshold: u32,
     panics: bool,
+    /// Nobody is well: those that may be chosen are passed over or on trial.
+    is_last_resort: bool,
     seen: u64,
     look_again: Moment,
     edition: u64,
@@ -84,6 +86,7 @@ impl View {
             trials: Vec::new(),
             threshold: 0,
             panics: false,
+            is_last_resort: false,
             seen: 0,
             look_again: Moment::default(),
             edition: 0,
@@ -151,6 +154,11 @@ impl View {
     /// Whether so few are healthy that all are used.
     pub fn panics(&self) -> bool {
         self.panics
+    }
+
+    /// Whether those that may be chosen are only better than none: nobody may, or all are passed over, or on trial.
+    pub fn is_last_resort(&self) -> bool {
+        self.is_last_resort
     }
 
     /// Moves whenever `eligible` may have changed.
@@ -229,7 +237,8 @@ impl View {
                 Outlier::In | Outlier::Trial | Outlier::Out => self.eligible.push(Member { endpoint, weight: *weight }),
             }
         }
-        if self.eligible.is_empty() {
+        self.is_last_resort = self.eligible.is_empty();
+        if self.is_last_resort {
             let weight = |at: EndpointId| self.seats.get(at.0 as usize).map_or(1, |seat| seat.weight);
             let rest = self.passed_over.drain(..).chain(self.trials.drain(..));
             self.eligible.extend(rest.map(|endpoint| Member { endpoint, weight: weight(endpoint) }));

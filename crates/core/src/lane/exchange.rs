@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::body::{Body, Out};
 use super::buffer::{self, Buffer};
 use super::serving::{Chosen, Serving};
-use crate::balance::Held;
+use crate::balance::{Held, Lead};
 use crate::failure::{Failure, Stage};
 use crate::filter::forwarded::{Peer, Told};
 use crate::filter::headers::HeaderEdits;
@@ -83,8 +83,8 @@ pub struct Exchange {
     pub(super) resolved_path: Option<Vec<u8>>,
     /// What is sent in place of what came, since a filter says so.
     pub(super) rewritten: Rewritten,
-    /// The upstream that its route leads to, as an index into the snapshot.
-    pub(super) leads_to: usize,
+    /// Where its route leads to.
+    pub(super) leads_to: Lead,
     /// The endpoint that was asked last.
     pub chosen: Option<Chosen>,
     /// The endpoint is loaded with this exchange.

@@ -25,17 +25,17 @@ impl Lane {
             exchange.link = Link::Pausing;
             return None;
         }
-        let index = exchange.leads_to;
+        let lead = exchange.leads_to;
         if let Some(failure) = enter(exchange, serving) {
             self.fail(failure, turn);
             return None;
         }
         let same = exchange.chosen.filter(|_| exchange.fresh_only);
-        let same = same.or_else(|| serving.choose_bound(index, self.bound?, turn.now));
+        let same = same.or_else(|| serving.choose_bound(lead, self.bound?, turn.now));
         // Before another choice, so that this exchange does not count against its own endpoint.
         exchange.held = None;
-        let key = || serving.key(index, || exchange.subject(&self.peer));
-        let mut balanced = |tried: &Tried| serving.choose(index, tried, key(), turn.now, turn.dice);
+        let key = || serving.key(lead.index(), || exchange.subject(&self.peer));
+        let mut balanced = |tried: &Tried| serving.choose(lead, tried, key(), turn.now, turn.dice);
         let chosen = match same.map_or_else(|| balanced(&exchange.tried), |same| Ok((same, serving.hold(same)))) {
             // Where a route says that requests are repeated, each endpoint may have its second turn.
             Err(_) if exchange.live.is_some() && !exchange.tried.endpoints().is_empty() => balanced(&Tried::default()),
@@ -156,7 +156,7 @@ impl Lane {
 
 /// Takes a place among the requests that the upstream has under way, once for all tries; says why there is none.
 fn enter(exchange: &mut Exchange, serving: &Serving) -> Option<Failure> {
-    let upstream = serving.compiled.upstreams.get(exchange.leads_to)?;
+    let upstream = serving.compiled.upstreams.get(exchange.leads_to.index())?;
     if exchange.under_way.is_none() {
         match upstream.enter() {
             Ok(under_way) => exchange.under_way = under_way,

@@ -30,6 +30,8 @@ mod step; // the machine itself: events in, acts out
 pub(crate) mod tests; // what a lane costs that waits
 #[cfg(test)]
 mod edit_tests; // what filters can not do to a message
+#[cfg(test)]
+mod subset_tests; // endpoints with certain labels, whatever the balancer
 
 pub use exchange::Exchange;
 pub use exposition::Exposition;

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::exchange::Tried;
-use crate::balance::{Balancer, Decision, EndpointId, HashTable, Held, Holder, Reason, Turn as BalanceTurn, View};
+use crate::balance::{
+    Balancer, Decision, EndpointId, HashTable, Held, Holder, Lead, Reason, Seat, Subset, Turn as BalanceTurn, View,
+};
 use crate::dice::Dice;
 use crate::failure::{Failure, Kind, Retryable, Stage};
 use crate::health::Outcome;
@@ -28,12 +30,19 @@ pub struct Chosen {
     pub endpoint: u32,
     /// The endpoint's id, which outlives snapshots.
     pub id: u32,
+    /// Which endpoints the request was led to: 0 for all of the upstream, else the number of a subset.
+    pub part: u32,
 }
+
+/// Endpoints that may be chosen, and who chooses.
+type Kept = RefCell<(View, Box<dyn Balancer>)>;
 
 /// One upstream as a thread sees it.
 struct Choosing {
     upstream: Arc<Upstream>,
-    kept: RefCell<(View, Box<dyn Balancer>)>,
+    kept: Kept,
+    /// The same of its subsets, in order.
+    subsets: Box<[Kept]>,
     /// One for each endpoint, in order.
     holders: Box<[Rc<Holder>]>,
 }
@@ -50,8 +59,10 @@ pub struct Serving {
 /// One choice of an endpoint, as it was decided.
 #[derive(Clone, Debug)]
 pub struct Recorded {
-    /// The upstream, as an index into the snapshot.
-    pub upstream: usize,
+    /// Where the request was led.
+    pub lead: Lead,
+    /// Of which endpoints one was asked for: as the lead says, or of its fallback.
+    pub part: u32,
     /// What was decided, with all that was considered.
     pub decision: Decision,
 }
@@ -106,51 +117,67 @@ impl Serving {
         HashTable::key(&key.read(&subject()?))
     }
 
-    /// Chooses an endpoint of the upstream at `index`, none of `tried` if there is another, and loads it with an exchange.
+    /// Chooses an endpoint of those that `lead` means, none of `tried` if there is another, and loads it with an exchange.
     pub(crate) fn choose(
         &self,
-        index: usize,
+        lead: Lead,
         tried: &Tried,
         key: Option<u64>,
         now: Moment,
         dice: &mut Dice,
     ) -> Result<(Chosen, Option<Held>), Box<Failure>> {
-        let Some(choosing) = self.upstreams.get(index) else {
+        let Some(choosing) = self.upstreams.get(lead.index()) else {
             return Err(Box::new(Failure::new(Kind::Internal, Stage::Balance, "the route names no upstream")));
         };
-        let (view, balancer) = &mut *choosing.kept.borrow_mut();
-        view.refresh(now);
         let mut turn = BalanceTurn { now, dice, tried: tried.endpoints(), key, recording: self.recorded.is_some() };
-        let on_trial = view.take_trial(turn.tried, now);
+        let fallback = choosing.upstream.subset(lead.part).and_then(|subset| subset.fallback);
+        let mut chosen = self.choose_of(choosing, lead, lead.part, fallback.is_some(), &mut turn);
+        if let (None, Some(fallback)) = (chosen, fallback) {
+            chosen = self.choose_of(choosing, lead, fallback, false, &mut turn);
+        }
+        let Some((at, on_trial)) = chosen else {
+            return Err(Box::new(nothing_eligible(&choosing.upstream, lead.part, now)));
+        };
+        let holder = choosing.holders.get(at.0 as usize);
+        let id = holder.map_or(0, |holder| holder.id);
+        let held = holder.map(|holder| if on_trial { holder.count() } else { holder.counted() });
+        Ok((Chosen { upstream: lead.upstream, endpoint: at.0, id, part: lead.part }, held))
+    }
+
+    /// Chooses one of a part of the endpoints; where there is a fallback, none that is only better than none. Whether it
+    /// is on trial, and so not yet counted.
+    fn choose_of(
+        &self,
+        choosing: &Choosing,
+        lead: Lead,
+        part: u32,
+        has_fallback: bool,
+        turn: &mut BalanceTurn<'_>,
+    ) -> Option<(EndpointId, bool)> {
+        let (view, balancer) = &mut *choosing.kept(part).borrow_mut();
+        view.refresh(turn.now);
+        if has_fallback && view.is_last_resort() {
+            return None;
+        }
+        let on_trial = view.take_trial(turn.tried, turn.now);
         let decision: Decision = match on_trial {
             Some(_) => turn.tell(view, on_trial, Reason::OnTrial),
-            None => balancer.choose(view, &mut turn),
+            None => balancer.choose(view, turn),
         };
         let chosen = decision.chosen;
         if let Some(recorded) = &self.recorded {
-            recorded.borrow_mut().push(Recorded { upstream: index, decision });
+            recorded.borrow_mut().push(Recorded { lead, part, decision });
         }
-        match chosen {
-            Some(at) => {
-                let holder = choosing.holders.get(at.0 as usize);
-                let id = holder.map_or(0, |holder| holder.id);
-                let chosen = Chosen { upstream: u32::try_from(index).unwrap_or(u32::MAX), endpoint: at.0, id };
-                let held = holder.map(|holder| if on_trial.is_some() { holder.count() } else { holder.counted() });
-                Ok((chosen, held))
-            }
-            None => Err(Box::new(nothing_eligible(&choosing.upstream, now))),
-        }
+        chosen.map(|endpoint| (endpoint, on_trial.is_some()))
     }
 
     /// The endpoint with this id, if it may be chosen now: a connection to it is kept for one client alone.
-    pub(super) fn choose_bound(&self, index: usize, id: u32, now: Moment) -> Option<Chosen> {
-        let choosing = self.upstreams.get(index)?;
+    pub(super) fn choose_bound(&self, lead: Lead, id: u32, now: Moment) -> Option<Chosen> {
+        let choosing = self.upstreams.get(lead.index())?;
         let at = choosing.upstream.endpoints.iter().position(|endpoint| endpoint.id == id)?;
         let endpoint = u32::try_from(at).ok()?;
-        let (view, _) = &mut *choosing.kept.borrow_mut();
-        view.refresh(now);
-        let is_eligible = view.eligible().iter().any(|member| member.endpoint.0 == endpoint);
-        is_eligible.then_some(Chosen { upstream: u32::try_from(index).ok()?, endpoint, id })
+        let is_eligible = choosing.with_eligible(lead.part, now, |view| view.may_take(EndpointId(endpoint)));
+        is_eligible.then_some(Chosen { upstream: lead.upstream, endpoint, id, part: lead.part })
     }
 
     /// The choice of the endpoint with this id in the upstream of `chosen`.
@@ -169,7 +196,7 @@ impl Serving {
             }
         }
         tried.push(chosen.endpoint);
-        let endpoints = self.upstream(chosen).map_or(0, |upstream| upstream.endpoints.len());
+        let endpoints = self.upstream(chosen).map_or(0, |upstream| upstream.reach(chosen.part));
         tried.endpoints().len() < endpoints.min(most)
     }
 
@@ -177,36 +204,79 @@ impl Serving {
     pub(crate) fn acceptable(&self, chosen: Chosen, tried: &Tried, now: Moment) -> Vec<u32> {
         let mut ids = vec![chosen.id];
         let Some(choosing) = self.upstreams.get(chosen.upstream as usize) else { return ids };
-        let (view, _) = &mut *choosing.kept.borrow_mut();
-        view.refresh(now);
-        let others = view.eligible().iter().map(|member| member.endpoint.0);
-        let others = others.filter(|at| *at != chosen.endpoint && !tried.endpoints().contains(at));
-        ids.extend(others.filter_map(|at| choosing.upstream.endpoints.get(at as usize).map(|endpoint| endpoint.id)));
+        let endpoints = &choosing.upstream.endpoints;
+        choosing.with_eligible(chosen.part, now, |view| {
+            let others = view.eligible().iter().map(|member| member.endpoint.0);
+            let others = others.filter(|at| *at != chosen.endpoint && !tried.endpoints().contains(at));
+            ids.extend(others.filter_map(|at| endpoints.get(at as usize).map(|endpoint| endpoint.id)));
+        });
         ids
     }
 }
 
 impl Choosing {
     fn new(upstream: &Arc<Upstream>, dice: &mut Dice) -> Self {
-        let view = View::of(upstream.endpoints.iter().map(|endpoint| endpoint.seat()).collect())
-            .with_traffic(upstream.document.traffic)
-            .with_panic_threshold(upstream.document.panic_threshold)
-            .with_slow_start(Duration::from_millis(upstream.document.slow_start_ms));
+        let view = view_of(upstream, None);
         let holders =
             (0..).zip(view.seats()).map(|(at, seat)| seat.holder(EndpointId(at), &upstream.ranking)).collect();
-        let balancer = upstream.method.balancer(&view, &upstream.ranking, dice);
-        Self { upstream: Arc::clone(upstream), kept: RefCell::new((view, balancer)), holders }
+        let balancer = upstream.method.balancer(&view, &upstream.ranking, 0, dice);
+        let mut kept = |subset: &Subset| {
+            let view = view_of(upstream, Some(subset));
+            let balancer = subset.method.balancer(&view, &upstream.ranking, subset.number(), dice);
+            RefCell::new((view, balancer))
+        };
+        let subsets = upstream.subsets.iter().map(&mut kept).collect();
+        Self { upstream: Arc::clone(upstream), kept: RefCell::new((view, balancer)), subsets, holders }
     }
+
+    /// All endpoints, or those of a subset.
+    fn kept(&self, part: u32) -> &Kept {
+        (part as usize).checked_sub(1).and_then(|at| self.subsets.get(at)).unwrap_or(&self.kept)
+    }
+
+    /// Looks at the endpoints that a request for a part may go to now: those of its fallback where none of its own is well.
+    fn with_eligible<T>(&self, part: u32, now: Moment, look: impl FnOnce(&View) -> T) -> T {
+        let (view, _) = &mut *self.kept(part).borrow_mut();
+        view.refresh(now);
+        match self.upstream.subset(part).and_then(|subset| subset.fallback) {
+            Some(fallback) if view.is_last_resort() => {
+                let (view, _) = &mut *self.kept(fallback).borrow_mut();
+                view.refresh(now);
+                look(view)
+            }
+            Some(_) | None => look(view),
+        }
+    }
+}
+
+/// The endpoints of an upstream, of which those outside a subset have no share. One with a fallback never panics: before
+/// it takes endpoints that are not well, others take over.
+fn view_of(upstream: &Upstream, subset: Option<&Subset>) -> View {
+    let seat = |(at, endpoint): (usize, &Arc<Endpoint>)| {
+        let seat = endpoint.seat();
+        let is_in = subset.is_none_or(|subset| subset.has(at));
+        if is_in { seat } else { Seat { weight: 0, ..seat } }
+    };
+    let document = &upstream.document;
+    let has_fallback = subset.is_some_and(|subset| subset.fallback.is_some());
+    View::of(upstream.endpoints.iter().enumerate().map(seat).collect())
+        .with_traffic(document.traffic)
+        .with_panic_threshold(if has_fallback { 0 } else { document.panic_threshold })
+        .with_slow_start(Duration::from_millis(document.slow_start_ms))
 }
 
 /// Most endpoints of which a failure tells why they are not eligible.
 const MOST_TOLD: usize = 5;
 
 /// Says why an upstream has no endpoint to offer, and of each endpoint why and since when.
-fn nothing_eligible(upstream: &Upstream, now: Moment) -> Failure {
-    let mut reason = format!("no endpoint of upstream {} is eligible", upstream.name);
+fn nothing_eligible(upstream: &Upstream, part: u32, now: Moment) -> Failure {
+    let subset = upstream.subset(part);
+    let with = subset.map(|subset| format!(" with {}", subset.says)).unwrap_or_default();
+    let mut reason = format!("no endpoint of upstream {}{with} is eligible", upstream.name);
     let unresolved = &upstream.document.unresolved;
-    let told = upstream.endpoints.iter().map(|endpoint| {
+    let is_meant = |at: usize| subset.is_none_or(|subset| subset.has(at) || subset.fallback.is_some());
+    let meant = || upstream.endpoints.iter().enumerate().filter(|(at, _)| is_meant(*at)).map(|(_, endpoint)| endpoint);
+    let told = meant().map(|endpoint| {
         let why = endpoint.standing.why_not(now).or_else(|| (endpoint.weight == 0).then(|| "has weight 0".to_owned()));
         format!("{} {}", endpoint.address, why.unwrap_or_else(|| "was tried".to_owned()))
     });
@@ -214,7 +284,7 @@ fn nothing_eligible(upstream: &Upstream, now: Moment) -> Failure {
     for (at, each) in told.take(MOST_TOLD).enumerate() {
         let _ = write!(reason, "{} {each}", if at == 0 { ":" } else { ";" });
     }
-    let more = (unresolved.len() + upstream.endpoints.len()).saturating_sub(MOST_TOLD);
+    let more = (unresolved.len() + meant().count()).saturating_sub(MOST_TOLD);
     if more > 0 {
         let _ = write!(reason, "; and {more} more");
     }

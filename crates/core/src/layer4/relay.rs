@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Known;
 use super::hello::{self, Hello, Seen};
-use crate::balance::Held;
+use crate::balance::{Held, Lead};
 use crate::failure::{Failure, Kind, Retryable, Stage};
 use crate::filter::forwarded::{Peer, Told};
 use crate::framing::RequestFacts;
@@ -82,7 +82,7 @@ enum Phase {
 /// What is needed until there is an endpoint.
 struct Opening {
     serving: Rc<Serving>,
-    leads_to: usize,
+    leads_to: Lead,
     key: Option<u64>,
     tried: Tried,
     chosen: Option<Chosen>,
@@ -318,12 +318,12 @@ impl Relay {
         self.phase = Phase::Wanted;
     }
 
-    fn lead(&self, listener: &Listener, target: &Target, turn: &mut Turn<'_>) -> Option<(usize, Option<u64>)> {
+    fn lead(&self, listener: &Listener, target: &Target, turn: &mut Turn<'_>) -> Option<(Lead, Option<u64>)> {
         let told = Told::by(&self.peer);
         let (head, facts) = (RequestHead::default(), RequestFacts::default());
         let subject = Subject::of(listener, &self.peer, &told, &[], &head, &facts);
         let leads_to = target.lead(Some(&subject), turn.dice)?;
-        Some((leads_to, turn.serving.key(leads_to, || Some(subject))))
+        Some((leads_to, turn.serving.key(leads_to.index(), || Some(subject))))
     }
 
     fn choose(&mut self, turn: &mut Turn<'_>) {
@@ -340,7 +340,7 @@ impl Relay {
                 self.name_endpoint();
             }
             Err(failure) => {
-                self.known.upstream = opening.serving.compiled.upstreams.get(opening.leads_to).map(Arc::clone);
+                self.known.upstream = opening.serving.compiled.upstreams.get(opening.leads_to.index()).map(Arc::clone);
                 self.fail(*failure, Close::Reset);
             }
         }

@@ -132,11 +132,14 @@ fn standing(endpoint: &Endpoint, document: &document::Endpoint, now: Moment, uni
     let out = endpoint.standing.kept_out_by(now);
     let until = endpoint.standing.passed_over_until();
     let until = (standing.outlier == Outlier::Out).then(|| unix + until.since(now).as_secs_f64());
+    let labels: Map<String, Value> =
+        document.labels.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
     json!({
         "address": endpoint.address,
         "entry": document.entry,
         "weight": endpoint.weight,
         "zone": document.zone,
+        "labels": labels,
         "eligible": standing.is_eligible() && endpoint.weight > 0,
         "asked": standing.asked.name(),
         "checked": standing.checked.name(),

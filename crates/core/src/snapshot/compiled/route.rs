@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::balance::Split;
+use crate::balance::subset::tell_labels;
+use crate::balance::{Lead, Split};
 use crate::dice::Dice;
 use crate::filter::Filters;
 use crate::retry::Policy;
@@ -32,8 +33,8 @@ pub struct Route {
 /// Where the requests of a route go.
 #[derive(Debug)]
 pub enum Target {
-    /// An upstream, by index.
-    Upstream(usize),
+    /// An upstream, or some of its endpoints.
+    Upstream(Lead),
     /// Several upstreams.
     Split(Box<Split>),
     /// An answer of ours.
@@ -93,26 +94,24 @@ impl Route {
 }
 
 impl Target {
-    /// The upstream that it leads to, as an index into the snapshot.
-    pub fn lead(&self, subject: Option<&Subject<'_>>, dice: &mut Dice) -> Option<usize> {
+    /// Where it leads to, where that is an upstream.
+    pub fn lead(&self, subject: Option<&Subject<'_>>, dice: &mut Dice) -> Option<Lead> {
         match self {
-            Self::Upstream(index) => Some(*index),
+            Self::Upstream(lead) => Some(*lead),
             Self::Split(split) => Some(split.choose(subject, dice)),
             Self::Respond(_) | Self::Redirect(_) | Self::Builtin(_) => None,
         }
     }
 
     pub(super) fn build(written: &document::Target, upstreams: &[document::Upstream]) -> Result<Self, String> {
-        let named = |index: usize| {
-            upstreams
-                .get(index)
-                .map(|upstream| upstream.name.as_str())
-                .ok_or(format!("there is no upstream number {index}"))
-        };
         Ok(match written {
-            document::Target::Upstream(index) => named(*index).map(|_| Self::Upstream(*index))?,
+            document::Target::Upstream(index) => Self::Upstream(find(*index, 0, upstreams)?.0),
+            document::Target::Part(part) => Self::Upstream(find(part.upstream, part.subset, upstreams)?.0),
             document::Target::Split(split) => {
-                let share = |share: &document::Share| Ok((share.upstream, named(share.upstream)?, share.weight));
+                let share = |share: &document::Share| {
+                    let (lead, name) = find(share.upstream, share.subset, upstreams)?;
+                    Ok((lead, name, share.weight))
+                };
                 let shares: Vec<_> = split.shares.iter().map(share).collect::<Result<_, String>>()?;
                 let key = split.key.as_ref().map(Text::compile).transpose()?;
                 Self::Split(Box::new(Split::build(shares.into_iter(), key)?))
@@ -125,6 +124,16 @@ impl Target {
             document::Target::Builtin(builtin) => Self::Builtin(*builtin),
         })
     }
+}
+
+/// An upstream, or a subset of it, and how keys know it: by names, so that its place in the file says nothing.
+fn find(index: usize, subset: u32, upstreams: &[document::Upstream]) -> Result<(Lead, String), String> {
+    let none = || format!("there is no upstream number {index}");
+    let upstream = upstreams.get(index).ok_or_else(none)?;
+    let lead = Lead { upstream: u32::try_from(index).map_err(|_| none())?, part: subset };
+    let Some(at) = (subset as usize).checked_sub(1) else { return Ok((lead, upstream.name.clone())) };
+    let subset = upstream.subsets.get(at).ok_or(format!("{} has no subset number {subset}", upstream.name))?;
+    Ok((lead, format!("{} {}", upstream.name, tell_labels(&subset.labels))))
 }
 
 impl Respond {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::balance::standing::AskedEvent;
+use crate::balance::subset::tell_labels;
 use crate::balance::tiers::Tier;
 use crate::balance::view::panics;
-use crate::balance::{EndpointLoad, EndpointStanding, HashTable, Method, Ranking, Rule, Seat};
+use crate::balance::{EndpointLoad, EndpointStanding, HashTable, Method, Ranking, Rule, Seat, Subset};
 use crate::health::{Check, Circuit, Ejector, Full, Member, Outcome, Strikes, UnderWay};
 use crate::moment::Moment;
 use crate::retry::{Allowance, Budget};
@@ -29,6 +30,8 @@ pub struct Upstream {
     pub ranking: Arc<Ranking>,
     /// The endpoints, in the order of the document.
     pub endpoints: Vec<Arc<Endpoint>>,
+    /// Those of them that routes ask for, in the order of the document.
+    pub subsets: Box<[Subset]>,
     /// How long a connection is kept without work; zero keeps none.
     pub idle: Duration,
     /// Most connections to one endpoint; 0 is no limit.
@@ -101,6 +104,16 @@ impl Upstream {
         panics(endpoints, self.document.traffic, self.document.panic_threshold, now)
     }
 
+    /// The subset of this number, from 1; none for 0, which is all endpoints.
+    pub fn subset(&self, part: u32) -> Option<&Subset> {
+        self.subsets.get((part as usize).checked_sub(1)?)
+    }
+
+    /// How many endpoints a request may be led to.
+    pub fn reach(&self, part: u32) -> usize {
+        self.subset(part).map_or(self.endpoints.len(), |subset| subset.reach)
+    }
+
     /// A request is about to ask an endpoint.
     pub fn enter(&self) -> Result<Option<UnderWay>, Full> {
         self.circuit.enter(self.document.circuit.map_or(0, |circuit| circuit.requests))
@@ -121,6 +134,8 @@ impl Upstream {
             // From where it is already nothing leads there, and nothing need.
             let _ = endpoint.standing.ask(if document.draining { AskedEvent::Drain } else { AskedEvent::Resume });
         }
+        let orders: Vec<u64> = self.subsets.iter().map(Subset::number).chain([0]).collect();
+        self.ranking.keep_only(&orders);
     }
 }
 
@@ -179,7 +194,8 @@ pub(super) fn compile(
     Ok(Arc::new(Upstream {
         name: upstream.name.clone(),
         document: upstream.clone(),
-        method: method(upstream),
+        method: method(upstream, |_| true),
+        subsets: upstream.subsets.iter().map(|subset| build_subset(subset, upstream)).collect::<Result<_, _>>()?,
         key: key(&upstream.balance)?,
         ranking: old.map(|old| Arc::clone(&old.ranking)).unwrap_or_default(),
         endpoints,
@@ -197,6 +213,31 @@ pub(super) fn compile(
     }))
 }
 
+fn build_subset(subset: &document::Subset, upstream: &document::Upstream) -> Result<Subset, String> {
+    let has = |endpoint: &document::Endpoint| subset.labels.iter().all(|label| endpoint.labels.contains(label));
+    let fallback = |endpoint: &document::Endpoint| match subset.fallback.map(|part| (part as usize).checked_sub(1)) {
+        None => false,
+        Some(None) => true,
+        Some(Some(at)) => {
+            let labels = upstream.subsets.get(at).map(|other| &other.labels);
+            labels.is_some_and(|labels| labels.iter().all(|label| endpoint.labels.contains(label)))
+        }
+    };
+    let says = tell_labels(&subset.labels);
+    let at = subset.fallback.and_then(|part| (part as usize).checked_sub(1));
+    if at.is_some_and(|at| upstream.subsets.get(at).is_none_or(|other| other.fallback.is_some())) {
+        return Err(format!("the fallback of {says} is no subset without a fallback"));
+    }
+    let endpoints = &upstream.endpoints;
+    Ok(Subset {
+        members: endpoints.iter().map(has).collect(),
+        fallback: subset.fallback,
+        method: method(upstream, has),
+        reach: endpoints.iter().filter(|endpoint| has(endpoint) || fallback(endpoint)).count(),
+        says,
+    })
+}
+
 fn tier(endpoint: &document::Endpoint) -> Tier {
     if endpoint.backup { Tier::BACKUP } else { Tier::new(endpoint.tier, endpoint.distance) }
 }
@@ -212,8 +253,10 @@ fn key(balance: &document::Balance) -> Result<Option<Text>, String> {
     }
 }
 
-fn method(upstream: &document::Upstream) -> Method {
-    let endpoints = || upstream.endpoints.iter().map(|endpoint| (endpoint.address.as_str(), endpoint.weight));
+/// How an endpoint is chosen of those that `has` tells.
+fn method(upstream: &document::Upstream, has: impl Fn(&document::Endpoint) -> bool) -> Method {
+    let weight = |endpoint: &document::Endpoint| if has(endpoint) { endpoint.weight } else { 0 };
+    let endpoints = || upstream.endpoints.iter().map(|endpoint| (endpoint.address.as_str(), weight(endpoint)));
     match &upstream.balance {
         document::Balance::RoundRobin => Method::RoundRobin,
         document::Balance::LeastRequests => Method::Ranked(Rule::LeastRequests),

@@ -100,6 +100,8 @@ pub struct Retry {
 pub enum Target {
     /// An upstream, by index.
     Upstream(usize),
+    /// Some of the endpoints of an upstream.
+    Part(Part),
     /// Several upstreams.
     Split(Split),
     /// An answer of ours.
@@ -110,6 +112,16 @@ pub enum Target {
     Builtin(Builtin),
 }
 
+/// Some of the endpoints of an upstream.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// The upstream, by index.
+    pub upstream: usize,
+    /// One of its subsets, from 1.
+    pub subset: u32,
+}
+
 /// One of the upstreams that share a route.
 #[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
@@ -118,6 +130,9 @@ pub struct Share {
     pub upstream: usize,
     /// Its share of the requests; 0 gets none.
     pub weight: u32,
+    /// One of its subsets, from 1; 0 for all its endpoints.
+    #[serde(default)]
+    pub subset: u32,
 }
 
 /// Upstreams that share a route.

@@ -39,6 +39,19 @@ pub struct Upstream {
     /// The share of all requests that come in at the zone of this instance, in percent; 0: it is not known.
     #[serde(default)]
     pub traffic: u32,
+    /// Some of the endpoints, which routes ask for; they name one by its place, from 1.
+    #[serde(default)]
+    pub subsets: Vec<Subset>,
+}
+
+/// Endpoints that have certain labels.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Subset {
+    /// Names and values; an endpoint has them all.
+    pub labels: Vec<(String, String)>,
+    /// Who takes what none of them can: 0 for all endpoints, else a subset that has no fallback; none: nobody.
+    pub fallback: Option<u32>,
 }
 
 /// Bounds on what is under way.
@@ -133,6 +146,9 @@ pub struct Endpoint {
     /// How far that is from here; the lowest number of a tier comes first.
     #[serde(default)]
     pub distance: u32,
+    /// What it is told by: names and values.
+    #[serde(default)]
+    pub labels: Vec<(String, String)>,
     /// Whether it was asked to take no new work and finish what it has.
     #[serde(default)]
     pub draining: bool,
