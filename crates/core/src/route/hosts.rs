@@ -23,11 +23,24 @@ pub(super) struct Hosts {
 }
 
 /// Routes by name of a host. With 10,000 hosts each look-up reads lines that no cache has: the slots of the index are
-/// four bytes, and so stay in it, and what a name and its routes take is one line, whose place is known at once.
+/// eight bytes, and so stay in it, and what a name and its routes take is one line, whose place is known at once. Where a
+/// host has one route the slot knows it, so that the processor fetches the route while the name is still on its way.
 #[derive(Debug, Default)]
 struct ByName {
-    slots: HashTable<u32>,
+    slots: HashTable<Slot>,
     entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    entry: u32,
+    /// The only route of the host, or [`Slot::SEVERAL`].
+    only: u32,
+}
+
+impl Slot {
+    /// No route: there are fewer.
+    const SEVERAL: u32 = u32::MAX;
 }
 
 /// A host and its routes.
@@ -43,15 +56,21 @@ impl ByName {
     fn insert(&mut self, host: &str, routes: OfHost) {
         let Self { slots, entries } = self;
         let host = Key::of(host);
-        let hash = |at: &u32| entries.get(*at as usize).map_or(0, |entry| hash_of(entry.host.as_bytes()));
-        slots.insert_unique(hash_of(host.as_bytes()), u32::try_from(entries.len()).unwrap_or(u32::MAX), hash);
+        let hash = |slot: &Slot| entries.get(slot.entry as usize).map_or(0, |entry| hash_of(entry.host.as_bytes()));
+        let only = if let OfHost::One(route) = routes { route } else { Slot::SEVERAL };
+        let slot = Slot { entry: u32::try_from(entries.len()).unwrap_or(u32::MAX), only };
+        slots.insert_unique(hash_of(host.as_bytes()), slot, hash);
         entries.push(Entry { host, routes });
     }
 
-    fn get(&self, host: &[u8]) -> Option<&OfHost> {
-        let entry = |at: &u32| self.entries.get(*at as usize);
-        let same = |at: &u32| entry(at).is_some_and(|entry| entry.host.as_bytes() == host);
-        self.slots.find(hash_of(host), same).and_then(entry).map(|entry| &entry.routes)
+    fn visit(&self, host: &[u8], path: &[u8], recorder: &mut impl Recorder) -> ControlFlow<()> {
+        let entry = |slot: &Slot| self.entries.get(slot.entry as usize);
+        let same = |slot: &Slot| entry(slot).is_some_and(|entry| entry.host.as_bytes() == host);
+        match self.slots.find(hash_of(host), same) {
+            None => ControlFlow::Continue(()),
+            Some(slot) if slot.only != Slot::SEVERAL => visit_only(&slot.only, recorder),
+            Some(slot) => entry(slot).map_or(ControlFlow::Continue(()), |entry| entry.routes.visit(path, recorder)),
+        }
     }
 }
 
@@ -91,9 +110,7 @@ impl Hosts {
     pub(super) fn visit(&self, host: Option<&HostKey>, path: &[u8], recorder: &mut impl Recorder) -> ControlFlow<()> {
         let host = host.map(HostKey::as_bytes).unwrap_or_default();
         if !host.is_empty() {
-            if let Some(routes) = self.exact.get(host) {
-                routes.visit(path, recorder)?;
-            }
+            self.exact.visit(host, path, recorder)?;
             if self.deepest > 0 {
                 self.visit_wildcards(host, path, recorder)?;
             }
@@ -109,10 +126,8 @@ impl Hosts {
         while let Some(at) = memchr::memchr(b'.', rest) {
             rest = rest.get(at + 1..).unwrap_or_default();
             labels -= 1;
-            if labels <= self.deepest
-                && let Some(routes) = self.wildcards.get(rest)
-            {
-                routes.visit(path, recorder)?;
+            if labels <= self.deepest {
+                self.wildcards.visit(rest, path, recorder)?;
             }
         }
         ControlFlow::Continue(())
@@ -129,11 +144,13 @@ impl OfHost {
 
     fn visit(&self, path: &[u8], recorder: &mut impl Recorder) -> ControlFlow<()> {
         match self {
-            Self::One(route) => {
-                recorder.host(std::slice::from_ref(route));
-                recorder.matched(*route)
-            }
+            Self::One(route) => visit_only(route, recorder),
             Self::Many(paths) => paths.visit(path, recorder),
         }
     }
+}
+
+fn visit_only(route: &u32, recorder: &mut impl Recorder) -> ControlFlow<()> {
+    recorder.host(std::slice::from_ref(route));
+    recorder.matched(*route)
 }
