@@ -7,6 +7,7 @@ from pydantic_core import PydanticUndefined
 
 from tidegate.config.config import Config
 from tidegate.config.effective import in_one_line
+from tidegate.config.hedge import Percentile
 from tidegate.config.model import Model
 from tidegate.config.quantities import ByteRate, Duration, Rate, Size
 from tidegate.config.schema import schema
@@ -29,6 +30,7 @@ UNITS = {
     Size: "size, as `64KiB`, `10MB`",
     ByteRate: "rate, as `240B/s`",
     Rate: "rate, as `10/s`, `5/m`",
+    Percentile: "percentile, as `p95`",
 }
 
 
@@ -87,7 +89,8 @@ def _shape_of(model: type[Model], defs: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _unit(model: type[Model], name: str) -> str | None:
-    return next((UNITS[each] for each in annotations_at(model, [name]) if each in UNITS), None)
+    units = [UNITS[each] for each in annotations_at(model, [name]) if each in UNITS]
+    return " or ".join(dict.fromkeys(units)) or None
 
 
 def _type(shape: Mapping[str, Any], defs: Mapping[str, Any]) -> str:

@@ -9,7 +9,6 @@ use tidegate_core::framing::{
     BodyLength, ChunkLimits, ChunkReader, HeadLimits, HeadReader, Piece, Progress, judge_request,
 };
 use tidegate_core::head::RequestHead;
-use tidegate_core::lane::Side;
 
 macro_rules! of_the_transcripts {
     ($($name:ident $file:literal)+) => {
@@ -28,7 +27,7 @@ of_the_transcripts! {
     told "../../crates/core/tests/transcripts/told.rs"
 }
 
-use script::{Input, Script, Step};
+use script::{Input, Script, Side, Step};
 use split::Split;
 use told::{Done, Seen};
 
@@ -36,7 +35,9 @@ const SETTINGS: &[&str] = &[
     "listener limits.body_bytes 10",
     "route buffer_request 20",
     "listener timeouts.max_age 5s",
-    "upstream endpoints 10.0.0.1:80 10.0.0.2:80 10.0.0.3:80",
+    // Two of them at once, if the first one takes its time.
+    "upstream endpoints 10.0.0.1:80 10.0.0.2:80 10.0.0.3:80\n\
+     route retry {\"reset\": true, \"hedge\": {\"after\": {\"ms\": 10}, \"least_ms\": 0}}",
     "respond / 200 ok",
     "upstream endpoints",
     "client crowded",
@@ -108,7 +109,7 @@ fn guess(input: &[u8]) -> Option<(Script, &[u8])> {
     script.is_guessed = true;
     for (at, line) in SETTINGS.iter().enumerate() {
         if first >> at & 1 == 1 {
-            script.setting.take(line).ok()?;
+            line.lines().try_for_each(|line| script.setting.take(line)).ok()?;
         }
     }
     for (at, line) in FILTERS.iter().enumerate() {
@@ -119,7 +120,11 @@ fn guess(input: &[u8]) -> Option<(Script, &[u8])> {
     while let Some((&what, more)) = rest.split_first() {
         let (&how, more) = more.split_first().unwrap_or((&0, more));
         rest = more;
-        let side = if what & 0x80 == 0 { Side::Downstream } else { Side::Upstream };
+        let side = match (what & 0x80, what & 0x40) {
+            (0, _) => Side::Downstream,
+            (_, 0) => Side::Upstream,
+            _ => Side::Second,
+        };
         let pick = |all: &[&str]| all[usize::from(how) % all.len()].as_bytes().to_vec();
         let input = match what % 12 {
             0 | 1 if side == Side::Downstream => Input::Bytes(side, pick(REQUESTS)),
@@ -141,7 +146,8 @@ fn guess(input: &[u8]) -> Option<(Script, &[u8])> {
             _ if how == 0xff => Input::Drain,
             _ if how >= 0xf8 => {
                 let mut setting = script.setting.clone();
-                setting.take(SETTINGS[usize::from(how) % SETTINGS.len()]).ok()?;
+                let lines = SETTINGS[usize::from(how) % SETTINGS.len()].lines();
+                lines.for_each(|line| drop(setting.take(line)));
                 Input::Reload(Box::new(setting))
             }
             _ => Input::Pass(std::time::Duration::from_millis(10_u64.pow(u32::from(how % MOST_TENS)))),
@@ -154,10 +160,15 @@ fn guess(input: &[u8]) -> Option<(Script, &[u8])> {
 /// What each connection to an endpoint was sent.
 fn requests(done: &[Done]) -> Vec<Vec<u8>> {
     let mut requests: Vec<Vec<u8>> = Vec::new();
+    let (mut first, mut second) = (0, 0);
     for seen in done.iter().flat_map(|done| &done.seen) {
         match seen {
-            Seen::Act(act) if act.starts_with("connect") => requests.push(Vec::new()),
-            Seen::Bytes(Side::Upstream, bytes) => requests.last_mut().expect("a connection").extend_from_slice(bytes),
+            Seen::Act(act) if act.starts_with("connect") => {
+                *(if act.ends_with("second") { &mut second } else { &mut first }) = requests.len();
+                requests.push(Vec::new());
+            }
+            Seen::Bytes(Side::Upstream, bytes) => requests[first].extend_from_slice(bytes),
+            Seen::Bytes(Side::Second, bytes) => requests[second].extend_from_slice(bytes),
             Seen::Act(_) | Seen::Bytes(Side::Downstream, _) => {}
         }
     }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tidegate.config.filters.request_id import RequestId
     from tidegate.config.filters.rewrite import PathReplacement, Rewrite
     from tidegate.config.health import Expected, Health, HttpCheck, TcpCheck
+    from tidegate.config.hedge import Hedge
     from tidegate.config.labels import Fallback
     from tidegate.config.layer4 import Tcp, TcpMatch, TcpRoute
     from tidegate.config.listener import Bind, Forwarded, Listener, ListenerLimits, ListenerTimeouts, Paths
@@ -60,6 +61,7 @@ __all__ = [
     "Forwarded",
     "Hash",
     "Health",
+    "Hedge",
     "HttpCheck",
     "Latency",
     "Limits",
@@ -116,6 +118,7 @@ _HOMES = {
     "filters.request_id": ("RequestId",),
     "filters.rewrite": ("PathReplacement", "Rewrite"),
     "health": ("Expected", "Health", "HttpCheck", "TcpCheck"),
+    "hedge": ("Hedge",),
     "labels": ("Fallback",),
     "listener": ("Bind", "Forwarded", "Listener", "ListenerLimits", "ListenerTimeouts", "Paths"),
     "layer4": ("Tcp", "TcpMatch", "TcpRoute"),

@@ -309,3 +309,18 @@ def test_when_a_request_is_tried_again(
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("retry"))
     assert says in line
     assert line.endswith("(c.yaml:6:17)")
+
+
+@pytest.mark.parametrize(
+    ("method", "says"),
+    [("GET", ", a second one beside the first after p95;"), ("PUT", "; with a body of at most 64KiB")],
+)
+def test_when_a_second_endpoint_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], method: str, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    retry = "{hedge: {after: p95}}"
+    Path("c.yaml").write_text(CONFIG.replace("{name: all, to: api}", f"{{name: all, retry: {retry}, to: api}}"))
+    assert call("c.yaml", "--", method, "http://a.test:8080/") == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("retry"))
+    assert f"at most 3 tries, on connect, reset{says}" in line

@@ -53,6 +53,7 @@ def fields_of_the_core() -> dict[str, list[str]]:
         ("Route", ["routes", 0]),
         ("RouteTimeouts", ["routes", 0, "timeouts"]),
         ("Retry", ["routes", 0, "retry"]),
+        ("Hedge", ["routes", 0, "retry", "hedge"]),
         ("Route", ["routes", 1]),
         ("Upstream", ["upstreams", 0]),
         ("Endpoint", ["upstreams", 0, "endpoints", 0]),

@@ -16,7 +16,7 @@ use crate::filter::forwarded::Peer;
 use crate::lane::buffer::Shelf;
 use crate::lane::{Act, Event, Exchange, Lane, Recorded, Serving, Side, Turn};
 use crate::moment::Moment;
-use crate::retry::may_repeat;
+use crate::retry::{Hedge, may_repeat};
 use crate::route::reason::why;
 use crate::route::{RouteId, read_path};
 use crate::snapshot::compiled::Compiled;
@@ -93,6 +93,10 @@ pub struct Retry {
     pub on: Vec<String>,
     /// How long one try may take, in milliseconds; 0 is no limit of its own.
     pub per_try_ms: u64,
+    /// After how long a second endpoint is asked beside the first: `50ms`, or `p95`; none: never.
+    pub hedge: Option<String>,
+    /// Whether this request may have a second endpoint.
+    pub is_safe: bool,
     /// Most bytes of a body that are sent again.
     pub body: usize,
     /// Whether a repeat of this request has no second effect. If it may have, only what left no byte is tried again.
@@ -183,7 +187,9 @@ pub fn explain(compiled: Compiled, listener: usize, from: Option<SocketAddr>, he
                 break;
             }
             Act::Lease(_) | Act::Report | Act::Close(_) | Act::Metrics(_) => break,
-            Act::Meet | Act::GiveBack(_) | Act::DropUpstream | Act::Shut(_) => Event::Done,
+            Act::Meet | Act::GiveBack(_) | Act::DropUpstream | Act::Swap | Act::DropBehind | Act::Shut(_) => {
+                Event::Done
+            }
         };
     }
     if let Some(exchange) = lane.exchange() {
@@ -201,6 +207,8 @@ fn tell(explanation: &mut Explanation, exchange: &Exchange, lane: &Lane, serving
         attempts: policy.attempts,
         on: policy.on(),
         per_try_ms: u64::try_from(policy.per_try.as_millis()).unwrap_or(u64::MAX),
+        hedge: policy.hedge.as_ref().map(Hedge::after),
+        is_safe: exchange.head.method.is_safe(),
         body: policy.body,
         repeatable: may_repeat(&exchange.head, &exchange.bytes),
     });

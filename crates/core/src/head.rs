@@ -80,6 +80,14 @@ impl Method {
             Self::Post | Self::Connect | Self::Patch | Self::Other => false,
         }
     }
+
+    /// Whether it asks for nothing to be changed (RFC 9110, section 9.2.1). Unknown methods are not.
+    pub fn is_safe(self) -> bool {
+        match self {
+            Self::Get | Self::Head | Self::Options | Self::Trace => true,
+            Self::Put | Self::Delete | Self::Post | Self::Connect | Self::Patch | Self::Other => false,
+        }
+    }
 }
 
 /// The four forms of a request target (RFC 9112, section 3.2).

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tidegate.config.hedge import Percentile
 from tidegate.config.retry import Retry, RetryBudget
 
 
@@ -9,7 +10,7 @@ def compile_retry(retry: Retry | None) -> dict[str, Any] | None:
     """Write the policy of a route."""
     if retry is None:
         return None
-    return {
+    written: dict[str, Any] = {
         "attempts": retry.attempts,
         "reset": "reset" in retry.on,
         "statuses": [list(each) for each in retry.statuses],
@@ -18,6 +19,11 @@ def compile_retry(retry: Retry | None) -> dict[str, Any] | None:
         "base_ms": retry.back_off.base.milliseconds,
         "most_ms": retry.back_off.most.milliseconds,
     }
+    if retry.hedge is not None:
+        after = retry.hedge.after
+        key = {"permille": after.permille} if isinstance(after, Percentile) else {"ms": after.milliseconds}
+        written["hedge"] = {"after": key, "least_ms": retry.hedge.least.milliseconds}
+    return written
 
 
 def compile_budget(budget: RetryBudget) -> dict[str, Any]:

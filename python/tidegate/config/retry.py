@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from tidegate.config.complaint import later, refused
+from tidegate.config.hedge import Hedge
 from tidegate.config.hints import did_you_mean
 from tidegate.config.model import Model
 from tidegate.config.placed import Placed
@@ -87,6 +88,8 @@ class Retry(Placed):
     once a byte has left. What `buffer_request` waits for is kept whatever this says."""
     back_off: BackOff = BackOff()
     """How long is waited before another try."""
+    hedge: Hedge | None = None
+    """When a second endpoint is asked beside the first. Default: never. It is one of the `attempts`."""
 
     @property
     def statuses(self) -> list[tuple[int, int]]:
@@ -104,6 +107,9 @@ class Retry(Placed):
             raise refused("`per_try` has no effect without `timeout` in `on`", at=("per_try",))
         if self.back_off.most < self.back_off.base:
             raise refused("`most` is less than `base`", at=("back_off", "most"))
+        if self.hedge is not None and self.attempts < 2:
+            says = "`hedge` needs a second try, and `attempts` is 1"
+            raise refused(says, "leave one of them out", at=("hedge",))
         return self
 
 

@@ -67,6 +67,8 @@ def _retry(retry: dict[str, Any]) -> str:
     says = f"at most {retry['attempts']} tries, on {', '.join(retry['on'])}"
     if retry["per_try_ms"]:
         says += f", each within {Duration(retry['per_try_ms'])}"
+    if retry["hedge"] is not None and retry["is_safe"]:
+        says += f", a second one beside the first after {retry['hedge']}"
     if not retry["repeatable"]:
         says += "; of this one only what left no byte, since it may have an effect"
     elif retry["body"]:

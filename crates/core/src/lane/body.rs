@@ -102,6 +102,12 @@ impl Out {
         (self.announced, self.sent) = (0, 0);
     }
 
+    /// The same bytes, kept, for another connection, where none of them is written.
+    pub(super) fn again(&self) -> Self {
+        let bytes = self.bytes.get(self.announced..).unwrap_or_default().to_vec();
+        Self { bytes, keep: true, ..Self::default() }
+    }
+
     /// Forgets what is written, and that it was to be kept.
     pub fn let_go(&mut self) {
         self.keep = false;

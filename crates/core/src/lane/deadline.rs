@@ -27,8 +27,10 @@ pub(super) enum Due {
     Leave,
     /// The pause before a try is over.
     Resume,
-    /// The try under way has had its time.
+    /// The try under way has had its time, or its time alone.
     Try,
+    /// Something of the try behind.
+    Behind,
     /// The body need not be waited for any longer.
     Gathered,
     /// A window of the body's rate ends.
@@ -37,7 +39,7 @@ pub(super) enum Due {
     Fail(Kind),
 }
 
-fn sooner(a: (Moment, Due), b: (Moment, Due)) -> (Moment, Due) {
+pub(super) fn sooner(a: (Moment, Due), b: (Moment, Due)) -> (Moment, Due) {
     if b.0 < a.0 { b } else { a }
 }
 
@@ -57,7 +59,7 @@ impl Lane {
                 let late = (exchange.began.after_unless_zero(listener.header), Due::Fail(Kind::HeadTimeout));
                 sooner(late, (hurry, Due::Leave))
             }
-            (Phase::Exchange, Some(exchange)) => self.exchange_due(exchange, listener),
+            (Phase::Exchange, Some(exchange)) => exchange.due_of_both(self.exchange_due(exchange, listener)),
             (Phase::Closing(_), _) => (self.touched.after(GRACE), Due::Leave),
             (Phase::Head | Phase::Exchange, None) => leave,
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::body::{Body, Out};
 use super::buffer::{self, Buffer};
+use super::hedge::Behind;
 use super::serving::{Chosen, Serving};
 use crate::balance::{Held, Lead};
 use crate::failure::{Failure, Stage};
@@ -107,6 +108,8 @@ pub struct Exchange {
     pub tried: Tried,
     /// Each try, once there was more than one.
     pub(super) attempted: Option<Box<Attempts>>,
+    /// A try that is under way beside this one.
+    pub(super) behind: Option<Box<Behind>>,
 
     pub(super) reader: HeadReader,
     pub(super) upload: Body,
@@ -189,6 +192,13 @@ impl Tried {
         if let Some(slot) = self.endpoints.get_mut(self.count) {
             *slot = endpoint;
             self.count += 1;
+        }
+    }
+
+    /// In place of the last one, remembers `endpoint`.
+    pub(super) fn replace_last(&mut self, endpoint: u32) {
+        if let Some(slot) = self.endpoints.get_mut(self.count.wrapping_sub(1)) {
+            *slot = endpoint;
         }
     }
 
@@ -351,6 +361,9 @@ impl Exchange {
     /// whole says nothing of it, and a quick error does not make it look fast.
     pub(super) fn answer_began(&mut self, now: Moment) {
         self.first_byte = Some(now);
+        if self.live.is_some() {
+            self.learn_latency(now);
+        }
         match (&self.held, self.sent_at) {
             (Some(held), Some(sent)) if self.status >= 500 => held.failed(now.since(sent), now),
             (Some(held), Some(sent)) => held.answered(now.since(sent), now),

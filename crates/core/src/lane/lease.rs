@@ -30,7 +30,8 @@ impl Lane {
             self.fail(failure, turn);
             return None;
         }
-        let same = exchange.chosen.filter(|_| exchange.fresh_only);
+        // A second try has its endpoint already.
+        let same = exchange.chosen.filter(|_| exchange.fresh_only || exchange.behind.is_some());
         let same = same.or_else(|| serving.choose_bound(lead, self.bound?, turn.now));
         // Before another choice, so that this exchange does not count against its own endpoint.
         exchange.held = None;
@@ -93,12 +94,17 @@ impl Lane {
             reason: format!("{at}: {}", kind.says()),
         };
         let Some(chosen) = exchange.chosen.filter(|_| kind.is_unreachable()) else {
-            self.fail(failure, turn);
+            self.fail_try(failure, turn);
             return;
         };
         let most = exchange.policy().map_or(Tried::USUAL, |policy| policy.attempts);
         let Some(serving) = &exchange.serving else { return };
         exchange.held = None;
+        if exchange.has_two() {
+            serving.pass_over(chosen, kind, turn.now);
+            exchange.fall_back(Outcome::Failed(kind), turn.now);
+            return;
+        }
         if !serving.give_up(chosen, &mut exchange.tried, most, kind, turn.now) {
             self.fail(failure, turn);
             return;
@@ -119,7 +125,7 @@ impl Lane {
             exchange.link = Link::Wanted;
             return Ok(Some(Act::DropUpstream));
         }
-        if retry::for_reset(exchange, &failure, turn) {
+        if !exchange.has_two() && retry::for_reset(exchange, &failure, turn) {
             return Ok(None);
         }
         if exchange.is_out_of_budget() {

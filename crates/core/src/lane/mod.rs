@@ -22,6 +22,7 @@ mod exposition; // in which form the metrics are asked for
 mod deadline; // what is waited for, and until when
 mod begin; // the heads, and what they lead to
 mod retry; // what becomes of a try in vain
+mod hedge; // a second try beside the first
 mod lease; // which endpoint is asked, and whether its connection serves on
 mod transfer; // bytes of both bodies on their way
 mod step; // the machine itself: events in, acts out
@@ -83,6 +84,8 @@ pub enum Event {
     Connecting,
     /// There is no connection to be had, and why.
     LeaseFailed(Kind),
+    /// The try behind has something to say, see [`Act::Swap`].
+    Behind,
     /// Time has passed, or something outside (a drain) has changed.
     Woken,
 }
@@ -99,6 +102,11 @@ pub enum Act {
     GiveBack(Keep),
     /// The upstream connection has no further use.
     DropUpstream,
+    /// Two endpoints are asked at once: the upstream side steps back, and the one behind it, which may be none yet, is the
+    /// upstream side from now on.
+    Swap,
+    /// The side behind, connected or on its way, has no further use.
+    DropBehind,
     /// Nothing more will be sent to this side; tell it so.
     Shut(Side),
     /// It is known now who the client is, by the PROXY protocol header: count the connection for it.
@@ -130,9 +138,10 @@ pub struct Lease {
 }
 
 /// How fresh a connection must be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Fresh {
     /// Any pooled connection will do.
+    #[default]
     Any,
     /// One that was idle for under a second: the request cannot be repeated should the endpoint be closing it.
     Recent,
@@ -167,6 +176,10 @@ pub struct Interest {
     pub write_upstream: bool,
     /// The connection that was asked for.
     pub lease: bool,
+    /// Bytes on the side behind, or the connection that was asked for there; neither is taken: then comes `Event::Behind`.
+    pub behind: bool,
+    /// Room for bytes on the side behind, likewise.
+    pub write_behind: bool,
     /// When to wake at the latest.
     pub deadline: Moment,
 }
@@ -334,6 +347,7 @@ impl Lane {
     pub fn clear(&mut self, shelf: &mut Shelf) {
         shelf.give_back(&mut self.input);
         if let Some(mut exchange) = self.exchange.take() {
+            exchange.clear_behind(shelf);
             shelf.give_back(&mut exchange.source);
             shelf.keep_exchange(exchange);
         }

@@ -22,6 +22,9 @@ pub(super) fn for_status(exchange: &mut Exchange, turn: &mut Turn<'_>) -> bool {
     if !exchange.policy().is_some_and(|policy| policy.takes_status(status)) {
         return false;
     }
+    if exchange.falls_back(Outcome::Answered(status), turn.now) {
+        return true;
+    }
     let again = try_again(exchange, Why::Status, Retryable::IfIdempotent, Outcome::Answered(status), turn);
     if again {
         exchange.keep = whole_answer(exchange);
@@ -45,7 +48,7 @@ fn try_again(exchange: &mut Exchange, why: Why, retryable: Retryable, outcome: O
         return false;
     };
     let resume_at = turn.now.after(policy.pause(tried + 1, turn.dice));
-    let is_kept = retryable == Retryable::Always || exchange.buffered.is_some() || exchange.has_kept_all();
+    let is_kept = retryable == Retryable::Always || exchange.has_all_to_send_again();
     if !is_kept || !exchange.can_send_again(retryable) {
         return false;
     }
@@ -81,10 +84,17 @@ fn whole_answer(exchange: &mut Exchange) -> Option<Keep> {
 }
 
 impl Lane {
-    /// A try had no answer in its time: another one follows, or it goes on for as long as the client waits.
+    /// A try had no answer in its time: another one begins beside it, or follows, or it goes on for as long as the client
+    /// waits.
     pub(super) fn end_try(&mut self, turn: &mut Turn<'_>) {
+        if self.begin_hedge(turn) {
+            return;
+        }
         let Some(exchange) = self.exchange.as_deref_mut() else { return };
         let outcome = Outcome::Failed(Kind::ResponseTimeout);
+        if exchange.source.is_empty() && exchange.falls_back(outcome, turn.now) {
+            return;
+        }
         if exchange.source.is_empty() && try_again(exchange, Why::Timeout, Retryable::IfIdempotent, outcome, turn) {
             exchange.forget_answer();
         } else {
@@ -107,7 +117,9 @@ impl Exchange {
         let Some(policy) = self.policy().filter(|policy| policy.sends_twice()) else { return };
         let (body, per_try) = (policy.body, policy.per_try);
         if may_repeat(&self.head, &self.bytes) {
-            (self.replay, self.per_try) = (body, per_try);
+            let hedge = self.hedge_delay();
+            let is_first = !hedge.is_zero() && (per_try.is_zero() || hedge < per_try);
+            (self.replay, self.per_try) = (body, if is_first { hedge } else { per_try });
         }
         self.live = self.upstream().map(|upstream| Live::begin(&upstream.repeats));
     }
@@ -120,8 +132,8 @@ impl Exchange {
     }
 
     /// Whether what has come of the body is no more than is kept.
-    fn has_kept_all(&self) -> bool {
-        usize::try_from(self.upload.taken()).is_ok_and(|taken| taken <= self.replay)
+    pub(super) fn has_all_to_send_again(&self) -> bool {
+        self.buffered.is_some() || usize::try_from(self.upload.taken()).is_ok_and(|taken| taken <= self.replay)
     }
 
     /// Whether all that was sent can be sent again, and may be.
@@ -156,13 +168,14 @@ impl Exchange {
         Some(attempted.text(&address(self), outcome, self.asked_at, ended))
     }
 
-    /// Tells the balancer and the endpoint's standing what became of a try that another one follows.
-    fn observe_try(&mut self, outcome: Outcome, now: Moment) {
-        let became = match outcome {
-            Outcome::Failed(kind) => health::Outcome::Broken(kind.says()),
-            Outcome::Answered(status) => health::Outcome::Answered(status),
-        };
-        self.observe(became, now);
+    /// Tells the balancer and the endpoint's standing what became of a try that is not the last. To be called off is no
+    /// failure, but whoever never answers in time must not look as fast as it once was.
+    pub(super) fn observe_try(&mut self, outcome: Outcome, now: Moment) {
+        match outcome {
+            Outcome::Failed(kind) => self.observe(health::Outcome::Broken(kind.says()), now),
+            Outcome::Answered(status) => self.observe(health::Outcome::Answered(status), now),
+            Outcome::Cancelled => {}
+        }
         if let Some(held) = self.held.take() {
             held.failed(now.since(self.sent_at.unwrap_or(self.asked_at)), now);
         }
@@ -191,7 +204,7 @@ impl Exchange {
 
     /// When the client must have an answer: `timeouts.response` after the last byte of its request, whichever try that
     /// was sent by; none as long as none was.
-    fn last_moment(&self) -> Option<Moment> {
+    pub(super) fn last_moment(&self) -> Option<Moment> {
         let response = self.route().map_or(Duration::ZERO, |route| route.response);
         self.answer_due().or_else(|| Some(self.sent_at?.after_unless_zero(response)))
     }
@@ -202,7 +215,7 @@ impl Exchange {
     }
 
     /// Takes a repeat out of the budget of its upstream, once for all repeats of this exchange.
-    fn take_of_budget(&mut self) -> bool {
+    pub(super) fn take_of_budget(&mut self) -> bool {
         if self.attempted.as_ref().is_some_and(|attempted| attempted.repeating.is_some()) {
             return true;
         }

@@ -188,6 +188,14 @@ impl Serving {
 
     /// Passes an endpoint over that could not be reached. Whether another may be tried in its place, of `most` in all.
     pub(crate) fn give_up(&self, chosen: Chosen, tried: &mut Tried, most: usize, kind: Kind, now: Moment) -> bool {
+        self.pass_over(chosen, kind, now);
+        tried.push(chosen.endpoint);
+        let endpoints = self.upstream(chosen).map_or(0, |upstream| upstream.reach(chosen.part));
+        tried.endpoints().len() < endpoints.min(most)
+    }
+
+    /// Passes an endpoint over that could not be reached.
+    pub(super) fn pass_over(&self, chosen: Chosen, kind: Kind, now: Moment) {
         if let Some(endpoint) = self.endpoint(chosen) {
             endpoint.standing.pass_over(now, now.after(PASSED_OVER), &kind.says());
             if let Some(upstream) = self.upstream(chosen) {
@@ -195,9 +203,6 @@ impl Serving {
                 upstream.observe(endpoint, Outcome::Broken(kind.says()), || u64::from(endpoint.id), now);
             }
         }
-        tried.push(chosen.endpoint);
-        let endpoints = self.upstream(chosen).map_or(0, |upstream| upstream.reach(chosen.part));
-        tried.endpoints().len() < endpoints.min(most)
     }
 
     /// Ids of the endpoints that could serve instead of `chosen`, which stands first; none of `tried`.

@@ -45,6 +45,7 @@ impl Lane {
             }
             Event::Broke(Side::Downstream) => self.client_gone(),
             Event::Woken => self.wake(turn),
+            Event::Behind => self.bring_forward(),
             Event::LeaseFailed(kind) => self.lease_failed(kind, turn),
             Event::Read(Side::Upstream, _)
             | Event::Spliced(_)
@@ -111,6 +112,7 @@ impl Lane {
             | Event::Done
             | Event::Woken
             | Event::LeaseFailed(_)
+            | Event::Behind
             | Event::Read(Side::Downstream, _)
             | Event::Broke(Side::Downstream) => {}
         }
@@ -125,12 +127,16 @@ impl Lane {
             Due::Leave => self.leave(),
             Due::Gathered | Due::Resume => self.want_endpoint(),
             Due::Try => self.end_try(turn),
+            Due::Behind => {
+                self.bring_forward();
+                self.wake(turn);
+            }
             Due::Rate => self.measure_rate(turn),
             Due::Fail(Kind::HeadTimeout) => {
                 let reason = "the head was not whole after timeouts.header";
                 self.refuse(Failure::new(Kind::HeadTimeout, Stage::Codec, reason), turn);
             }
-            Due::Fail(Kind::ConnectTimeout) => self.lease_failed(Kind::ConnectTimeout, turn),
+            Due::Fail(kind @ (Kind::ConnectTimeout | Kind::QueueTimeout)) => self.lease_failed(kind, turn),
             Due::Fail(kind) => {
                 let stage = self.stage();
                 let address = self.exchange.as_deref().map(address).unwrap_or_default();
@@ -143,6 +149,12 @@ impl Lane {
         self.phase = Phase::Closing(Close::Now);
         if let Some(exchange) = &mut self.exchange {
             exchange.down.clear();
+        }
+    }
+
+    fn bring_forward(&mut self) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.bring_forward();
         }
     }
 
@@ -205,6 +217,9 @@ impl Lane {
     }
 
     pub(super) fn close(&mut self, how: Close, turn: &mut Turn<'_>) -> Act {
+        if let Some(act) = self.drop_behind(turn) {
+            return act;
+        }
         if let Some(exchange) = &mut self.exchange {
             if matches!(exchange.link, Link::Open | Link::Leasing) {
                 exchange.link = Link::Ended;

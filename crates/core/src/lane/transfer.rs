@@ -9,7 +9,6 @@ use super::step::address;
 use super::{Act, Close, Interest, Lane, Phase, Side, Turn};
 use crate::failure::{Failure, Kind, Stage};
 use crate::framing::ChunkLimits;
-use crate::moment::Moment;
 use crate::snapshot::compiled::Listener;
 
 /// An endpoint is asked once so many bytes of a request wait for it.
@@ -21,6 +20,9 @@ const ANSWER_CHUNKS: ChunkLimits = ChunkLimits { extension: 4096, trailer: 64 * 
 impl Lane {
     /// One step of an exchange; `None`: another one follows at once.
     pub(super) fn exchange_step(&mut self, turn: &mut Turn<'_>) -> Option<Act> {
+        if let Some(act) = self.hedge_step(turn) {
+            return Some(act);
+        }
         let exchange = self.exchange.as_deref_mut()?;
         if let (Some(form), Answering::Waiting) = (exchange.wants_metrics, exchange.answering) {
             return Some(Act::Metrics(form));
@@ -50,7 +52,7 @@ impl Lane {
                 Ok(None) => {}
                 Ok(Some(act)) => return Some(act),
                 Err(failure) => {
-                    self.fail(failure, turn);
+                    self.fail_try(failure, turn);
                     return None;
                 }
             }
@@ -118,7 +120,11 @@ impl Lane {
         let Some(exchange) = self.exchange.as_deref_mut() else { return Ok(None) };
         if exchange.answering == Answering::Waiting && !exchange.source.is_empty() {
             answer::read_head(exchange, turn.leaving || is_old, &self.peer, turn)?;
+            if let Some(act) = self.hedge_step(turn) {
+                return Ok(Some(act));
+            }
         }
+        let Some(exchange) = self.exchange.as_deref_mut() else { return Ok(None) };
         if exchange.answering == Answering::Body {
             if exchange.down.pass == 0 {
                 let Exchange { download, source, down, .. } = exchange;
@@ -162,8 +168,9 @@ impl Lane {
             splice: exchange.may_splice(),
             write_upstream: open && exchange.may_take_more() && !exchange.up.is_empty(),
             lease: exchange.link == Link::Leasing,
-            deadline: Moment::NEVER,
+            ..Interest::default()
         };
+        let interest = exchange.interest_behind(interest);
         self.wait(turn, interest)
     }
 

@@ -14,6 +14,8 @@ pub enum Outcome {
     Failed(Kind),
     /// It was answered.
     Answered(u16),
+    /// Another one was answered first.
+    Cancelled,
 }
 
 /// One try that was not the last.
@@ -45,6 +47,13 @@ impl Attempts {
         self.began = None;
     }
 
+    /// The same of a try besides which another one goes on.
+    pub(crate) fn push_beside(&mut self, endpoint: &str, outcome: Outcome, began: Moment, now: Moment) {
+        let goes_on = self.began;
+        self.push(endpoint, outcome, began, now);
+        self.began = goes_on;
+    }
+
     /// How many tries are over.
     pub fn past(&self) -> usize {
         self.past.len()
@@ -59,6 +68,7 @@ impl Attempts {
             let _ = match outcome {
                 Outcome::Failed(kind) => write!(text, "{comma}{endpoint} {}", kind.name()),
                 Outcome::Answered(status) => write!(text, "{comma}{endpoint} {status}"),
+                Outcome::Cancelled => write!(text, "{comma}{endpoint} cancelled"),
             };
             let _ = write!(text, " {}.{:06}", took.as_secs(), took.subsec_micros());
         };

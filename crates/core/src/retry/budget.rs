@@ -33,6 +33,8 @@ pub struct Budget {
     repeating: AtomicU64,
     retries: [AtomicU64; Why::ALL.len()],
     refused: AtomicU64,
+    hedges: AtomicU64,
+    won: AtomicU64,
 }
 
 impl Budget {
@@ -44,6 +46,21 @@ impl Budget {
     /// How often a request was not tried again, since too many others were.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// How often a second endpoint was asked beside the first, and how often it answered first.
+    pub fn hedges(&self) -> (u64, u64) {
+        (self.hedges.load(Ordering::Relaxed), self.won.load(Ordering::Relaxed))
+    }
+
+    /// Counts a second endpoint that is asked beside the first.
+    pub(crate) fn count_hedge(&self) {
+        self.hedges.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts one that has answered first.
+    pub(crate) fn count_won(&self) {
+        self.won.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a request that is tried again.

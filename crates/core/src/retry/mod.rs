@@ -4,11 +4,15 @@
 //! request that failed.
 
 pub mod policy; // what a route allows, and how long is waited before
+pub mod latencies; // how soon a route is answered
+pub mod hedge; // when a second endpoint is asked beside the first
 pub mod budget; // how many repeats an upstream can bear at once
 pub mod attempts; // the tries of one exchange, for the log
 
 pub use attempts::{Attempts, Outcome};
 pub use budget::{Allowance, Budget, Live, Repeating};
+pub use hedge::Hedge;
+pub use latencies::Latencies;
 pub use policy::{Policy, may_repeat};
 
 /// Why a request is tried again.

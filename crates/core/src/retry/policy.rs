@@ -1,8 +1,9 @@
 //! The retry policy of a route: how often a request is tried, upon what, and how long is waited before.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Why;
+use super::{Hedge, Latencies, Why};
 use crate::dice::Dice;
 use crate::head::RequestHead;
 use crate::snapshot::document;
@@ -11,7 +12,7 @@ use crate::snapshot::document;
 const IDEMPOTENCY_KEY: &[u8] = b"idempotency-key";
 
 /// What a route allows.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Policy {
     /// Most tries, the first included.
     pub attempts: usize,
@@ -19,6 +20,8 @@ pub struct Policy {
     pub per_try: Duration,
     /// Most bytes of a request's body that are kept to be sent again.
     pub body: usize,
+    /// When a second endpoint is asked beside the first; `None`: never.
+    pub hedge: Option<Hedge>,
     reset: bool,
     statuses: Vec<(u16, u16)>,
     base: Duration,
@@ -26,17 +29,23 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The policy as it is written.
-    pub fn build(written: &document::Retry) -> Self {
+    /// The policy as it is written; `known` is what the route of this name knew of its answers.
+    pub fn build(written: &document::Retry, known: Option<&Arc<Latencies>>) -> Self {
         Self {
             attempts: usize::from(written.attempts),
             per_try: Duration::from_millis(written.per_try_ms),
             body: usize::try_from(written.body).unwrap_or(usize::MAX),
+            hedge: written.hedge.as_ref().map(|hedge| Hedge::build(hedge, known)),
             reset: written.reset,
             statuses: written.statuses.clone(),
             base: Duration::from_millis(written.base_ms),
             most: Duration::from_millis(written.most_ms),
         }
+    }
+
+    /// What is known of the route's answers, where a percentile of them decides.
+    pub fn latencies(&self) -> Option<&Arc<Latencies>> {
+        self.hedge.as_ref()?.latencies()
     }
 
     /// Whether an answer with this status is dropped for another try.
@@ -56,7 +65,8 @@ impl Policy {
 
     /// Whether a request may be sent twice, so that its body is worth keeping.
     pub fn sends_twice(&self) -> bool {
-        self.attempts > 1 && [Why::Reset, Why::Timeout, Why::Status].into_iter().any(|why| self.is_on(why))
+        let is_on = |why| self.is_on(why);
+        self.attempts > 1 && (self.hedge.is_some() || [Why::Reset, Why::Timeout, Why::Status].into_iter().any(is_on))
     }
 
     /// How long is waited before try `number`, from 2 on: by chance, up to `base` times 1, 3, 7 and so on, and never
@@ -97,6 +107,7 @@ mod tests {
             attempts: 4,
             per_try: Duration::ZERO,
             body: 0,
+            hedge: None,
             reset: true,
             statuses: vec![(502, 504), (429, 429)],
             base: Duration::from_millis(25),

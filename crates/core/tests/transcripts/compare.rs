@@ -2,10 +2,9 @@
 
 use memchr::memmem;
 use tidegate_core::framing::{ChunkLimits, ChunkReader, Piece};
-use tidegate_core::lane::Side;
 
 use crate::notation::show;
-use crate::script::{Expected, Script, Step};
+use crate::script::{Expected, Script, Side, Step};
 use crate::told::{Done, Seen};
 
 /// Says where what was done differs from what the script expects.
@@ -58,6 +57,7 @@ fn show_seen(seen: &Seen) -> String {
     match seen {
         Seen::Bytes(Side::Downstream, bytes) => format!("<< downstream  {}", show(bytes)),
         Seen::Bytes(Side::Upstream, bytes) => format!("<< upstream    {}", show(bytes)),
+        Seen::Bytes(Side::Second, bytes) => format!("<< second      {}", show(bytes)),
         Seen::Act(act) => {
             let (word, rest) = act.split_once(' ').unwrap_or((act, ""));
             format!("<< {word:<11} {rest}").trim_end().to_owned()
@@ -84,19 +84,22 @@ struct Sum {
     acts: Vec<String>,
     down: Vec<u8>,
     up: Vec<u8>,
+    second: Vec<u8>,
 }
 
 impl Sum {
     fn show(&self) -> String {
-        format!("{}\ndownstream {}\nupstream   {}", self.acts.join("\n"), show(&self.down), show(&self.up))
+        let (down, up, second) = (show(&self.down), show(&self.up), show(&self.second));
+        format!("{}\ndownstream {down}\nupstream   {up}\nsecond     {second}", self.acts.join("\n"))
     }
 }
 
-/// Both sides' bytes on their way through the steps.
+/// All sides' bytes on their way through the steps.
 #[derive(Default)]
 struct Sums {
     down: Chunks,
     up: Chunks,
+    second: Chunks,
 }
 
 impl Sums {
@@ -106,10 +109,12 @@ impl Sums {
             match seen {
                 Seen::Bytes(Side::Downstream, bytes) => self.down.join(bytes, &mut sum.down),
                 Seen::Bytes(Side::Upstream, bytes) => self.up.join(bytes, &mut sum.up),
+                Seen::Bytes(Side::Second, bytes) => self.second.join(bytes, &mut sum.second),
                 Seen::Act(act) => {
                     // A body that was cut, or that begins anew on another connection.
                     if act.starts_with("connect") {
-                        self.up = Chunks::default();
+                        let side = if act.ends_with("second") { &mut self.second } else { &mut self.up };
+                        *side = Chunks::default();
                     }
                     sum.acts.push(act.clone());
                 }

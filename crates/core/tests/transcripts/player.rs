@@ -10,11 +10,11 @@ use tidegate_core::balance::EndpointLoad;
 use tidegate_core::dice::Dice;
 use tidegate_core::filter::forwarded::Peer;
 use tidegate_core::lane::buffer::Shelf;
-use tidegate_core::lane::{Act, Close, Event, Exposition, Fresh, Interest, Lane, Lease, Serving, Side, Turn};
+use tidegate_core::lane::{self, Act, Close, Event, Exposition, Fresh, Interest, Lane, Lease, Serving, Turn};
 use tidegate_core::moment::Moment;
 
 use crate::fault::Fault;
-use crate::script::{Input, Script};
+use crate::script::{Input, Script, Side};
 use crate::socket::{Coming, Socket};
 use crate::split::Split;
 use crate::told::{self, Done, Seen};
@@ -31,13 +31,43 @@ const PIPE: usize = 64 * 1024;
 /// How long an idle connection may still carry a request in a drain, as the engine has it.
 const GRACE: Duration = Duration::from_secs(5);
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Asked {
+    #[default]
     Nothing,
     /// The lane wants a connection, and the next input says at once what there is.
     Now,
     /// The lane waits for a connection.
     Waiting,
+}
+
+/// The way to an endpoint.
+#[derive(Default)]
+struct Way<'a> {
+    socket: Option<Socket<'a>>,
+    asked: Asked,
+    /// What was said to a wish while the lane looked at the other way.
+    answer: Option<Event>,
+    /// It is the other one of two.
+    is_second: bool,
+}
+
+impl Way<'_> {
+    fn side(&self) -> Side {
+        if self.is_second { Side::Second } else { Side::Upstream }
+    }
+
+    /// What a transcript says behind an act.
+    fn suffix(&self) -> &'static str {
+        if self.is_second { ", second" } else { "" }
+    }
+
+    /// Whether there is something that the lane would take, or room for what it has, if it looked.
+    fn has_something(&self, writes: bool) -> bool {
+        let socket = self.socket.as_ref();
+        self.answer.is_some()
+            || socket.is_some_and(|it| !it.coming.is_empty() || (writes && (it.room > 0 || it.refuses)))
+    }
 }
 
 struct Player<'a> {
@@ -52,10 +82,10 @@ struct Player<'a> {
     now: Moment,
     leave_at: Moment,
     down: Socket<'a>,
-    up: Option<Socket<'a>>,
+    up: Way<'a>,
+    behind: Option<Way<'a>>,
     /// What of an answer went past the lane, and waits for the client; none where nothing ever does.
     pipe: Option<Vec<u8>>,
-    asked: Asked,
     interest: Interest,
     is_over: bool,
     turns: usize,
@@ -105,9 +135,9 @@ impl<'a> Player<'a> {
             now,
             leave_at: Moment::NEVER,
             down: Socket::new(),
-            up: None,
+            up: Way::default(),
+            behind: None,
             pipe: None,
-            asked: Asked::Nothing,
             interest: Interest::default(),
             is_over: false,
             turns: 0,
@@ -117,7 +147,8 @@ impl<'a> Player<'a> {
 
     /// An endpoint is loaded with the exchange under way, and with none once that is over.
     fn check_load(&self, is_over: bool) -> Result<(), String> {
-        let most = u32::from(!(is_over || self.is_over || self.lane.exchange().is_none()));
+        let is_idle = is_over || self.is_over || self.lane.exchange().is_none();
+        let most = if is_idle { 0 } else { 1 + u32::from(self.behind.is_some()) };
         let loads = self.loads.iter().map(|load| load.outstanding());
         let all: u32 = loads.sum();
         if all > most { Err(format!("endpoints are loaded with {all} exchanges")) } else { Ok(()) }
@@ -130,9 +161,8 @@ impl<'a> Player<'a> {
         match input {
             Input::Accepted => return self.run(Event::Accepted),
             Input::Connected { reused, has_room } => {
-                let up = Socket { room: if *has_room { usize::MAX } else { 0 }, ..Socket::new() };
-                self.may_answer_lease()?;
-                self.up = Some(up);
+                let socket = Socket { room: if *has_room { usize::MAX } else { 0 }, ..Socket::new() };
+                self.asking()?.socket = Some(socket);
                 return self.answer_lease(Event::Leased { reused: reused.then_some(Duration::from_millis(500)) });
             }
             Input::Queued => return self.answer_lease(Event::Queued),
@@ -166,27 +196,41 @@ impl<'a> Player<'a> {
     fn socket(&mut self, side: Side) -> Result<&mut Socket<'a>, Fault> {
         match side {
             Side::Downstream => Ok(&mut self.down),
-            Side::Upstream => self.up.as_mut().ok_or(Fault::Script("there is no upstream connection")),
+            Side::Upstream | Side::Second => {
+                let ways = [Some(&mut self.up), self.behind.as_mut()].into_iter().flatten();
+                let socket = ways.filter(|way| way.side() == side).find_map(|way| way.socket.as_mut());
+                socket.ok_or(Fault::Script("there is no such connection"))
+            }
         }
     }
 
-    fn may_answer_lease(&self) -> Result<(), Fault> {
-        if self.asked == Asked::Nothing {
-            return Err(Fault::Script("no connection was asked for"));
+    /// The way for which a connection is asked for: that which the lane looks at, before the other one.
+    fn asking(&mut self) -> Result<&mut Way<'a>, Fault> {
+        let Interest { lease, behind, .. } = self.interest;
+        match (self.up.asked, self.behind.as_mut().filter(|_| behind)) {
+            (Asked::Now, _) => Ok(&mut self.up),
+            (Asked::Waiting, _) if lease => Ok(&mut self.up),
+            (_, Some(other)) if other.asked == Asked::Waiting && other.answer.is_none() => Ok(other),
+            (Asked::Waiting, _) => Err(Fault::Script("the connection that was asked for is not waited for")),
+            (Asked::Nothing, _) => Err(Fault::Script("no connection was asked for")),
         }
-        if self.asked == Asked::Waiting && !self.interest.lease {
-            return Err(Fault::Script("the connection that was asked for is not waited for"));
-        }
-        Ok(())
     }
 
     fn answer_lease(&mut self, event: Event) -> Result<(), Fault> {
-        self.may_answer_lease()?;
-        self.asked = Asked::Nothing;
-        if matches!(event, Event::Queued | Event::Connecting) {
-            self.asked = Asked::Waiting;
+        let now = self.up.asked == Asked::Now;
+        self.asking()?.answer = Some(event);
+        match if now { self.take_answer() } else { self.first_event() } {
+            Some(event) => self.run(event),
+            None => Ok(()),
         }
-        self.run(event)
+    }
+
+    /// What was said to the wish for a connection.
+    fn take_answer(&mut self) -> Option<Event> {
+        let answer = self.up.answer.take()?;
+        let goes_on = matches!(answer, Event::Queued | Event::Connecting);
+        self.up.asked = if goes_on { Asked::Waiting } else { Asked::Nothing };
+        Some(answer)
     }
 
     /// Time passes; what is due on the way happens when it is due.
@@ -196,7 +240,7 @@ impl<'a> Player<'a> {
             let due = self.interest.deadline.max(self.now);
             self.now = due;
             self.run(Event::Woken)?;
-            if !self.is_over && self.asked != Asked::Now && self.interest.deadline <= due {
+            if !self.is_over && self.up.asked != Asked::Now && self.interest.deadline <= due {
                 return Err(Fault::Lane("a deadline that has passed is waited for again".into()));
             }
         }
@@ -220,15 +264,27 @@ impl<'a> Player<'a> {
                 }
                 Act::Lease(lease) => self.lease(lease),
                 Act::GiveBack(keep) => {
-                    self.up = None;
+                    self.up.socket = None;
                     let idle = keep.idle.map_or_else(String::new, |idle| format!(" {idle:?}"));
-                    Some(self.did(format!("keep{idle}")))
+                    Some(self.did(format!("keep{idle}{}", self.up.suffix())))
                 }
                 Act::DropUpstream => {
-                    (self.up, self.asked) = (None, Asked::Nothing);
-                    Some(self.did("drop"))
+                    let is_second = self.up.is_second;
+                    self.up = Way { is_second, ..Way::default() };
+                    Some(self.did(format!("drop{}", self.up.suffix())))
                 }
-                Act::Shut(side) => Some(self.did(format!("shut {}", told::name(side)))),
+                Act::Swap => {
+                    let new = || Way { is_second: true, ..Way::default() };
+                    std::mem::swap(&mut self.up, self.behind.get_or_insert_with(new));
+                    Some(Event::Done)
+                }
+                Act::DropBehind => {
+                    let suffix =
+                        self.behind.take().ok_or_else(|| Fault::Lane("there is nothing behind".into()))?.suffix();
+                    Some(self.did(format!("drop{suffix}")))
+                }
+                Act::Shut(lane::Side::Downstream) => Some(self.did("shut downstream")),
+                Act::Shut(lane::Side::Upstream) => Some(self.did("shut upstream")),
                 Act::Meet => {
                     let client = String::from_utf8_lossy(self.lane.peer().ip_text()).into_owned();
                     Some(self.did(format!("meet {client}")))
@@ -274,38 +330,54 @@ impl<'a> Player<'a> {
             Fresh::Recent => ", recent",
             Fresh::New => ", new",
         };
-        let act = format!("connect {upstream} {address}{fresh}");
+        let is_second = self.up.is_second && self.behind.is_some();
+        self.up = Way { is_second, ..Way::default() };
+        let act = format!("connect {upstream} {address}{fresh}{}", self.up.suffix());
         self.did(act);
-        self.up = None;
         let next = self.script.steps.get(self.at + 1).map(|step| &step.input);
         if matches!(next, Some(Input::Queued | Input::Connected { reused: true, .. })) {
-            self.asked = Asked::Now;
+            self.up.asked = Asked::Now;
             return None;
         }
-        self.asked = Asked::Waiting;
+        self.up.asked = Asked::Waiting;
         Some(Event::Connecting)
     }
 
     /// The first that is ready of what the lane waits for, in the engine's order.
     fn first_event(&mut self) -> Option<Event> {
-        if self.is_over || self.asked == Asked::Now {
+        if self.is_over || self.up.asked == Asked::Now {
             return None;
         }
-        let Interest { read_downstream, write_downstream, read_upstream, write_upstream, .. } = self.interest;
-        (write_downstream.then(|| self.write(Side::Downstream)).flatten())
-            .or_else(|| write_upstream.then(|| self.write(Side::Upstream)).flatten())
-            .or_else(|| read_upstream.then(|| self.read(Side::Upstream)).flatten())
-            .or_else(|| read_downstream.then(|| self.read(Side::Downstream)).flatten())
+        let Interest { read_downstream, write_downstream, read_upstream, write_upstream, lease, .. } = self.interest;
+        let Interest { behind, write_behind, .. } = self.interest;
+        (write_downstream.then(|| self.write(lane::Side::Downstream)).flatten())
+            .or_else(|| write_upstream.then(|| self.write(lane::Side::Upstream)).flatten())
+            .or_else(|| read_upstream.then(|| self.read(lane::Side::Upstream)).flatten())
+            .or_else(|| lease.then(|| self.take_answer()).flatten())
+            .or_else(|| {
+                let other = self.behind.as_ref().filter(|_| behind);
+                other.is_some_and(|other| other.has_something(write_behind)).then_some(Event::Behind)
+            })
+            .or_else(|| read_downstream.then(|| self.read(lane::Side::Downstream)).flatten())
     }
 
-    fn write(&mut self, side: Side) -> Option<Event> {
+    /// The side that the lane calls so, in the words of a transcript.
+    fn named(&self, side: lane::Side) -> Side {
+        match side {
+            lane::Side::Downstream => Side::Downstream,
+            lane::Side::Upstream => self.up.side(),
+        }
+    }
+
+    fn write(&mut self, side: lane::Side) -> Option<Event> {
         let mut bytes = self.lane.waiting(side).concat();
-        if let Some(pipe) = self.pipe.as_mut().filter(|pipe| side == Side::Downstream && !pipe.is_empty()) {
+        if let Some(pipe) = self.pipe.as_mut().filter(|pipe| side == lane::Side::Downstream && !pipe.is_empty()) {
             bytes = pipe.drain(..pipe.len().min(self.down.room)).collect();
         }
-        let socket = self.socket(side).ok()?;
+        let named = self.named(side);
+        let socket = self.socket(named).ok()?;
         if socket.refuses || matches!(socket.coming.front(), Some(Coming::Reset)) {
-            return Some(if side == Side::Downstream { Event::Broke(side) } else { Event::Wrote(side, 0) });
+            return Some(if side == lane::Side::Downstream { Event::Broke(side) } else { Event::Wrote(side, 0) });
         }
         bytes.truncate(socket.room);
         if bytes.is_empty() {
@@ -316,14 +388,15 @@ impl<'a> Player<'a> {
             socket.room -= bytes.len();
         }
         match self.seen.last_mut() {
-            Some(Seen::Bytes(same, before)) if *same == side => before.extend(bytes),
-            _ => self.seen.push(Seen::Bytes(side, bytes)),
+            Some(Seen::Bytes(same, before)) if *same == named => before.extend(bytes),
+            _ => self.seen.push(Seen::Bytes(named, bytes)),
         }
         Some(wrote)
     }
 
-    fn read(&mut self, side: Side) -> Option<Event> {
-        let socket = if side == Side::Downstream { Some(&mut self.down) } else { self.up.as_mut() }?;
+    fn read(&mut self, side: lane::Side) -> Option<Event> {
+        let up = self.up.socket.as_mut();
+        let socket = if side == lane::Side::Downstream { Some(&mut self.down) } else { up }?;
         let room = self.lane.room(side, &mut self.shelf);
         match socket.coming.pop_front() {
             None => {
@@ -339,7 +412,7 @@ impl<'a> Player<'a> {
                 Some(Event::Broke(side))
             }
             Some(Coming::Bytes(bytes)) => {
-                let splice = if side == Side::Upstream { self.interest.splice.min(PIPE) } else { 0 };
+                let splice = if side == lane::Side::Upstream { self.interest.splice.min(PIPE) } else { 0 };
                 let pipe = self.pipe.as_mut().filter(|_| splice > 0);
                 let most = if pipe.is_some() { splice } else { room.len() };
                 let (now, later) = bytes.split_at(bytes.len().min(most));
@@ -360,7 +433,7 @@ impl<'a> Player<'a> {
     fn check(&self, interest: Interest) -> Result<(), Fault> {
         let waiting = |side| self.lane.waiting(side).iter().map(|slice| slice.len()).sum::<usize>();
         let spliced = self.pipe.as_ref().map_or(0, Vec::len);
-        let (down, up) = (waiting(Side::Downstream) + spliced, waiting(Side::Upstream));
+        let (down, up) = (waiting(lane::Side::Downstream) + spliced, waiting(lane::Side::Upstream));
         if interest.read_upstream && down > 0 {
             return Err(Fault::Lane(format!(
                 "more is read of the answer while {down} bytes of it wait for the client"

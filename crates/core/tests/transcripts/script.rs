@@ -3,10 +3,20 @@
 use std::time::Duration;
 
 use tidegate_core::failure::Kind;
-use tidegate_core::lane::Side;
 
 use crate::notation::Notation;
 use crate::setting::Setting;
+
+/// Whom bytes come from, and go to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Side {
+    /// The client.
+    Downstream,
+    /// The endpoint.
+    Upstream,
+    /// Another endpoint that is asked at the same time.
+    Second,
+}
 
 /// A transcript.
 pub(crate) struct Script {
@@ -211,6 +221,7 @@ fn side(word: &str) -> Option<Side> {
     match word {
         "downstream" => Some(Side::Downstream),
         "upstream" => Some(Side::Upstream),
+        "second" => Some(Side::Second),
         _ => None,
     }
 }

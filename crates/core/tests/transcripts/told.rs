@@ -1,7 +1,9 @@
 //! What a lane did, in the words of a transcript.
 
-use tidegate_core::lane::{Exchange, Interest, Side};
+use tidegate_core::lane::{Exchange, Interest};
 use tidegate_core::moment::Moment;
+
+use crate::script::Side;
 
 /// What the lane did.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,6 +34,8 @@ pub(crate) fn waits(is_over: bool, interest: Interest, now: Moment) -> String {
         (interest.read_upstream, "read upstream"),
         (interest.write_upstream, "write upstream"),
         (interest.lease, "connection"),
+        (interest.behind, "the other endpoint"),
+        (interest.write_behind, "write to it"),
     ]
     .into_iter()
     .filter(|(is, _)| *is)
@@ -49,12 +53,4 @@ pub(crate) fn report(exchange: &Exchange) -> String {
     let tries = if exchange.attempts > 1 { format!(" after {} tries", exchange.attempts) } else { String::new() };
     let failure = exchange.failure.as_ref().map_or_else(String::new, |failure| format!(": {failure}"));
     format!("{status}{tries}{failure}")
-}
-
-/// A side's name.
-pub(crate) fn name(side: Side) -> &'static str {
-    match side {
-        Side::Downstream => "downstream",
-        Side::Upstream => "upstream",
-    }
 }

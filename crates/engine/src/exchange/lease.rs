@@ -34,6 +34,25 @@ pub enum Leasing {
     Granted(Grant),
     /// It is being made.
     Connecting(Pin<Box<dyn Future<Output = io::Result<Stream>>>>, Option<Permit>),
+    /// It was made, or could not be, while nobody looked.
+    Made(io::Result<Stream>, Option<Permit>),
+}
+
+impl Leasing {
+    /// Ready once it has arrived; what came is kept for [`poll`].
+    pub fn poll_arrived(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let arrived = match self {
+            Self::Granted(_) | Self::Made(..) => return Poll::Ready(()),
+            // The gate lives as long as the process: without it, as if there were no connection.
+            Self::Waiting(waiting) => Pin::new(waiting).poll(cx).map(|granted| {
+                granted.map_or_else(|_| Self::Made(Err(io::ErrorKind::Other.into()), None), Self::Granted)
+            }),
+            Self::Connecting(connecting, permit) => {
+                connecting.as_mut().poll(cx).map(|made| Self::Made(made, permit.take()))
+            }
+        };
+        arrived.map(|arrived| *self = arrived)
+    }
 }
 
 /// A kept connection, or the beginning of a new one, or a place in the queue.
@@ -94,6 +113,7 @@ fn begin(sides: &mut Sides, lane: &Lane, thread: &Thread, lease: Lease, cx: &mut
 pub fn poll(sides: &mut Sides, lane: &Lane, thread: &Thread, cx: &mut Context<'_>) -> Poll<Event> {
     match sides.leasing.take().map(|leasing| *leasing) {
         None => Poll::Pending,
+        Some(Leasing::Made(made, permit)) => Poll::Ready(connected(sides, made, permit)),
         Some(Leasing::Granted(grant)) => Poll::Ready(granted(sides, lane, thread, grant)),
         Some(Leasing::Waiting(mut waiting)) => match Pin::new(&mut waiting).poll(cx) {
             Poll::Ready(Ok(grant)) => Poll::Ready(granted(sides, lane, thread, grant)),

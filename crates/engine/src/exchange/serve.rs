@@ -70,6 +70,8 @@ async fn obey(sides: &mut Sides, lane: &mut Lane, open: &mut Open) -> Close {
             }
             Act::GiveBack(keep) => lease::give_back(sides, lane, &open.thread, keep),
             Act::DropUpstream => sides.drop_upstream(),
+            Act::Swap => sides.swap(),
+            Act::DropBehind => sides.drop_behind(),
             Act::Shut(side) => shut(sides, side).await,
             Act::Meet => {
                 open.meet(lane.peer().ip());

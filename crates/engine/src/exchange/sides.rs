@@ -40,6 +40,15 @@ impl Drop for Load {
     }
 }
 
+/// The side of a second endpoint that is asked at once, while the lane looks at the other one.
+#[derive(Default)]
+struct Behind {
+    up: Option<Connection>,
+    leasing: Option<Box<Leasing>>,
+    fresh: Fresh,
+    load: Option<Load>,
+}
+
 /// The two connections of a lane, and what it waits for besides. What an idle connection does not need is boxed.
 pub struct Sides {
     /// The client's.
@@ -54,6 +63,7 @@ pub struct Sides {
     pub kept: Option<Box<(u32, Idle)>>,
     /// Counts the exchange with the endpoint as open.
     pub load: Option<Load>,
+    behind: Option<Box<Behind>>,
     timer: Timer,
     news: u64,
     /// Bytes on their way from the endpoint to the client without us.
@@ -72,6 +82,7 @@ impl Sides {
             fresh: Fresh::Any,
             kept: None,
             load: None,
+            behind: None,
             timer: Timer::default(),
             news: thread.news(),
             pipe: None,
@@ -84,6 +95,22 @@ impl Sides {
         self.up = None;
         self.leasing = None;
         self.load = None;
+        Event::Done
+    }
+
+    /// The endpoint's side steps back, and the one behind it, which may be none yet, takes its place.
+    pub fn swap(&mut self) -> Event {
+        let behind = self.behind.get_or_insert_default();
+        std::mem::swap(&mut self.up, &mut behind.up);
+        std::mem::swap(&mut self.leasing, &mut behind.leasing);
+        std::mem::swap(&mut self.fresh, &mut behind.fresh);
+        std::mem::swap(&mut self.load, &mut behind.load);
+        Event::Done
+    }
+
+    /// The side behind has no further use.
+    pub fn drop_behind(&mut self) -> Event {
+        self.behind = None;
         Event::Done
     }
 
@@ -141,6 +168,12 @@ impl Sides {
         {
             return Poll::Ready(event);
         }
+        if interest.behind
+            && let Some(behind) = &mut self.behind
+            && behind.has_something(interest.write_behind, cx)
+        {
+            return Poll::Ready(Event::Behind);
+        }
         if interest.read_downstream
             && let Poll::Ready(event) = read(Side::Downstream, &mut self.down, lane, thread, cx)
         {
@@ -171,6 +204,18 @@ impl Sides {
                 deadline
             }
         }
+    }
+}
+
+impl Behind {
+    /// Whether a connection is there that was asked for, or bytes can be read, or `writes` and they can be written.
+    fn has_something(&mut self, writes: bool, cx: &mut Context<'_>) -> bool {
+        if let Some(leasing) = &mut self.leasing {
+            return leasing.poll_arrived(cx).is_ready();
+        }
+        self.up.as_ref().is_some_and(|Connection { stream, .. }| {
+            stream.poll_readable(cx).is_ready() || (writes && stream.poll_writable(cx).is_ready())
+        })
     }
 }
 

@@ -76,7 +76,7 @@ fields! {
     Duration "duration" "number" "seconds" Always "from the first byte of the request to the last of the answer";
     FirstByte "first_byte" "number" "seconds" Known "from the last byte sent to the endpoint to the first of its answer";
     Attempts "attempts" "number" "" Known "endpoints and connections tried; left out where none was";
-    Tries "tries" "string" "`10.0.0.1:80 upstream_reset 0.001203, 10.0.0.2:80 200 0.010233`" Known "each try, where one was not enough: the endpoint, its status or how it failed, and the seconds until then; last, where `retry_budget` allowed no more, that";
+    Tries "tries" "string" "`10.0.0.1:80 upstream_reset 0.001203, 10.0.0.2:80 200 0.010233`" Known "each try, where one was not enough: the endpoint, its status, how it failed, or `cancelled` where another one answered first, and the seconds until then; last, where `retry_budget` allowed no more, that";
     Reused "reused" "bool" "" Known "whether the endpoint's connection came from the pool; left out where none was tried";
     UserAgent "user_agent" "string" "" Known "the field `User-Agent`";
     Referer "referer" "string" "" Known "the field `Referer`";

@@ -339,6 +339,8 @@ impl Registry {
             Metric::Panic => sums(out, metric, panics, Gauge::get),
             Metric::Retries => retries.by_reason(out, metric),
             Metric::RetriesRefused => retries.refused(out, metric),
+            Metric::Hedges => retries.hedges(out, metric, false),
+            Metric::HedgesWon => retries.hedges(out, metric, true),
             Metric::Snapshot => text::sample(out, metric, &[], self.snapshot.load(Ordering::Relaxed)),
             Metric::SnapshotTime => text::seconds(out, metric, &[], self.snapshot_ns.load(Ordering::Relaxed).into()),
             Metric::Reloads => {

@@ -37,6 +37,14 @@ impl Retries {
         }
     }
 
+    /// Second endpoints that were asked beside the first, or those of them that answered first.
+    pub(super) fn hedges(&self, out: &mut Vec<u8>, metric: Metric, is_won: bool) {
+        for (name, (budget, _)) in &self.named {
+            let (begun, won) = budget.hedges();
+            text::sample(out, metric, &[name], if is_won { won } else { begun });
+        }
+    }
+
     /// Retries that a budget refused.
     pub(super) fn refused(&self, out: &mut Vec<u8>, metric: Metric) {
         for (name, (budget, _)) in &self.named {

@@ -93,7 +93,9 @@ metrics! {
     EndpointChanges "tidegate_endpoint_changes_total" Counter ["upstream", "endpoint", "to"] "Changes of the endpoint's standing, by what it became; those that never happened are left out.";
     Panic "tidegate_upstream_panic" Gauge ["upstream"] "1 while so few endpoints of the upstream are healthy that all are used, else 0.";
     Retries "tidegate_retries_total" Counter ["upstream", "reason"] "Times that a request was tried again: after a `connect` that failed, on a new connection since a `kept` one had been closed, after a `reset`, a `timeout` of one try, or an answer with a retried `status`.";
-    RetriesRefused "tidegate_retries_refused_total" Counter ["upstream"] "Times that a request was not tried again because `retry_budget` was spent.";
+    RetriesRefused "tidegate_retries_refused_total" Counter ["upstream"] "Times that a request was not tried again, nor a second endpoint asked beside the first, because `retry_budget` was spent.";
+    Hedges "tidegate_hedges_total" Counter ["upstream"] "Times that a second endpoint was asked beside the first, since that had not answered in the time of `hedge`.";
+    HedgesWon "tidegate_hedges_won_total" Counter ["upstream"] "Times that such a second endpoint answered first.";
     // What it runs on.
     Snapshot "tidegate_snapshot_number" Gauge [] "The number of the snapshot that is served.";
     SnapshotTime "tidegate_snapshot_applied_timestamp_seconds" Gauge [] "When the snapshot began to be served, in seconds since 1970.";

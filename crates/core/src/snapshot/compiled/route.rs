@@ -1,5 +1,6 @@
 //! Where the requests of a route go, and how long they may take.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use crate::balance::subset::tell_labels;
 use crate::balance::{Lead, Split};
 use crate::dice::Dice;
 use crate::filter::Filters;
-use crate::retry::Policy;
+use crate::retry::{Latencies, Policy};
 use crate::rule::{Stand, Subject, Template, Text};
 use crate::snapshot::document::{self, Builtin, Document};
 
@@ -67,11 +68,13 @@ pub struct Redirect {
     pub status: u16,
 }
 
-/// Every route, or what is wrong with it.
-pub(super) fn compile(document: &Document, problems: &mut Vec<String>) -> Arc<[Route]> {
+/// Every route, or what is wrong with it. What those of `previous` knew of their answers goes on, by name.
+pub(super) fn compile(document: &Document, previous: Option<&[Route]>, problems: &mut Vec<String>) -> Arc<[Route]> {
+    let latencies = |route: &Route| Some((route.name.clone(), Arc::clone(route.retry.as_ref()?.latencies()?)));
+    let known: HashMap<String, Arc<Latencies>> = previous.into_iter().flatten().filter_map(latencies).collect();
     let mut routes = Vec::with_capacity(document.routes.len());
     for route in &document.routes {
-        match Route::new(route, &document.upstreams) {
+        match Route::new(route, &document.upstreams, known.get(&route.name)) {
             Ok(route) => routes.push(route),
             Err(says) => problems.push(format!("{}: route {}: {says}", route.place, route.name)),
         }
@@ -80,14 +83,18 @@ pub(super) fn compile(document: &Document, problems: &mut Vec<String>) -> Arc<[R
 }
 
 impl Route {
-    fn new(route: &document::Route, upstreams: &[document::Upstream]) -> Result<Self, String> {
+    fn new(
+        route: &document::Route,
+        upstreams: &[document::Upstream],
+        known: Option<&Arc<Latencies>>,
+    ) -> Result<Self, String> {
         let filters = Filters::build(&route.filters)?;
         Ok(Self {
             to: Target::build(&route.to, upstreams)?,
             response: Duration::from_millis(route.timeouts.response_ms),
             idle: Duration::from_millis(route.timeouts.idle_ms),
             filters,
-            retry: route.retry.as_deref().map(Policy::build).map(Box::new),
+            retry: route.retry.as_deref().map(|retry| Box::new(Policy::build(retry, known))),
             name: route.name.clone(),
         })
     }

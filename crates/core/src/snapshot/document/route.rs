@@ -92,6 +92,29 @@ pub struct Retry {
     pub base_ms: u64,
     /// No pause is longer, in milliseconds.
     pub most_ms: u64,
+    /// When a second endpoint is asked beside the first; none: never.
+    #[serde(default)]
+    pub hedge: Option<Hedge>,
+}
+
+/// When a second endpoint is asked beside the first.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Hedge {
+    /// From the last byte of the request on.
+    pub after: HedgeAfter,
+    /// But no sooner than after so many milliseconds.
+    pub least_ms: u64,
+}
+
+/// How long is waited for the first endpoint alone.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum HedgeAfter {
+    /// So many milliseconds.
+    Ms(u64),
+    /// As long as so many of a thousand answers of the route take at most; below 1000.
+    Permille(u16),
 }
 
 /// Where a request goes.
