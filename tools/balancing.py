@@ -30,7 +30,8 @@ def main() -> None:
     print("|---|" + "---|" * len(BALANCERS))
     for title, by_name in played.items():
         cells = [
-            " / ".join(f"{each.quantile(share) * 1000:.0f}" for share in (0.5, 0.99, 0.999)) for each in by_name.values()
+            " / ".join(f"{each.quantile(share) * 1000:.0f}" for share in (0.5, 0.99, 0.999))
+            for each in by_name.values()
         ]
         print(f"| {title} | " + " | ".join(cells) + " |")
     if "--draw" in sys.argv[1:]:
