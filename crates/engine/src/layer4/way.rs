@@ -1,7 +1,8 @@
 //! Bytes one way: from one side to the other, through a box or a pipe.
 //!
 //! A box is taken when bytes come and given back when none wait, so a connection at rest holds none. Who fills boxes gets
-//! a larger one, then a pipe inside the kernel (splice(2)), until little comes again: figures are in `docs/layer4.md`.
+//! a larger one, then a pipe inside the kernel (splice(2)), until little comes again. Whose bytes came in such a crowd the
+//! last time begins with the pipe the next time: figures are in `docs/layer4.md`.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -17,6 +18,9 @@ const ROUNDS: usize = 16;
 
 /// A pipe that brought less goes back: through a box it costs less.
 const WORTH_A_PIPE: usize = SMALL;
+
+/// A burst of so many bytes makes the next one begin with a pipe.
+const LARGE_BURST: usize = 64 * 1024;
 
 /// What became of a way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +48,8 @@ pub(super) struct Way {
     buffer: Buffer,
     pipe: Option<Box<Pipe>>,
     by: By,
+    /// Bytes that came since there were none.
+    burst: usize,
     ended: bool,
     /// The side that receives takes no more; what it has sent may still lie there.
     refused: bool,
@@ -94,14 +100,17 @@ impl Way {
                 return Poll::Ready(Over::Ended);
             } else {
                 match self.poll_read(from, to, thread, cx) {
-                    Poll::Ready(Ok(n)) => self.ended = n == 0,
+                    Poll::Ready(Ok(n)) => {
+                        self.ended = n == 0;
+                        self.burst = self.burst.saturating_add(n);
+                    }
                     Poll::Ready(Err(_)) => {
                         self.clear(thread);
                         self.over = true;
                         return Poll::Ready(Over::Broke);
                     }
                     Poll::Pending => {
-                        self.clear(thread);
+                        self.pause(thread);
                         return Poll::Pending;
                     }
                 }
@@ -174,10 +183,18 @@ impl Way {
         }
     }
 
+    /// Nothing waits: box and pipe go back.
+    fn pause(&mut self, thread: &Thread) {
+        self.clear(thread);
+        if self.burst > 0 {
+            self.by = if self.burst >= LARGE_BURST { By::Pipe } else { By::Small };
+            self.burst = 0;
+        }
+    }
+
     /// Nothing waits, or what waits has no taker: box and pipe go back.
     pub(super) fn clear(&mut self, thread: &Thread) {
         self.rest(thread);
         self.pipe = None;
-        self.by = By::Small;
     }
 }
