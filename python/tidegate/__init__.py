@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tidegate.config.outlier import Latency, Outlier, SuccessRate
     from tidegate.config.problem import Problem
     from tidegate.config.program_log import ProgramLog
+    from tidegate.config.provider import FileProvider, ServiceProvider, UrlProvider
     from tidegate.config.redirect import Redirect
     from tidegate.config.retry import BackOff, Retry, RetryBudget
     from tidegate.config.route import Route, RouteTimeouts
@@ -56,6 +57,7 @@ __all__ = [
     "Expected",
     "Fallback",
     "Fault",
+    "FileProvider",
     "Filter",
     "First",
     "Forwarded",
@@ -89,6 +91,7 @@ __all__ = [
     "Route",
     "RouteTimeouts",
     "Secret",
+    "ServiceProvider",
     "Share",
     "SuccessRate",
     "Syslog",
@@ -98,6 +101,7 @@ __all__ = [
     "TcpMatch",
     "TcpRoute",
     "Upstream",
+    "UrlProvider",
     "Zones",
     "__version__",
     "load",
@@ -128,6 +132,7 @@ _HOMES = {
     "outlier": ("Latency", "Outlier", "SuccessRate"),
     "problem": ("Problem",),
     "program_log": ("ProgramLog",),
+    "provider": ("FileProvider", "ServiceProvider", "UrlProvider"),
     "redirect": ("Redirect",),
     "retry": ("BackOff", "Retry", "RetryBudget"),
     "route": ("Route", "RouteTimeouts"),

@@ -324,3 +324,14 @@ def test_when_a_second_endpoint_is_asked(
     assert call("c.yaml", "--", method, "http://a.test:8080/") == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("retry"))
     assert f"at most 3 tries, on connect, reset{says}" in line
+
+
+def test_a_provider_stands_for_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        "listeners: {web: {bind: ':80'}}\nroutes: [{to: api}]\n"
+        "upstreams: {api: {endpoints: [{srv: _http._tcp.api.test}]}}\n"
+    )
+    with pytest.raises(SystemExit):
+        main(["explain", str(file), "--", "GET", "http://a/"])
+    assert f"srv:_http._tcp.api.test ({file}:3:31)" in capsys.readouterr().out

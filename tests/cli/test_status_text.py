@@ -65,3 +65,14 @@ def test_no_name_moves_the_cursor() -> None:
 )
 def test_a_time_has_its_two_largest_units(seconds: float, says: str) -> None:
     assert duration(seconds) == says
+
+
+def test_providers_are_told_with_their_age_and_what_is_wrong() -> None:
+    providers = [
+        {"provider": "file:/srv/a.yaml", "endpoints": 2, "good": 8_655.0, "error": ""},
+        {"provider": "http://r/", "endpoints": 0, "good": None, "error": "its list is wrong:\nhttp://r/:1:1: error"},
+    ]
+    assert describe({**TOLD, "providers": providers}, 8_660.0)[-2:] == [
+        "provider file:/srv/a.yaml  2 endpoints  as of 5 s ago",
+        "provider http://r/         0 endpoints  no list yet    its list is wrong:",
+    ]

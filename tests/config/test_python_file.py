@@ -143,7 +143,7 @@ def test_modules_beside_it_are_read_anew_and_belong_to_its_files(folder: Path, r
     for address in ("127.0.0.1:1", "127.0.0.1:2"):
         loaded = read(text, ends=f"ENDS = ['{address}']")
         assert loaded.config is not None
-        assert [str(each.address) for each in loaded.config.upstreams["api"].endpoints] == [address]
+        assert [str(each.address) for each in loaded.config.upstreams["api"].listed] == [address]
         assert loaded.files == (Path("gate.py"), folder / "ends.py")
     assert read("import ends\n1 / 0", ends="").files == (Path("gate.py"), folder / "ends.py")
 

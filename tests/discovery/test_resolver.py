@@ -10,6 +10,7 @@ import pytest
 from tests.peers.name_server import start_dnsmasq
 from tidegate.discovery.dns import LookupFailed
 from tidegate.discovery.resolver import SystemResolver
+from tidegate.discovery.service import Record
 
 RECORDS = """\
 local-ttl=7
@@ -20,6 +21,9 @@ host-record=many.one.test,10.0.1.1
 host-record=many.one.test,10.0.1.2
 cname=alias.one.test,api.one.test
 host-record=deep.two.test,10.0.0.2
+srv-host=_http._tcp.one.test,api.one.test,8080,10,60
+srv-host=_http._tcp.one.test,four.one.test,8081,20,0
+srv-host=_none._tcp.one.test
 """
 
 
@@ -65,6 +69,25 @@ def test_the_answer_has_the_ttl_of_its_records(resolver: SystemResolver) -> None
 def test_a_name_without_an_address_says_so(resolver: SystemResolver) -> None:
     with pytest.raises(LookupFailed, match=r"exist: nobody\.one\.test"):
         asyncio.run(resolver.look_up("nobody.one.test"))
+
+
+def test_a_service_has_records_and_their_ttl(resolver: SystemResolver) -> None:
+    answer = asyncio.run(resolver.look_up_service("_http._tcp.one.test"))
+    assert sorted(answer.records, key=lambda record: record.port) == [
+        Record("api.one.test", 8080, 10, 60),
+        Record("four.one.test", 8081, 20, 0),
+    ]
+    assert answer.ttl_s == 7
+
+
+def test_a_service_that_is_decidedly_not_there_has_no_target(resolver: SystemResolver) -> None:
+    answer = asyncio.run(resolver.look_up_service("_none._tcp.one.test"))
+    assert [record.target for record in answer.records] == [""]
+
+
+def test_a_service_that_nobody_knows_is_a_failed_look_up(resolver: SystemResolver) -> None:
+    with pytest.raises(LookupFailed, match="exist"):
+        asyncio.run(resolver.look_up_service("_other._tcp.one.test"))
 
 
 def test_a_missing_resolv_conf_is_a_failed_look_up(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ COMMAND = [sys.executable, "-m", "tidegate"]
 Config = dict[str, Any]
 
 
-def upstream(addresses: str | Iterable[str], **listener: Any) -> Config:
+def upstream(addresses: str | Iterable[Any], **listener: Any) -> Config:
     """A configuration with the listener `web`, and the upstream `api` for all requests."""
     endpoints = [addresses] if isinstance(addresses, str) else list(addresses)
     return {

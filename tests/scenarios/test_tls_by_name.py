@@ -12,6 +12,7 @@ import pytest
 
 from tests.peers.backend import Backend, Connection
 from tests.peers.carried import carried
+from tests.peers.certificate import make_certificate
 from tests.peers.tidegate import Config, Running, Tidegate
 from tests.peers.waiting import until
 from tests.telling.asking import lines
@@ -22,12 +23,7 @@ Backends = Callable[..., Backend]
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate and its key, in one file."""
-    file = tmp_path_factory.mktemp("tls") / "both.pem"
-    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    done = subprocess.run([*words, "-subj", "/CN=test", "-keyout", file, "-out", f"{file}.crt"], capture_output=True)
-    assert done.returncode == 0, done.stderr
-    file.write_text(file.read_text() + Path(f"{file}.crt").read_text())
-    return file
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def tells(name: str, certificate: Path) -> Callable[[Connection], None]:

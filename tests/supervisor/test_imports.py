@@ -14,10 +14,20 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.peers.certificate import make_certificate
+from tests.peers.list_server import ListServer
 from tests.peers.name_server import NameServer
 from tests.supervisor.conftest import Small
 
 NAMES = ["no.such.name.invalid:1", "127.0.0.1:9", "localhost:2"]
+
+
+@pytest.fixture
+def registry() -> Iterator[ListServer]:
+    """A server of lists."""
+    made = ListServer()
+    yield made
+    made.end()
 
 
 @pytest.fixture
@@ -143,6 +153,38 @@ def test_names_whose_addresses_change(instance: Small, name_server: NameServer) 
     reload(instance, 0)
     name_server.tell(other=["127.0.0.4"])
     instance.wait_for("added 127.0.0.4:9")
+
+
+@pytest.mark.needs("dnsmasq", "openssl")
+def test_providers_that_change_and_fail(instance: Small, registry: ListServer, name_server: NameServer) -> None:
+    path = instance.folder / "endpoints.yaml"
+    path.write_text("[]")
+    registry.tell("127.0.0.1:9")
+    name_server.tell_service("_http._tcp.api.test", "a.test,80")
+    endpoints = [{"file": str(path)}, {"url": registry.url, "interval": "50ms"}, {"srv": "_http._tcp.api.test"}]
+    instance.write(upstreams={"api": {"endpoints": endpoints}}).start(environment=name_server.environment)
+    path.write_text("- 127.0.0.1:7\n")
+    instance.wait_for(f"file:{path}: added")
+    path.write_text("- 127.0.0.1:x\n- {wait: 5}\n")
+    instance.wait_for("its list is wrong")
+    registry.chunked = True
+    registry.tell({"address": "b.test:9", "weight": 2})
+    instance.wait_for("added b.test:9; drained 127.0.0.1:9")
+    registry.tell({"weight": 2})
+    instance.wait_for(f"{registry.url}: the last good list is kept: its list is wrong")
+    registry.end()
+    instance.wait_for(f"{registry.url}: the last good list is kept: .* cannot be connected to")
+    name_server.tell_service("_http._tcp.api.test", "c.test,80,1,1", "b.test,81,2,2")
+    instance.wait_for("srv:_http._tcp.api.test: added c.test:80, b.test:81; drained a.test:80")
+    secure = {"url": registry.url.replace("http:", "https:"), "interval": "50ms"}
+    instance.write(upstreams={"api": {"endpoints": [secure, {"srv": "_none._tcp.test"}]}})
+    reload(instance, 0)
+    instance.wait_for("srv:_none._tcp.test: there is no list")
+    stranger = ListServer(certificate=make_certificate(instance.folder))
+    instance.write(upstreams={"api": {"endpoints": [{"url": stranger.url.replace("http:", "https:")}]}})
+    reload(instance, 0)
+    instance.wait_for("its certificate is not trusted")
+    stranger.end()
 
 
 def test_signals(instance: Small, tmp_path: Path) -> None:

@@ -26,6 +26,9 @@ def describe(told: Mapping[str, Any], now: float) -> list[str]:
             lines += ["", f"upstream {upstream.get('name')}{panic}"]
             endpoints = [_endpoint(each) for each in upstream.get("endpoints") or ()]
             lines += [f"  {line}" for line in _columns(endpoints)] or ["  no endpoint"]
+    providers = told.get("providers") or ()
+    if providers:
+        lines += ["", *_columns([_provider(each, now) for each in providers])]
     return [_visible(line) for line in lines]
 
 
@@ -67,6 +70,13 @@ def _endpoint(endpoint: Mapping[str, Any]) -> list[str]:
     named = f"{address} ({entry})" if entry and entry != address else address
     weight, reason = f"weight {endpoint.get('weight')}", str(endpoint.get("reason") or "")
     return [named, weight, str(endpoint.get("standing")), exchanges, reason]
+
+
+def _provider(provider: Mapping[str, Any], now: float) -> list[str]:
+    good, error = provider.get("good"), str(provider.get("error") or "").partition("\n")[0]
+    age = f"as of {duration(now - good)} ago" if isinstance(good, int | float) else "no list yet"
+    name = f"provider {provider.get('provider')}"
+    return [name, _count(provider.get("endpoints", 0), "endpoint"), age, error]
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:

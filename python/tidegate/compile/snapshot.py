@@ -7,6 +7,7 @@ from typing import Any
 from tidegate.compile.access_log import compile_access_log
 from tidegate.compile.admin import add_admin
 from tidegate.compile.asked import Asked
+from tidegate.compile.found import Found
 from tidegate.compile.listener import compile_binds, compile_listener
 from tidegate.compile.resolved import Resolved
 from tidegate.compile.route import compile_route
@@ -32,14 +33,16 @@ def compile_snapshot(
     sockets: Mapping[str, Sequence[int]],
     resolved: Mapping[str, Resolved],
     api_socket: str | None,
+    found: Mapping[str, Found] = MappingProxyType({}),
     asked: Mapping[str, Mapping[str, Asked]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Write the snapshot of a configuration.
 
     `sockets` has the ids of the listening sockets of each bound address, by `str(bind.address)`; `resolved` has the
     answer for each DNS name, by `name:port`; `api_socket` is the path of the Unix socket behind the admin listener's
-    `/api/`; `asked` has what was asked of endpoints meanwhile, by upstream and address. `threads` and `connections` are
-    the numbers to serve with, as `machine.py` or the configuration say.
+    `/api/`; `found` has what each provider lists, by its key; `asked` has what was asked of endpoints meanwhile, by
+    upstream and address. `threads` and `connections` are the numbers to serve with, as `machine.py` or the
+    configuration say.
     """
     listeners = {name: index for index, name in enumerate(config.listeners)}
     serving = {name: listeners[name] for name, listener in config.listeners.items() if listener.serves_http}
@@ -58,7 +61,7 @@ def compile_snapshot(
         ],
         "routes": [compile_route(index, route, serving, upstreams) for index, route in enumerate(config.routes)],
         "upstreams": [
-            compile_upstream(name, upstream, resolved, asked.get(name, {}), config.zone)
+            compile_upstream(name, upstream, resolved, found, asked.get(name, {}), config.zone)
             | {"subsets": upstreams.subsets(name)}
             for name, upstream in config.upstreams.items()
         ],
@@ -69,9 +72,11 @@ def compile_snapshot(
     return document
 
 
-def names_to_resolve(config: Config) -> list[str]:
-    """List the DNS names of a configuration as `name:port`, each once, in the order of the file."""
-    entries = [endpoint.address for upstream in config.upstreams.values() for endpoint in upstream.endpoints]
+def names_to_resolve(config: Config, found: Mapping[str, Found] = MappingProxyType({})) -> list[str]:
+    """List the DNS names of a configuration, and those that its providers list, as `name:port`, each once."""
+    entries = [endpoint.address for upstream in config.upstreams.values() for endpoint in upstream.listed]
+    keys = dict.fromkeys(each.key for upstream in config.upstreams.values() for each in upstream.providers)
+    entries += [endpoint.address for key in keys if key in found for endpoint in found[key].endpoints]
     if config.access_log is not None and config.access_log.to.peer is not None:
         entries.append(config.access_log.to.peer)
     return list(dict.fromkeys(str(address) for address in entries if address.is_name))

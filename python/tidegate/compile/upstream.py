@@ -5,7 +5,9 @@ from types import MappingProxyType
 from typing import Any
 
 from tidegate.compile.asked import Asked
+from tidegate.compile.found import Found
 from tidegate.compile.health import compile_health
+from tidegate.compile.listed import Missing, addresses_of
 from tidegate.compile.outlier import compile_outlier
 from tidegate.compile.resolved import Resolved
 from tidegate.compile.retry import compile_budget
@@ -24,10 +26,11 @@ def compile_upstream(
     name: str,
     upstream: Upstream,
     resolved: Mapping[str, Resolved],
+    found: Mapping[str, Found],
     asked: Mapping[str, Asked],
     zone: str | None = None,
 ) -> dict[str, Any]:
-    """Write an upstream. A DNS name is an endpoint for each of its addresses, each with the entry's weight.
+    """Write an upstream with what its names stand for and its providers list.
 
     `asked` has what was asked of addresses meanwhile; what stands in neither is none of its endpoints. `zone` is the
     instance's.
@@ -35,20 +38,15 @@ def compile_upstream(
     endpoints: list[dict[str, Any]] = []
     unresolved: list[dict[str, Any]] = []
     taken: set[str] = set()
-    for endpoint in upstream.endpoints:
-        entry = str(endpoint.address)
-        share = compile_share(endpoint) | compile_place(endpoint.zone, endpoint.labels, zone, upstream)
-        answer = Resolved((entry,))
-        if endpoint.address.is_name:
-            answer = resolved.get(entry, Resolved(says="it has not been looked up"))
-        for address in answer.addresses:
-            if address not in taken:  # two names may stand for one address; it takes its share once
-                taken.add(address)
-                of_it = asked.get(address, AS_CONFIGURED)
-                if not of_it.removed:
-                    endpoints.append(compile_endpoint(address, entry, share, of_it))
-        if not answer.addresses:
-            unresolved.append({"entry": entry, "says": answer.says})
+    for each in addresses_of(upstream, resolved, found):
+        if isinstance(each, Missing):
+            unresolved.append({"entry": each.entry, "says": each.says})
+            continue
+        taken.add(each.address)
+        of_it, endpoint = asked.get(each.address, AS_CONFIGURED), each.endpoint
+        if not of_it.removed:
+            share = compile_share(endpoint) | compile_place(endpoint.zone, endpoint.labels, zone, upstream)
+            endpoints.append(compile_endpoint(each.address, each.entry, share, of_it))
     for address, of_it in asked.items():
         if of_it.added and address not in taken:
             share = {**ALONE, **compile_place(of_it.zone, of_it.labels, zone, upstream)}

@@ -98,10 +98,10 @@ def _targets(target: Target, begin: Path, upstreams: Mapping[str, Upstream | Non
             yield Disagreement((*begin, *path), f"no upstream is named `{name}`", hint)
     for way, name, led in target.ways:
         upstream = upstreams.get(name)
-        if upstream is None:
+        if upstream is None or upstream.providers:  # whose lists may have any labels
             continue
         for path, labels in led.asks_for:
-            if not any(labels.items() <= endpoint.labels.items() for endpoint in upstream.endpoints):
+            if not any(labels.items() <= endpoint.labels.items() for endpoint in upstream.listed):
                 wanted = ", ".join(f"{label}={value}" for label, value in labels.items())
                 says = f"no endpoint of `{name}` has the labels {wanted}"
                 yield Disagreement((*begin, *way, *path), says, _labels_there(labels, upstream))
@@ -110,7 +110,7 @@ def _targets(target: Target, begin: Path, upstreams: Mapping[str, Upstream | Non
 def _labels_there(labels: Mapping[str, str], upstream: Upstream) -> str:
     """Tell the label that is nowhere, and what may have been meant."""
     there: dict[str, set[str]] = {}
-    for endpoint in upstream.endpoints:
+    for endpoint in upstream.listed:
         for label, value in endpoint.labels.items():
             there.setdefault(label, set()).add(value)
     if not there:
@@ -180,7 +180,7 @@ def _zones(settings: Settings, upstreams: Mapping[str, Upstream | None]) -> Iter
         if settings.zone is None:
             says = "the instance is in no zone, so none is nearer to it than another"
             yield Disagreement(("upstreams", name, "zones"), says, "`zone: ${ZONE}` at the top of the file")
-        if all(endpoint.zone is None for endpoint in upstream.endpoints):
+        if not upstream.providers and all(endpoint.zone is None for endpoint in upstream.listed):
             says = "no endpoint of this upstream says its `zone`"
             yield Disagreement(("upstreams", name, "zones"), says, '`{address: "10.0.0.1:80", zone: eu-1}`')
 

@@ -8,18 +8,14 @@ from dataclasses import dataclass, field
 from functools import cache
 from glob import glob, has_magic
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import ValidationError
 
 from tidegate.config.agreement import AGREED, disagreements
 from tidegate.config.collector import without_collections
 from tidegate.config.config import Config
 from tidegate.config.hints import did_you_mean
-from tidegate.config.inside import inside
 from tidegate.config.listener import Listener
 from tidegate.config.model import NAME, Model
-from tidegate.config.placed import mark
+from tidegate.config.part import Part, Section, add_problem, read_data, read_part
 from tidegate.config.problem import Problem
 from tidegate.config.python_file import PythonSource, read_python
 from tidegate.config.route import Route
@@ -28,16 +24,13 @@ from tidegate.config.secret import Secret
 from tidegate.config.settings import Settings
 from tidegate.config.tree import Key, Node, Source, Spot, decode, entries, follow, parse, plain
 from tidegate.config.upstream import Upstream
-from tidegate.config.variables import Unset
-from tidegate.config.words import annotations_at, keys_of, tell
+from tidegate.config.words import annotations_at, keys_of
 
 MOST_BYTES = 64 * 2**20
 """No configuration file is longer; 10,000 hosts take about 1 MiB."""
 
 SECTIONS = ("listeners", "routes", "upstreams")
 """The keys that an included file may have."""
-
-Part = TypeVar("Part", bound=Model)
 
 
 @dataclass(frozen=True)
@@ -112,20 +105,6 @@ def secret_keys() -> frozenset[str]:
     return frozenset(walk(Config, set()))
 
 
-@dataclass
-class _Section:
-    """A part of the configuration with the place that it came from."""
-
-    source: Source
-    key: Key | None
-    node: Node
-    data: Any
-
-    def spot(self) -> Spot:
-        """Where it begins."""
-        return Spot(self.source, self.key, self.node, True)
-
-
 class _Reading:
     """One reading of a configuration: the files, and the problems found so far (each with its file)."""
 
@@ -193,44 +172,29 @@ class _Reading:
                 continue  # the model says so
             paths = sorted(glob(str(main.folder / pattern)))
             if not paths and not has_magic(pattern):
-                self.tell(Spot(main, None, item, True), f"no file is named `{pattern}`", f"looked in {main.folder}")
+                add_problem(Spot(main, None, item, True), f"no file is named `{pattern}`", f"looked in {main.folder}")
             for path in map(Path, paths):
                 if path in taken:
                     continue
                 if path.is_dir():
                     if not has_magic(pattern):
                         spot = Spot(main, None, item, True)
-                        self.tell(spot, f"{show(pattern)} is a folder, not a file", f"`{pattern or '.'}/*.yaml`")
+                        add_problem(spot, f"{show(pattern)} is a folder, not a file", f"`{pattern or '.'}/*.yaml`")
                     continue
                 if path == own:
                     if not has_magic(pattern):
-                        self.tell(Spot(main, None, item, True), "a file cannot include itself")
+                        add_problem(Spot(main, None, item, True), "a file cannot include itself")
                     continue
                 taken.add(path)
                 if path.suffix == ".py":
                     hint = "a Python file is the main one, or is imported by it"
-                    self.tell(Spot(main, None, item, True), f"`{pattern}` names a Python file", hint)
+                    add_problem(Spot(main, None, item, True), f"`{pattern}` names a Python file", hint)
                     continue
                 shown = (
                     Path(main.name).parent / path.relative_to(main.folder) if path.is_relative_to(main.folder) else path
                 )
                 found.append(self.read(path, str(shown)))
         return found
-
-    def tell(
-        self,
-        spot: Spot,
-        says: str,
-        hint: str = "",
-        *,
-        at_key: bool = False,
-        span: tuple[int, int] | None = None,
-    ) -> None:
-        """Add a problem at a spot; `span` is start and width within the text there."""
-        line, column, width = spot.at_key() if at_key else spot.at_value()
-        if span is not None and spot.whole and spot.node is not None:
-            line, column, width = inside(spot.source.lines, spot.node, *span) or (line, column, width)
-        spot.source.problems.append(spot.source.problem(line, column, width, says, hint))
 
     # Models
 
@@ -243,17 +207,17 @@ class _Reading:
                     elsewhere = key[0] in keys_of([Config])
                     says = f"`{key[0]}` may stand in the main file only" if elsewhere else f"unknown key `{key[0]}`"
                     hint = "" if elsewhere else did_you_mean(key[0], SECTIONS)
-                    self.tell(Spot(source, key, node, True), says, hint, at_key=True)
-        whole = _Section(main, None, main.root or ("map", [], 1, 1, 1, 1, None), {})
-        whole.data = {name: self.data(main, node) for name, (_, node) in rest.items()}
-        settings = self.part(Settings, whole)
+                    add_problem(Spot(source, key, node, True), says, hint, at_key=True)
+        whole = Section(main, None, main.root or ("map", [], 1, 1, 1, 1, None), {})
+        whole.data = {name: read_data(main, node, self.environment) for name, (_, node) in rest.items()}
+        settings = read_part(Settings, whole)
         if settings is not None:
             self.files += [each.file for each in settings.sets.values() if each.file is not None]
         sources = [main, *included]
         listeners = self.named(Listener, sources, "listeners")
         upstreams = self.named(Upstream, sources, "upstreams")
         route_sections = list(self.listed(sources))
-        routes = [self.part(Route, section, ("routes", index)) for index, section in enumerate(route_sections)]
+        routes = [read_part(Route, section, ("routes", index)) for index, section in enumerate(route_sections)]
         self.agree(whole, settings, listeners, list(zip(route_sections, routes, strict=True)), upstreams)
         if settings is None or any(source.problems for source in self.sources):
             return None
@@ -265,47 +229,11 @@ class _Reading:
         given = {name: getattr(settings, name) for name in settings.model_fields_set}
         return Config.model_validate(given | parts, context=AGREED)
 
-    def data(self, source: Source, node: Node) -> Any:
-        """Make plain data of a node, and tell the variables that are not set."""
-        unset: list[tuple[Node, Unset]] = []
-        data = plain(node, self.environment, unset)
-        for where, reason in unset:
-            self.tell(Spot(source, None, where, True), reason.says, reason.hint)
-        return data
-
-    def part(self, model: type[Part], section: _Section, path: tuple[str | int, ...] = ()) -> Part | None:
-        """Validate one part; what is wrong with it is told at its place."""
-        try:
-            part = model.model_validate(section.data, context={"folder": section.source.folder})
-        except ValidationError as errors:
-            found = errors.errors(include_url=False)
-        else:
-            mark(part, section.source, section.key, section.node)
-            return part
-        misspelt = {
-            (*error["loc"][:-1], hint.split("`")[1])
-            for error in found
-            if error["type"] == "extra_forbidden"
-            and (hint := tell(error, Config if model is Settings else model, "").hint).startswith("did you mean")
-        }
-        for error in found:
-            if error["type"] == "missing" and error["loc"] in misspelt:
-                continue  # it is there, under the name that has just been told
-            if error["type"] == "too_short" and error["input"]:
-                continue  # there are entries, and what is wrong with them has been told
-            spot = follow(
-                section.source, section.key, section.node, (*error["loc"], *error.get("ctx", {}).get("at", ()))
-            )
-            words = tell(error, Config if model is Settings else model, name_of((*path, *error["loc"]), spot))
-            at_key = words.at_key or error["loc"][-1:] == ("[key]",)
-            self.tell(spot, words.says, words.hint, at_key=at_key, span=error.get("ctx", {}).get("span"))
-        return None
-
     def named(
         self, model: type[Part], sources: Sequence[Source], section: str
-    ) -> dict[str, tuple[_Section, Part | None]]:
+    ) -> dict[str, tuple[Section, Part | None]]:
         """Validate a mapping of names, over all files; a name twice is an error."""
-        parts: dict[str, tuple[_Section, Part | None]] = {}
+        parts: dict[str, tuple[Section, Part | None]] = {}
         for source, key, node in _sections(sources, section):
             if node[0] != "map":
                 self.mistyped(source, key, node, "a mapping of names")
@@ -315,40 +243,40 @@ class _Reading:
                 if name[0] in parts:
                     first = parts[name[0]][0].spot().place()
                     says = f"the name `{name[0]}` stands in `{section}` twice; the first is at {first}"
-                    self.tell(spot, says, at_key=True)
+                    add_problem(spot, says, at_key=True)
                     continue
                 if re.fullmatch(NAME, name[0]) is None:
                     says = f"`{name[0]}` is no name: at most 64 letters, digits, `_`, `.` and `-`"
-                    self.tell(spot, says, at_key=True)
-                part = _Section(source, name, child, self.data(source, child))
-                parts[name[0]] = (part, self.part(model, part, (section, name[0])))
+                    add_problem(spot, says, at_key=True)
+                part = Section(source, name, child, read_data(source, child, self.environment))
+                parts[name[0]] = (part, read_part(model, part, (section, name[0])))
         return parts
 
-    def listed(self, sources: Sequence[Source]) -> Iterator[_Section]:
+    def listed(self, sources: Sequence[Source]) -> Iterator[Section]:
         """List the routes of all files."""
         for source, key, node in _sections(sources, "routes"):
             if node[0] != "list":
                 self.mistyped(source, key, node, "a list, each entry after `- `")
                 continue
             for child in node[1]:
-                yield _Section(source, None, child, self.data(source, child))
+                yield Section(source, None, child, read_data(source, child, self.environment))
 
     def mistyped(self, source: Source, key: Key, node: Node, wanted: str) -> None:
         """Tell that a section has the wrong shape."""
         data = plain(node, self.environment, [])
         spot = Spot(source, key, node, True)
         if data is EMPTY:
-            self.tell(spot, f"`{key[0]}` has no value", "give it one, or delete the key", at_key=True)
+            add_problem(spot, f"`{key[0]}` has no value", "give it one, or delete the key", at_key=True)
         else:
-            self.tell(spot, f"`{key[0]}` must be {wanted}, not {show(data)}")
+            add_problem(spot, f"`{key[0]}` must be {wanted}, not {show(data)}")
 
     def agree(
         self,
-        whole: _Section,
+        whole: Section,
         settings: Settings | None,
-        listeners: Mapping[str, tuple[_Section, Listener | None]],
-        routes: Sequence[tuple[_Section, Route | None]],
-        upstreams: Mapping[str, tuple[_Section, Upstream | None]],
+        listeners: Mapping[str, tuple[Section, Listener | None]],
+        routes: Sequence[tuple[Section, Route | None]],
+        upstreams: Mapping[str, tuple[Section, Upstream | None]],
     ) -> None:
         """Tell what no part can tell by itself."""
 
@@ -376,7 +304,7 @@ class _Reading:
                 other = spot(each.other)
                 line, column, _ = other.at_value()
                 says += f"; the first is at {other.source.place(line, column)}"
-            self.tell(spot(each.path), says, each.hint, at_key=each.at_key, span=each.span)
+            add_problem(spot(each.path), says, each.hint, at_key=each.at_key, span=each.span)
 
 
 def _sections(sources: Sequence[Source], section: str) -> Iterator[tuple[Source, Key, Node]]:
@@ -384,13 +312,3 @@ def _sections(sources: Sequence[Source], section: str) -> Iterator[tuple[Source,
         for key, node in entries(source.root):
             if key[0] == section:
                 yield source, key, node
-
-
-def name_of(path: tuple[str | int, ...], spot: Spot) -> str:
-    """Name the key at fault as a person would: the last key of its path, with an index where it is one of a list."""
-    shown = ""
-    for step in path:
-        shown = f"{shown}[{step}]" if isinstance(step, int) else step
-    if spot.key is not None and not spot.whole and isinstance(path[-1], str):
-        return f"`{spot.key[0]}`"
-    return f"`{shown}`"

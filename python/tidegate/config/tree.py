@@ -105,8 +105,8 @@ def decode(content: bytes) -> str | tuple[int, int, str, str]:
     return text.removeprefix("\ufeff")
 
 
-def plain(node: Node, environment: Mapping[str, str], unset: list[tuple[Node, Unset]]) -> Any:
-    """Make plain data of a tree: dicts, lists and scalars, with variables replaced."""
+def plain(node: Node, environment: Mapping[str, str] | None, unset: list[tuple[Node, Unset]]) -> Any:
+    """Make plain data of a tree: dicts, lists and scalars, with variables replaced where there is an environment."""
     kind, value = node[0], node[1]
     if kind == "map":
         return {key[0]: plain(child, environment, unset) for key, child in value}
@@ -115,7 +115,7 @@ def plain(node: Node, environment: Mapping[str, str], unset: list[tuple[Node, Un
     if value is None:
         return EMPTY
     if isinstance(value, str):
-        if "${" in value:
+        if "${" in value and environment is not None:
             try:
                 value = substitute(value, environment)
             except Unset as reason:

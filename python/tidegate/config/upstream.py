@@ -1,9 +1,9 @@
 """An upstream: a named group of endpoints that do the same work."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, WrapValidator, model_validator
 
 from tidegate.config.addresses import EndpointAddress
 from tidegate.config.balance import Balance
@@ -13,6 +13,7 @@ from tidegate.config.labels import Label
 from tidegate.config.model import Model, Name
 from tidegate.config.outlier import Outlier
 from tidegate.config.placed import Placed
+from tidegate.config.provider import FileProvider, Provider, ServiceProvider, UrlProvider, meant
 from tidegate.config.quantities import Duration, Percent, PositiveDuration
 from tidegate.config.retry import RetryBudget
 from tidegate.config.scalar import Whole
@@ -45,6 +46,16 @@ class Endpoint(Placed):
         return self
 
 
+def read_entry(given: Any, _: Any, info: ValidationInfo) -> Any:
+    """Read an endpoint, or where endpoints come from, by the keys that are there."""
+    if isinstance(given, Placed):
+        return given
+    return (meant(given) or Endpoint).model_validate(given, context=info.context)
+
+
+Entry = Annotated[Endpoint | ServiceProvider | FileProvider | UrlProvider, WrapValidator(read_entry)]
+
+
 class Pool(Model):
     """Connections to the endpoints that are kept, and bounds on them."""
 
@@ -72,8 +83,9 @@ class Upstream(Placed):
 
     balance: Balance = Balance(by="round_robin")
     """How an endpoint is chosen."""
-    endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1)]
-    """The endpoints: addresses, or mappings with an `address` and a `weight`."""
+    endpoints: Annotated[tuple[Entry, ...], Field(min_length=1)]
+    """The endpoints: addresses, or mappings with an `address` and a `weight`. Others come from an `srv`, a `file` or a
+    `url`, as docs/discovery.md tells."""
     slow_start: Duration = Duration(0)
     """In what time an endpoint that is new or back gets its whole share, from a tenth on; 0s: at once.
     Not for `hash`, `ip_hash` and `first`."""
@@ -110,10 +122,21 @@ class Upstream(Placed):
     def endpoints_do_not_repeat(self) -> "Upstream":
         """Refuse an address that stands there twice: a weight says the same, and drains as one."""
         seen: set[str] = set()
-        for index, endpoint in enumerate(self.endpoints):
-            address = str(endpoint.address)
-            if address in seen:
-                says = f"the endpoint `{address}` stands here twice"
-                raise refused(says, "give it a `weight` instead", at=("endpoints", index))
-            seen.add(address)
+        for index, entry in enumerate(self.endpoints):
+            name = str(entry.address) if isinstance(entry, Endpoint) else entry.key
+            if name in seen:
+                says = f"the endpoint `{name}` stands here twice"
+                hint = "give it a `weight` instead" if isinstance(entry, Endpoint) else "drop one of the two"
+                raise refused(says, hint, at=("endpoints", index))
+            seen.add(name)
         return self
+
+    @property
+    def listed(self) -> tuple[Endpoint, ...]:
+        """The endpoints that stand in the configuration."""
+        return tuple(entry for entry in self.endpoints if isinstance(entry, Endpoint))
+
+    @property
+    def providers(self) -> tuple[Provider, ...]:
+        """Where others come from."""
+        return tuple(entry for entry in self.endpoints if not isinstance(entry, Endpoint))

@@ -86,6 +86,10 @@ def _unknown_key(error: ErrorDetails, model: type[Model]) -> Words:
         if key in owner.later:
             return Words(f"`{key}` ({owner.later[key]}) is not built yet", at_key=True)
     known = keys_of(owners)
+    if key in known:  # of another form of what stands here
+        form = next(owner for owner in owners if key in keys_of([owner]))
+        beside = next(name for name, field in form.model_fields.items() if field.is_required())
+        return Words(f"unknown key `{key}`", f"it stands beside `{beside}`", at_key=True)
     return Words(f"unknown key `{key}`", did_you_mean(key, known), at_key=True)
 
 

@@ -22,9 +22,11 @@ import dns.rdtypes.ANY.OPT
 import dns.rdtypes.ANY.SOA
 import dns.rdtypes.IN.A
 import dns.rdtypes.IN.AAAA
+import dns.rdtypes.IN.SRV
 import dns.resolver
 
 from tidegate.discovery.dns import Answer, LookupFailed
+from tidegate.discovery.service import Record, ServiceAnswer
 
 HOSTS_TTL_S = 10.0
 """The hosts file has no time to live; this is how often it is read again."""
@@ -39,21 +41,15 @@ class SystemResolver:
         self.hosts = hosts
         self.resolv_conf = resolv_conf
         self._backend = dns.asyncbackend.get_backend("asyncio")
-        for kind in (dns.rdatatype.CNAME, dns.rdatatype.SOA, dns.rdatatype.OPT, dns.rdatatype.A, dns.rdatatype.AAAA):
-            dns.rdata.get_rdata_class(dns.rdataclass.IN, kind)  # type: ignore[no-untyped-call]
+        for kind in ("CNAME", "SOA", "OPT", "A", "AAAA", "SRV"):
+            dns.rdata.get_rdata_class(dns.rdataclass.IN, dns.rdatatype.from_text(kind))  # type: ignore[no-untyped-call]
 
     async def look_up(self, name: str) -> Answer:
         """Look a name up; raises `LookupFailed`."""
         listed = self.in_hosts(name)
         if listed:
             return Answer(tuple(listed), HOSTS_TTL_S)
-        try:
-            resolver = dns.asyncresolver.Resolver(filename=str(self.resolv_conf))
-        except (OSError, dns.exception.DNSException) as error:
-            raise LookupFailed(f"{self.resolv_conf} cannot be used: {error}") from None
-        resolver.cache = None
-        resolver.lifetime = LOOKUP_S
-        resolver.use_search_by_default = True
+        resolver = self._servers()
         both = await asyncio.gather(
             self._ask(resolver, name, "A"), self._ask(resolver, name, "AAAA"), return_exceptions=True
         )
@@ -72,13 +68,31 @@ class SystemResolver:
             raise LookupFailed("; ".join(dict.fromkeys(why)) or f"{name} has no address")
         return Answer(tuple(dict.fromkeys(ips)), min(ttls))
 
-    async def _ask(self, resolver: dns.asyncresolver.Resolver, name: str, kind: str) -> Answer:
+    async def look_up_service(self, name: str) -> ServiceAnswer:
+        """Look the SRV records of a name up; raises `LookupFailed`."""
+        answer = await self._resolve(self._servers(), name, "SRV")
+        records = [(str(each.target).rstrip("."), each.port, each.priority, each.weight) for each in answer]
+        return ServiceAnswer(tuple(Record(*each) for each in records), _ttl_s(answer))
+
+    def _servers(self) -> dns.asyncresolver.Resolver:
         try:
-            answer = await resolver.resolve(name, kind, backend=self._backend)
+            resolver = dns.asyncresolver.Resolver(filename=str(self.resolv_conf))
+        except (OSError, dns.exception.DNSException) as error:
+            raise LookupFailed(f"{self.resolv_conf} cannot be used: {error}") from None
+        resolver.cache = None
+        resolver.lifetime = LOOKUP_S
+        resolver.use_search_by_default = True
+        return resolver
+
+    async def _ask(self, resolver: dns.asyncresolver.Resolver, name: str, kind: str) -> Answer:
+        answer = await self._resolve(resolver, name, kind)
+        return Answer(tuple(str(ipaddress.ip_address(record.address)) for record in answer), _ttl_s(answer))
+
+    async def _resolve(self, resolver: dns.asyncresolver.Resolver, name: str, kind: str) -> dns.resolver.Answer:
+        try:
+            return await resolver.resolve(name, kind, backend=self._backend)
         except (OSError, dns.exception.DNSException) as error:
             raise LookupFailed(str(error)) from None
-        ips = tuple(str(ipaddress.ip_address(record.address)) for record in answer)
-        return Answer(ips, float(answer.rrset.ttl if answer.rrset is not None else 0))
 
     def in_hosts(self, name: str) -> list[str]:
         """Give the addresses of a name in the hosts file, in its order (hosts(5))."""
@@ -95,6 +109,10 @@ class SystemResolver:
                 except ValueError:
                     continue
         return list(dict.fromkeys(found))
+
+
+def _ttl_s(answer: dns.resolver.Answer) -> float:
+    return float(answer.rrset.ttl if answer.rrset is not None else 0)
 
 
 class LoopClock:

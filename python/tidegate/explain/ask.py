@@ -4,21 +4,23 @@ import json
 from typing import Any
 
 from tidegate._engine import explain as play
+from tidegate.compile.found import Found
 from tidegate.compile.resolved import Resolved
 from tidegate.compile.snapshot import all_binds, compile_snapshot, names_to_resolve
+from tidegate.config.addresses import EndpointAddress
 from tidegate.config.config import Config
 from tidegate.config.filters.filter import Filter
 from tidegate.config.placed import Placed
 from tidegate.config.target import Share
-from tidegate.config.upstream import Upstream
+from tidegate.config.upstream import Endpoint, Upstream
 from tidegate.explain.request import NotARequest, Request
 
 
 def explain(config: Config, source: str, request: Request, listener: str | None = None) -> dict[str, Any]:
     """Say where a request would go, and why. Raises `NotARequest` where no listener is meant.
 
-    Names of endpoints stand for themselves: they are not looked up. The path of the state is not known here, so the
-    admin listener's `/api/` is not part of it.
+    Names of endpoints and providers stand for themselves: they are not looked up. The path of the state is not known
+    here, so the admin listener's `/api/` is not part of it.
     """
     document = compile_snapshot(
         config,
@@ -30,6 +32,7 @@ def explain(config: Config, source: str, request: Request, listener: str | None 
         sockets={str(bind.address): [] for bind in all_binds(config)},
         resolved={name: Resolved((name,)) for name in names_to_resolve(config)},
         api_socket=None,
+        found=_themselves(config),
     )
     chosen, because = _listener(document["listeners"], request, listener)
     if document["listeners"][chosen]["kind"] not in ("http", "admin"):
@@ -49,8 +52,20 @@ def explain(config: Config, source: str, request: Request, listener: str | None 
     if told["balance"] is not None:
         _add_places(told, config.upstreams[told["balance"]["upstream"]])
     if told["endpoint"] is not None:
-        told["endpoint"]["is_name"] = told["endpoint"]["address"] in names_to_resolve(config)
+        told["endpoint"]["is_name"] = told["endpoint"]["address"] in (*names_to_resolve(config), *_themselves(config))
     return {"request": {"method": request.method, "url": request.url, "from": request.client or "unix:"}, **told}
+
+
+class _Itself(EndpointAddress):
+    """What stands for a provider that is not asked."""
+
+    def __str__(self) -> str:
+        return self.host
+
+
+def _themselves(config: Config) -> dict[str, Found]:
+    keys = [each.key for upstream in config.upstreams.values() for each in upstream.providers]
+    return {key: Found((Endpoint.model_construct(address=_Itself(key)),)) for key in keys}
 
 
 def _listener(listeners: list[dict[str, Any]], request: Request, named: str | None) -> tuple[int, str]:
@@ -100,7 +115,8 @@ def _share(share: Share) -> dict[str, Any]:
 
 def _add_places(told: dict[str, Any], upstream: Upstream) -> None:
     """Add where the upstream and its endpoints stand."""
-    places = {str(endpoint.address): _place(endpoint) for endpoint in upstream.endpoints}
+    places = {str(endpoint.address): _place(endpoint) for endpoint in upstream.listed}
+    places |= {each.key: _place(each) for each in upstream.providers}
     told["balance"]["place"] = _place(upstream)
     for endpoint in (*told["balance"]["considered"], *filter(None, [told["endpoint"]])):
         endpoint["place"] = places[endpoint["address"]]

@@ -48,8 +48,8 @@ def simulate(
     `work` has an entry for each endpoint, whose addresses stand for themselves. `keys`: how many different texts a key
     of `hash` has. Equal seeds give equal answers. Raises `ValueError` where the core refuses the upstream.
     """
-    if len(work) != len(upstream.endpoints):
-        raise ValueError(f"work is told for {len(work)} endpoints, and the upstream has {len(upstream.endpoints)}")
+    if len(work) != len(upstream.listed):
+        raise ValueError(f"work is told for {len(work)} endpoints, and the upstream has {len(upstream.listed)}")
     document = compile_snapshot(
         Config(upstreams={"played": upstream}),
         number=0,
@@ -58,7 +58,7 @@ def simulate(
         threads=threads,
         connections=0,
         sockets={},
-        resolved={str(each.address): Resolved((str(each.address),)) for each in upstream.endpoints},
+        resolved={str(each.address): Resolved((str(each.address),)) for each in upstream.listed},
         api_socket=None,
     )
     index = next(at for at, each in enumerate(document["upstreams"]) if each["name"] == "played")

@@ -20,8 +20,7 @@ from tidegate.config.model import Name
 from tidegate.config.zone import Zone
 from tidegate.supervisor.frames import Gone
 from tidegate.supervisor.log import Log
-from tidegate.supervisor.names import Names
-from tidegate.supervisor.overrides import Override, weights_of
+from tidegate.supervisor.overrides import Override
 from tidegate.supervisor.reload import Snapshots
 from tidegate.supervisor.worker import Worker, WorkerRefused
 
@@ -57,10 +56,9 @@ class Endpoints:
     """The desk where changes are asked for."""
 
     def __init__(
-        self, snapshots: Snapshots, names: Names, log: Log, changing: asyncio.Lock, worker: Callable[[], Worker | None]
+        self, snapshots: Snapshots, log: Log, changing: asyncio.Lock, worker: Callable[[], Worker | None]
     ) -> None:
         self._snapshots = snapshots
-        self._names = names
         self._log = log
         self._changing = changing
         self._worker = worker
@@ -127,7 +125,7 @@ class Endpoints:
             hint = did_you_mean(change.upstream, tuple(config.upstreams))
             raise NotChanged(f"there is no upstream `{change.upstream}`{f'; {hint}' if hint else ''}", is_unknown=True)
         address = read_address(change.address)
-        weights = weights_of(upstream, self._names.resolved)
+        weights = self._snapshots.weights_of(upstream)
         before = self._snapshots.overrides.get(change.upstream, address)
         is_there = not before.removed if before is not None else address in weights
         if change.action not in ("add", "register") and not is_there and not (change.action == "reset" and before):

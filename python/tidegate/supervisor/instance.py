@@ -7,13 +7,14 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import tidegate
 from tidegate.compile import machine
+from tidegate.compile.snapshot import names_to_resolve
 from tidegate.config.config import Config
 from tidegate.config.load import Loaded, load
 from tidegate.discovery.resolver import LoopClock, SystemResolver
@@ -26,6 +27,7 @@ from tidegate.supervisor.keeper import SPARE_S, Keeper
 from tidegate.supervisor.log import Log
 from tidegate.supervisor.names import Names
 from tidegate.supervisor.privileges import Household, become_user
+from tidegate.supervisor.providers import Providers
 from tidegate.supervisor.refusal import Refused
 from tidegate.supervisor.rehearse import rehearse
 from tidegate.supervisor.reload import NotReloaded, Snapshots
@@ -106,10 +108,14 @@ class Instance:
         self.log = log
         self.files = files
         self.since = time.time()
-        self.names = Names(SystemResolver(), LoopClock(), log, self._endpoints_changed)
-        self.snapshots = Snapshots(loaded.source, loaded.config, state, sockets, self.names, household.read_secret, log)
+        resolver, clock = SystemResolver(), LoopClock()
+        self.names = Names(resolver, clock, log, self._name_changed)
+        self.providers = Providers(resolver, clock, log, state, self._provider_changed)
+        self.snapshots = Snapshots(
+            loaded.source, loaded.config, state, sockets, self.names, self.providers, household.read_secret, log
+        )
         self.keeper = Keeper(state, sockets, self.snapshots, log)
-        self.endpoints = Endpoints(self.snapshots, self.names, log, self.keeper.changing, lambda: self.worker)
+        self.endpoints = Endpoints(self.snapshots, log, self.keeper.changing, lambda: self.worker)
         self._ends = 0
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -152,10 +158,11 @@ class Instance:
         self._write_pid_file()
         rehearse()
         self._say_ready()
-        self.names.watch()
+        self._watch_endpoints()
         await self.keeper.ended.wait()
         await self.keeper.end()  # it was told to end while it was starting
         self.names.stop()
+        self.providers.stop()
         for task in list(self._tasks):
             if task is not asyncio.current_task():
                 task.cancel()
@@ -180,7 +187,7 @@ class Instance:
         """Have a worker, and serve the configuration."""
         old = await self.keeper.begin()
         assert self.worker is not None
-        await self.names.look_up_new(self.snapshots.config)
+        await self._look_up_new(self.snapshots.config)
         await self.snapshots.serve(self.worker, self.snapshots.config)
         self.keeper.record()
         if old is not None:
@@ -263,7 +270,7 @@ class Instance:
                 if loaded.config is None:
                     raise NotReloaded("\n".join(map(str, loaded.problems)))
                 self._tell_what_needs_a_start(loaded.config)
-                await self.names.look_up_new(loaded.config)
+                await self._look_up_new(loaded.config)
                 await self.snapshots.serve(worker, loaded.config)
             except (NotReloaded, Refused, Gone, WorkerRefused) as error:
                 says = f"the worker went away meanwhile: {error}" if isinstance(error, Gone) else str(error)
@@ -272,7 +279,7 @@ class Instance:
                 return {"ok": False, "error": says}
             self.keeper.record()
             self.log.level, self.log.format = loaded.config.log.level, loaded.config.log.format
-            self.names.watch()
+            self._watch_endpoints()
             self.log.info(f"reload ({cause}): snapshot {self.snapshots.number} is served")
             notify.ready(f"serving snapshot {self.snapshots.number} of {self.source}")
             return {"ok": True, "snapshot": self.snapshots.number}
@@ -310,6 +317,7 @@ class Instance:
             "threads": served.threads,
             **resources.standing_of(told),
             "upstreams": upstreams,
+            "providers": self.providers.told(),
             "version": tidegate.__version__,
             "supervisor": {"pid": os.getpid(), "since": self.since},
             "worker": {"pid": worker.pid, "since": worker.since} if worker is not None and told else None,
@@ -332,14 +340,34 @@ class Instance:
         """What the API changes, for whoever has the token."""
         return Changes(token=lambda: self.snapshots.secrets.get("admin.token"), change=self.endpoints.change)
 
-    async def _endpoints_changed(self, entry: str) -> None:
+    # Where endpoints come from
+
+    async def _look_up_new(self, config: Config) -> None:
+        await self.providers.look_up_new(config)
+        await self.names.look_up_new(names_to_resolve(config, self.providers.found))
+
+    def _watch_endpoints(self) -> None:
+        config = self.snapshots.config
+        self.providers.watch(config)
+        self.names.watch(names_to_resolve(config, self.providers.found))
+
+    async def _name_changed(self, entry: str) -> None:
         """A name stands for other addresses now."""
+        await self._change(self.snapshots.change_name, entry)
+
+    async def _provider_changed(self, key: str) -> None:
+        """A provider lists other endpoints now."""
+        await self.names.look_up_new(names_to_resolve(self.snapshots.config, self.providers.found))
+        await self._change(self.snapshots.change_provider, key)
+
+    async def _change(self, change: Callable[[Worker, str], Awaitable[None]], entry: str) -> None:
         async with self.keeper.changing:
             if self.worker is not None and not self.keeper.ending.is_set():
                 try:
-                    await self.snapshots.change_name(self.worker, entry)
+                    await change(self.worker, entry)
                 except (Gone, WorkerRefused) as error:
-                    self.log.error(f"the addresses of {entry} were not changed: {error}")
+                    self.log.error(f"the endpoints of {entry} were not changed: {error}")
+                self._watch_endpoints()
 
     async def _watch(self) -> None:
         async for _ in watch_files(lambda: self.watched, self.seen):

@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 
 from tidegate.compile.resolved import Resolved
-from tidegate.compile.snapshot import names_to_resolve
-from tidegate.config.config import Config
 from tidegate.discovery.dns import RETRY_S, Clock, LookupFailed, Resolver, compare, watch_dns, with_port
 from tidegate.supervisor.log import Log
 
@@ -29,11 +27,9 @@ class Names:
         for entry, addresses in known.items():
             self.resolved.setdefault(entry, Resolved(tuple(addresses)))
 
-    async def look_up_new(self, config: Config) -> None:
+    async def look_up_new(self, wanted: Iterable[str]) -> None:
         """Look up the names that are not watched yet, all at once; one without an address is a warning."""
-        wanted = names_to_resolve(config)
         await asyncio.gather(*(self._look_up(entry) for entry in wanted if entry not in self._watching))
-        self._forget(set(wanted))
 
     async def _look_up(self, entry: str) -> None:
         name, port = _parts(entry)
@@ -50,16 +46,15 @@ class Names:
             self.resolved[entry] = Resolved(tuple(sorted(with_port(ip, port) for ip in answer.ips)))
             self._next_s[entry] = answer.ttl_s
 
-    def watch(self) -> None:
-        """Watch every name that is known and not watched yet."""
+    def watch(self, wanted: Iterable[str]) -> None:
+        """Watch these names, and forget all others."""
+        names = dict.fromkeys(wanted)
+        for entry in [each for each in self._watching if each not in names]:
+            self._watching.pop(entry).cancel()
+        self.resolved = {entry: self.resolved[entry] for entry in names if entry in self.resolved}
         for entry in self.resolved:
             if entry not in self._watching:
                 self._watching[entry] = asyncio.get_running_loop().create_task(self._watch(entry))
-
-    def _forget(self, wanted: Iterable[str]) -> None:
-        # Those of a reload that fails come again with the next look-up.
-        for entry in [each for each in self._watching if each not in set(wanted)]:
-            self._watching.pop(entry).cancel()
 
     async def _watch(self, entry: str) -> None:
         name, port = _parts(entry)
@@ -80,7 +75,7 @@ class Names:
 
     def stop(self) -> None:
         """Watch no more."""
-        self._forget(())
+        self.watch(())
 
 
 def _parts(entry: str) -> tuple[str, int]:

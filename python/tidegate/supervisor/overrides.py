@@ -11,6 +11,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from tidegate.compile.asked import Asked
+from tidegate.compile.found import Found
+from tidegate.compile.listed import Listed, addresses_of
 from tidegate.compile.resolved import Resolved
 from tidegate.config.config import Config
 from tidegate.config.labels import Label
@@ -92,12 +94,12 @@ class Overrides:
         """Ask nothing of an endpoint any more."""
         self._before, self._all = self._all, self._without(override)
 
-    def look_at(self, config: Config, resolved: Mapping[str, Resolved]) -> list[Override]:
+    def look_at(self, config: Config, resolved: Mapping[str, Resolved], found: Mapping[str, Found]) -> list[Override]:
         """End the overrides that a new configuration has overtaken, and give them."""
 
         def says(each: Override) -> int | None:
             upstream = config.upstreams.get(each.upstream)
-            return -1 if upstream is None else weights_of(upstream, resolved).get(each.address)
+            return -1 if upstream is None else weights_of(upstream, resolved, found).get(each.address)
 
         self._before = self._all
         self._all = {key: each for key, each in self._all.items() if says(each) == each.configured}
@@ -126,12 +128,7 @@ def _read(state: State, log: Log) -> dict[Key, Override]:
     return {(each.upstream, each.address): each for each in found if each.until is None or each.until > now}
 
 
-def weights_of(upstream: Upstream, resolved: Mapping[str, Resolved]) -> dict[str, int]:
-    """The weight of each address that the configuration gives an upstream, those of DNS names included."""
-    found: dict[str, int] = {}
-    for endpoint in upstream.endpoints:
-        entry = str(endpoint.address)
-        addresses = resolved.get(entry, Resolved()).addresses if endpoint.address.is_name else (entry,)
-        for address in addresses:
-            found.setdefault(address, endpoint.weight)
-    return found
+def weights_of(upstream: Upstream, resolved: Mapping[str, Resolved], found: Mapping[str, Found]) -> dict[str, int]:
+    """The weight of each address that an upstream has, those of DNS names and providers included."""
+    listed = (each for each in addresses_of(upstream, resolved, found) if isinstance(each, Listed))
+    return {each.address: each.endpoint.weight for each in listed}

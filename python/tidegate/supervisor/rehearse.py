@@ -16,7 +16,9 @@ import subprocess  # noqa: F401
 import traceback
 from contextlib import suppress
 
+from tidegate.config.endpoint_list import read_endpoint_list
 from tidegate.config.load import load_text
+from tidegate.discovery import fetch
 from tidegate.supervisor.endpoints import NotChanged, read_address, read_change
 
 WRONG = """\
@@ -38,6 +40,8 @@ def rehearse() -> None:
             read_change(wrong)
     with suppress(NotChanged):
         read_address("10.0.0.1:x")
+    [str(problem) for problem in read_endpoint_list(b'["10.0.0.1:x", {wait: 5}]', "rehearsed").problems]
+    fetch.rehearse()
     try:
         raise ValueError("a rehearsal")
     except ValueError as error:

@@ -5,16 +5,19 @@ from collections.abc import Callable
 from typing import Any
 
 from tidegate.compile import machine
+from tidegate.compile.found import Found
 from tidegate.compile.snapshot import compile_snapshot
 from tidegate.compile.upstream import compile_upstream
 from tidegate.config.config import Config
 from tidegate.config.secret import SecretUnreadable
+from tidegate.config.upstream import Upstream
 from tidegate.supervisor import access_log
 from tidegate.supervisor.control_socket import MOST_PATH
 from tidegate.supervisor.frames import Gone
 from tidegate.supervisor.log import Log
 from tidegate.supervisor.names import Names
-from tidegate.supervisor.overrides import Override, Overrides
+from tidegate.supervisor.overrides import Override, Overrides, weights_of
+from tidegate.supervisor.providers import Providers
 from tidegate.supervisor.refusal import Refused
 from tidegate.supervisor.sockets import Sockets
 from tidegate.supervisor.state import State
@@ -37,6 +40,7 @@ class Snapshots:
         state: State,
         sockets: Sockets,
         names: Names,
+        providers: Providers,
         read_secret: ReadSecret | None,
         log: Log,
     ) -> None:
@@ -50,6 +54,7 @@ class Snapshots:
         self._api = state.folder / "api.sock"
         self._sockets = sockets
         self._names = names
+        self._providers = providers
         self._read_secret = read_secret
         self._log = log
         self._document: dict[str, Any] | None = None
@@ -89,7 +94,7 @@ class Snapshots:
         self._tell_of_a_long_path(config)
         before = self.config, self.bound
         self.config, self.bound = config, taken.config
-        overtaken = self.overrides.look_at(config, self._names.resolved)
+        overtaken = self.overrides.look_at(config, self._names.resolved, self._providers.found)
         since = time.time()
         try:
             document = self._compile(self.number + 1, since, self._sockets.ids_with(taken))
@@ -134,9 +139,21 @@ class Snapshots:
 
     async def change_name(self, worker: Worker, entry: str) -> None:
         """Serve what a name stands for now, wherever it is an endpoint."""
+        found = self._providers.found
         for name, upstream in self.config.upstreams.items():
-            if any(str(endpoint.address) == entry for endpoint in upstream.endpoints):
+            listed = (each for provider in upstream.providers for each in found.get(provider.key, Found()).endpoints)
+            if any(str(endpoint.address) == entry for endpoint in (*upstream.listed, *listed)):
                 await self.change_upstream(worker, name)
+
+    async def change_provider(self, worker: Worker, key: str) -> None:
+        """Serve what a provider lists now, in each upstream that has it."""
+        for name, upstream in self.config.upstreams.items():
+            if any(provider.key == key for provider in upstream.providers):
+                await self.change_upstream(worker, name)
+
+    def weights_of(self, upstream: Upstream) -> dict[str, int]:
+        """The weight of each address that an upstream has now, but for what was asked of it."""
+        return weights_of(upstream, self._names.resolved, self._providers.found)
 
     async def change_upstream(self, worker: Worker, name: str) -> None:
         """Serve an upstream as it is now."""
@@ -146,8 +163,8 @@ class Snapshots:
         """Write an upstream as it is now into the snapshot, from which a new worker will learn it."""
         if self._document is None:
             raise Gone("there is no snapshot yet")
-        resolved, asked = self._names.resolved, self.overrides.of(name)
-        part = compile_upstream(name, self.config.upstreams[name], resolved, asked, self.config.zone)
+        upstream, asked, zone = self.config.upstreams[name], self.overrides.of(name), self.config.zone
+        part = compile_upstream(name, upstream, self._names.resolved, self._providers.found, asked, zone)
         # What routes ask of an upstream changes only with the configuration.
         before = next(each for each in self._document["upstreams"] if each["name"] == name)
         part |= {"subsets": before.get("subsets", [])}
@@ -175,6 +192,7 @@ class Snapshots:
             connections=self.connections,
             sockets=ids,
             resolved=self._names.resolved,
+            found=self._providers.found,
             api_socket=str(self._api) if len(str(self._api).encode()) <= MOST_PATH else None,
             asked=self.overrides.all(),
         )
