@@ -24,8 +24,8 @@ use crate::route::RouteId;
 use crate::rule::Subject;
 use crate::snapshot::compiled::{Compiled, Endpoint, Route, Upstream};
 
-/// A body is passed from socket to socket while so many bytes of it are left: less fits in one box and one write.
-const SPLICED: usize = 2 * buffer::LARGE;
+/// A body is passed from socket to socket where so many bytes of it are left: less costs less through a box.
+const SPLICED: usize = 64 * 1024;
 
 /// How far the exchange with the endpoint is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -88,6 +88,8 @@ pub struct Exchange {
     pub(super) leads_to: Lead,
     /// The endpoint that was asked last.
     pub chosen: Option<Chosen>,
+    /// Its body is passed from socket to socket, to its end.
+    pub(super) splicing: bool,
     /// The endpoint is loaded with this exchange.
     pub(super) held: Option<Held>,
     /// How many endpoints were asked.
@@ -410,10 +412,20 @@ impl Exchange {
         if large || self.answering == Answering::Tunnel { buffer::LARGE } else { buffer::SMALL }
     }
 
+    /// Whether nothing of the answer has come.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.answering == Answering::Waiting
+    }
+
+    /// Whether the answer was so large that the next one is likely to be worth a pipe.
+    pub(super) fn was_large(&self) -> bool {
+        self.download.taken() >= (buffer::SMALL + SPLICED) as u64
+    }
+
     /// How many of the endpoint's next bytes are the client's alone, where that is enough to be worth a pipe.
     pub(super) fn may_splice(&self) -> usize {
         if self.answering == Answering::Body && self.source.is_empty() && self.down.is_empty() {
-            self.download.passes().filter(|left| *left >= SPLICED).unwrap_or(0)
+            self.download.passes().filter(|left| self.splicing || *left >= SPLICED).unwrap_or(0)
         } else {
             0
         }

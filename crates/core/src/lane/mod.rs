@@ -234,6 +234,8 @@ pub struct Lane {
     /// The current phase began, or moved last.
     touched: Moment,
     served: u32,
+    /// The last answer was large.
+    large_answers: bool,
     /// The id of the endpoint whose connection is kept for this client alone.
     bound: Option<u32>,
     /// What was wrong with the PROXY protocol header.
@@ -252,6 +254,7 @@ impl Lane {
             began: now,
             touched: now,
             served: 0,
+            large_answers: false,
             bound: None,
             refused: None,
             input: Buffer::none(),
@@ -303,6 +306,10 @@ impl Lane {
     pub fn room(&mut self, side: Side, shelf: &mut Shelf) -> &mut [u8] {
         let wanted = match side {
             Side::Downstream => self.exchange.as_ref().map_or(buffer::SMALL, |exchange| exchange.upload_box()),
+            // Of an answer that may go through a pipe no more is read than its head needs.
+            Side::Upstream if self.large_answers && self.exchange.as_ref().is_some_and(|it| it.awaits_answer()) => {
+                buffer::SMALL
+            }
             Side::Upstream => buffer::LARGE,
         };
         let buffer = match (side, &mut self.exchange) {

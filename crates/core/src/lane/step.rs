@@ -66,6 +66,7 @@ impl Lane {
             Event::Spliced(n) => {
                 exchange.download.skip(n);
                 exchange.down.spliced += n;
+                exchange.splicing = true;
             }
             Event::Broke(Side::Upstream) => exchange.upstream_broke = true,
             Event::Wrote(Side::Downstream, n) => {
@@ -204,6 +205,7 @@ impl Lane {
             return None;
         }
         if let Some(mut exchange) = self.exchange.take() {
+            self.large_answers = exchange.was_large();
             turn.shelf.give_back(&mut exchange.source);
             turn.shelf.keep_exchange(exchange);
         }

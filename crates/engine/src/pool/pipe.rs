@@ -1,6 +1,7 @@
 //! Pipes: bytes of a large body go from socket to socket inside the kernel (splice(2)), and are never copied to us.
 //!
-//! Measured with 64 MiB answers over loopback; the figures are in `bench/RESULTS.md`.
+//! Measured over loopback: of an answer of 100 KiB, CPU time was 0.65 to 0.75 of what it is through boxes, of one of
+//! 64 KiB the same; 64 MiB are in `bench/RESULTS.md`.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -76,6 +77,9 @@ impl Pipe {
                 Err(error) => return Poll::Ready(Err(error)),
                 Ok(n) => {
                     self.held += n;
+                    if n == most {
+                        stream.settle();
+                    }
                     return Poll::Ready(Ok(n));
                 }
             }
@@ -136,6 +140,18 @@ mod tests {
         let mut seen = [0; 11];
         client.read_exact(&mut seen).await.expect("comes");
         assert_eq!((&seen, pipe.held()), (b"of the body", 0));
+    }
+
+    #[tokio::test]
+    async fn a_connection_from_which_all_was_taken_counts_as_silent() {
+        let (mut origin, up) = pair().await;
+        let mut pipe = Rc::new(Pipes::default()).take().expect("a pipe");
+        origin.write_all(b"of the body").await.expect("sends");
+        poll_fn(|cx| pipe.poll_fill(&up, 11, cx)).await.expect("moves");
+        let is_silent = poll_fn(|cx| Poll::Ready(up.poll_readable(cx).is_pending())).await;
+        assert!(is_silent, "it may serve another request");
+        origin.write_all(b"!").await.expect("sends");
+        poll_fn(|cx| up.poll_readable(cx)).await.expect("is told");
     }
 
     #[tokio::test]

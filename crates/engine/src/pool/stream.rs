@@ -62,6 +62,16 @@ impl Stream {
         seen.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// Has the event loop know whether more has come. A read that took no more than it was to take leaves the
+    /// connection marked as readable, and a kept connection is judged by that mark.
+    pub fn settle(&self) {
+        let mut byte = [MaybeUninit::uninit()];
+        let _ = match self {
+            Self::Tcp(stream) => stream.try_io(Interest::READABLE, || SockRef::from(stream).peek(&mut byte)),
+            Self::Unix(stream) => stream.try_io(Interest::READABLE, || SockRef::from(stream).peek(&mut byte)),
+        };
+    }
+
     /// Whether the other side has reset it; that is told once.
     pub fn is_broken(&self) -> bool {
         let error = match self {
