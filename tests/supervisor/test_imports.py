@@ -249,6 +249,10 @@ FRAMES = [
         len(body).to_bytes(4) + body
         for body in (
             b'{"command":"endpoints"}',
+            b'{"command":"rollouts"}',
+            b'{"command":"rollout","with":{"action":"begin"}}',
+            b'{"command":"rollout","with":{"action":"start","route":"all","to":"apo"}}',
+            b'{"command":"rollout","with":{"action":"start","route":"al","to":"api"}}',
             b'{"command":"endpoints","with":{"action":"drain","upstream":"apo","address":"10.0.0.1:1"}}',
             b'{"command":"endpoints","with":{"action":"add","upstream":"api","address":"10.0.0.1:x"}}',
             b'{"command":"endpoints","with":{"action":"add","upstream":"api","address":"10.0.0.1:1"}}',

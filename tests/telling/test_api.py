@@ -38,7 +38,7 @@ def with_admin(addresses: str | list[str]) -> Config:
 def test_its_root_lists_what_there_is_and_the_status_is_the_command_s(tidegate: Tidegate, backend: Backends) -> None:
     running = tidegate.run(with_admin(backend().address))
     names = [path.removeprefix("/api/v1/") for path in told(running, "")["resources"]]
-    assert names == ["status", "config", "upstreams", "routes"]
+    assert names == ["status", "config", "upstreams", "routes", "rollouts"]
     by_api, by_command = told(running, "status"), running.status()
     assert by_api.keys() == by_command.keys()
     same = ("version", "supervisor", "worker", "snapshot", "threads", "limits", "state")

@@ -18,13 +18,14 @@ COMMANDS = {
     "status": ("tidegate.cli.instance:status", "Show what the running instance does."),
     "stop": ("tidegate.cli.instance:stop", "Drain the running instance, then end it."),
     "endpoints": ("tidegate.cli.endpoints:app", "Change where traffic goes, live."),
+    "rollout": ("tidegate.cli.rollout:app", "Lead a route to another upstream step by step."),
     "demo": ("tidegate.cli.demo:demo", "Start three small backends behind tidegate, and say what to try."),
     "schema": ("tidegate.cli.schema:schema", "Print the JSON Schema of the configuration."),
     "completions": ("tidegate.cli.completions:completions", "Print completions for bash, zsh or fish."),
 }
 """Each command, in the order of `--help`: where it is, and what it does in a line, as its docstring begins."""
 
-LATER = ("upgrade", "rollout", "certificates", "trust", "cache", "test")
+LATER = ("upgrade", "certificates", "trust", "cache", "test")
 """Commands that have a name, and are not built yet."""
 
 SERVING = ("run", "proxy", "demo")

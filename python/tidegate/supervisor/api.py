@@ -40,8 +40,8 @@ async def _talk(sock: socket.socket, resources: Resources, changes: Changes) -> 
             fields = [(name.lower(), value.strip()) for name, _, value in (each.partition(":") for each in lines)]
             method, _, target = line.rpartition(" ")[0].partition(" ")
             path = target.partition("?")[0]
-            if method == "POST" and (upstream := changes.upstream_of(path)) is not None:
-                code, body = await changes.answer(upstream, path, fields, reader)
+            if method == "POST" and changes.takes(path):
+                code, body = await changes.answer(path, fields, reader)
             else:
                 code, body = await answer(method, path, fields, resources)
             content = (await asyncio.to_thread(json.dumps, body)).encode() + b"\n"
@@ -78,7 +78,8 @@ async def answer(
         return "404 Not Found", {"error": f"no such resource; there is {there}"}
     if method not in ("GET", "HEAD"):
         return "405 Method Not Allowed", {
-            "error": "this is read with GET; changes are asked for with POST at /api/v1/upstreams/NAME/endpoints"
+            "error": "this is read with GET; changes are asked for with POST at /api/v1/rollouts and "
+            "/api/v1/upstreams/NAME/endpoints"
         }
     if not takes_json([value for name, value in fields if name == "accept"]):
         return "406 Not Acceptable", {"error": "answers are application/json"}

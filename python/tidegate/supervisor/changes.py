@@ -13,26 +13,29 @@ from tidegate.supervisor.endpoints import NotChanged
 
 ROOT = "/api/v1"
 PLACE = re.compile(rf"{ROOT}/upstreams/([^/]+)/(endpoints|register)")
+ROLLOUTS = f"{ROOT}/rollouts"
 MOST_BODY = 65_536
 PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Changes that the API takes: `POST /api/v1/upstreams/NAME/endpoints` and `…/register`."""
+    """Changes that the API takes: `POST /api/v1/upstreams/NAME/endpoints`, `…/register` and `/api/v1/rollouts`."""
 
     token: Callable[[], str | None]
     """The admin's token now; None where the configuration has none, and then nothing can be changed here."""
     change: Callable[[Any, str], Awaitable[dict[str, Any]]]
     """Makes a change, asked for by whom. Raises `NotChanged`."""
 
-    def upstream_of(self, path: str) -> str | None:
-        """The upstream whose endpoints are changed there; None where nothing is."""
-        found = PLACE.fullmatch(path)
-        return unquote(found[1]) if found is not None else None
+    roll: Callable[[Any, str], Awaitable[dict[str, Any]]]
+    """Changes a rollout, in the same way."""
+
+    def takes(self, path: str) -> bool:
+        """Whether something is changed there."""
+        return path == ROLLOUTS or PLACE.fullmatch(path) is not None
 
     async def answer(
-        self, upstream: str, path: str, fields: list[tuple[str, str]], reader: asyncio.StreamReader
+        self, path: str, fields: list[tuple[str, str]], reader: asyncio.StreamReader
     ) -> tuple[str, dict[str, Any]]:
         """Answer one request: the status with its phrase, and the body."""
         token = self.token()
@@ -55,10 +58,15 @@ class Changes:
             asked = None
         if not isinstance(asked, dict):
             return "400 Bad Request", {"error": "a change is a JSON object"}
-        if path.endswith("/register"):
-            asked = {"action": "register", **asked}
         try:
-            return "200 OK", await self.change({**asked, "upstream": upstream}, "the API")
+            return "200 OK", await self._make(path, asked)
         except NotChanged as error:
             code = "404 Not Found" if error.is_unknown else "422 Unprocessable Content"
             return code, {"error": str(error)}
+
+    async def _make(self, path: str, asked: dict[str, Any]) -> dict[str, Any]:
+        found = PLACE.fullmatch(path)
+        if found is None:
+            return await self.roll(asked, "the API")
+        kind = {"action": "register"} if found[2] == "register" else {}
+        return await self.change({**kind, **asked, "upstream": unquote(found[1])}, "the API")

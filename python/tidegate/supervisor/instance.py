@@ -32,6 +32,7 @@ from tidegate.supervisor.refusal import Refused
 from tidegate.supervisor.rehearse import rehearse
 from tidegate.supervisor.reload import NotReloaded, Snapshots
 from tidegate.supervisor.resources import NotTold
+from tidegate.supervisor.rolling import Rolling
 from tidegate.supervisor.sockets import Sockets, all_binds, from_systemd, remove_stale
 from tidegate.supervisor.state import State, instance_name, listen_unix, replace, state_folder
 from tidegate.supervisor.watch import stamps, watch_files
@@ -116,6 +117,7 @@ class Instance:
         )
         self.keeper = Keeper(state, sockets, self.snapshots, log)
         self.endpoints = Endpoints(self.snapshots, log, self.keeper.changing, lambda: self.worker)
+        self.rolling = Rolling(self.snapshots, log, self.keeper.changing, lambda: self.worker)
         self._ends = 0
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -152,6 +154,7 @@ class Instance:
         self._spawn(commands.serve_commands(listening, self.command))
         self._spawn(serve_api(api, self.resources(), self.changes()))
         self._spawn(self.endpoints.expire())
+        self._spawn(self.rolling.watch())
         self._spawn(self.keeper.keep())
         if watch:
             self._spawn(self._watch())
@@ -245,6 +248,13 @@ class Instance:
                     return {"ok": True, **await self.endpoints.change(asked, "a command")}
                 except NotChanged as error:
                     return {"ok": False, "error": str(error)}
+            case "rollout":
+                try:
+                    return {"ok": True, **await self.rolling.change(asked, "a command")}
+                except NotChanged as error:
+                    return {"ok": False, "error": str(error)}
+            case "rollouts":
+                return {"ok": True, **await self.rolling.told()}
             case "upstreams":
                 try:
                     return {"ok": True, **await resources.upstreams(self.worker, self.snapshots.overrides)}
@@ -334,11 +344,16 @@ class Instance:
             "config": lambda: resources.configuration(self.snapshots.config),
             "upstreams": lambda: resources.upstreams(self.worker, self.snapshots.overrides),
             "routes": lambda: resources.routes(self.snapshots.config, self.worker),
+            "rollouts": self.rolling.told,
         }
 
     def changes(self) -> Changes:
         """What the API changes, for whoever has the token."""
-        return Changes(token=lambda: self.snapshots.secrets.get("admin.token"), change=self.endpoints.change)
+        return Changes(
+            token=lambda: self.snapshots.secrets.get("admin.token"),
+            change=self.endpoints.change,
+            roll=self.rolling.change,
+        )
 
     # Where endpoints come from
 

@@ -20,6 +20,8 @@ from tidegate.config.endpoint_list import read_endpoint_list
 from tidegate.config.load import load_text
 from tidegate.discovery import fetch
 from tidegate.supervisor.endpoints import NotChanged, read_address, read_change
+from tidegate.supervisor.guard import Figures, Guard
+from tidegate.supervisor.rolling import read_asked
 
 WRONG = """\
 listeners: {web: {bind: "127.0.0.1:x", limitz: {headers: many}, timeouts: {idle: 5}}}
@@ -42,6 +44,9 @@ def rehearse() -> None:
         read_address("10.0.0.1:x")
     [str(problem) for problem in read_endpoint_list(b'["10.0.0.1:x", {wait: 5}]', "rehearsed").problems]
     fetch.rehearse()
+    with suppress(NotChanged):
+        read_asked({"action": "begin"})
+    Guard.read("error_rate < 1% and p99 < 2 * baseline").broken_by(Figures(0, 1, {1: 1}), Figures(1, 0, {1: 1}))
     try:
         raise ValueError("a rehearsal")
     except ValueError as error:

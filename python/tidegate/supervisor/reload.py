@@ -19,6 +19,8 @@ from tidegate.supervisor.names import Names
 from tidegate.supervisor.overrides import Override, Overrides, weights_of
 from tidegate.supervisor.providers import Providers
 from tidegate.supervisor.refusal import Refused
+from tidegate.supervisor.rollout import Rollout, Target
+from tidegate.supervisor.rollouts import Rollouts
 from tidegate.supervisor.sockets import Sockets
 from tidegate.supervisor.state import State
 from tidegate.supervisor.worker import Worker, WorkerRefused
@@ -50,6 +52,9 @@ class Snapshots:
         self.number = 0
         self.since = 0.0
         self.overrides = Overrides(state, log)
+        self.rollouts = Rollouts(state, log)
+        self._configured: dict[str, Target] = {}
+        """Where routes lead without rollouts, by name; as the document has it."""
         self._state = state
         self._api = state.folder / "api.sock"
         self._sockets = sockets
@@ -95,9 +100,11 @@ class Snapshots:
         before = self.config, self.bound
         self.config, self.bound = config, taken.config
         overtaken = self.overrides.look_at(config, self._names.resolved, self._providers.found)
+        ended = self.rollouts.look_at(config)
         since = time.time()
         try:
-            document = self._compile(self.number + 1, since, self._sockets.ids_with(taken))
+            written = self._compile(self.number + 1, since, self._sockets.ids_with(taken))
+            document = {**written, "routes": self.rollouts.applied(written)}
             fresh = [(number, at, sock) for at, lot in taken.fresh.items() for number, sock in lot]
             if fresh:
                 await worker.give(fresh)
@@ -105,12 +112,15 @@ class Snapshots:
         except (WorkerRefused, Gone) as error:
             self.config, self.bound = before
             self.overrides.take_back()
+            self.rollouts.take_back()
             taken.give_back()
             if isinstance(error, WorkerRefused) and self._document is not None:
                 await worker.ask("snapshot", snapshot=self._document)  # so that it closes what is named no longer
             raise
         self._sockets.keep(taken)
         self._end(overtaken)
+        self._end_rollouts(ended)
+        self._configured = {each["name"]: each["to"] for each in written["routes"]}
         self.number, self.since = self.number + 1, since
         self._document, self.secrets = document, secrets
         self._told = (worker, frozenset(each["digest"] for each in document["sets"]))
@@ -124,6 +134,15 @@ class Snapshots:
                 self.overrides.keep()
         except OSError as error:
             self._log.warning(f"what was asked of endpoints could not be kept in the state folder: {error.strerror}")
+
+    def _end_rollouts(self, ended: list[Rollout]) -> None:
+        for each in ended:
+            self._log.warning(f"rollout: {each.route} to {each.to} ended: the file changed the route")
+        try:
+            if ended:
+                self.rollouts.keep()
+        except OSError as error:
+            self._log.warning(f"the rollouts could not be kept in the state folder: {error.strerror}")
 
     def _tell_of_a_long_path(self, config: Config) -> None:
         length = len(str(self._api).encode())
@@ -150,6 +169,16 @@ class Snapshots:
         for name, upstream in self.config.upstreams.items():
             if any(provider.key == key for provider in upstream.providers):
                 await self.change_upstream(worker, name)
+
+    async def change_route(self, worker: Worker, name: str) -> None:
+        """Lead a route as its rollout says now."""
+        if self._document is None or name not in self._configured:
+            raise Gone("there is no snapshot yet")
+        to = self.rollouts.target(name, self._configured[name], self._document)
+        routes = [{**each, "to": to} if each["name"] == name else each for each in self._document["routes"]]
+        self._document = {**self._document, "routes": routes}
+        self._write()
+        await worker.ask("route", name=name, to=to)
 
     def weights_of(self, upstream: Upstream) -> dict[str, int]:
         """The weight of each address that an upstream has now, but for what was asked of it."""

@@ -22,7 +22,7 @@ use crate::moment::Moment;
 use crate::retry::{Attempts, Live, Policy};
 use crate::route::RouteId;
 use crate::rule::Subject;
-use crate::snapshot::compiled::{Compiled, Endpoint, Route, Upstream};
+use crate::snapshot::compiled::{Compiled, Endpoint, Route, Target, Upstream};
 
 /// A body is passed from socket to socket where so many bytes of it are left: less costs less through a box.
 const SPLICED: usize = 64 * 1024;
@@ -246,6 +246,14 @@ impl Exchange {
     pub fn upstream(&self) -> Option<&Arc<Upstream>> {
         let of_serving = || self.serving.as_ref()?.upstream(self.chosen?);
         self.tunnel.as_ref().map_or_else(of_serving, |tunnel| Some(&tunnel.upstream))
+    }
+
+    /// Of a request whose route leads to several upstreams: the one that it was for. None where it came to neither.
+    pub fn target(&self) -> Option<&Arc<Upstream>> {
+        let was_led = self.chosen.is_some() || self.failure.as_ref().is_some_and(|it| it.stage == Stage::Balance);
+        let compiled = &self.serving.as_ref()?.compiled;
+        let is_one_of_several = matches!(compiled.route(self.route?)?.to, Target::Split(_));
+        if was_led && is_one_of_several { compiled.upstreams.get(self.leads_to.index()) } else { None }
     }
 
     /// The endpoint that was asked last.

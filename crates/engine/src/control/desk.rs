@@ -129,6 +129,8 @@ impl Desk {
             Request::Sets(sets) => machine.keep_sets(sets)?,
             Request::Snapshot(document) => machine.apply(*document)?,
             Request::Upstream(upstream) => machine.change_upstream(*upstream)?,
+            Request::Route { name, to } => machine.change_route(&name, *to)?,
+            Request::Targets(route) => return page(machine.targets(&route)).map(Some),
             Request::Drain { delay, timeout } => machine.drain(delay, timeout),
             Request::Reopen => machine.reopen_logs(),
             Request::Streams => {

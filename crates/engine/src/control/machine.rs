@@ -27,6 +27,12 @@ pub trait Machine: Send + Sync + 'static {
     /// Serves another upstream in place of the one of this name; returns when every thread does.
     fn change_upstream(&self, upstream: document::Upstream) -> Result<(), String>;
 
+    /// Leads the requests of a route elsewhere; returns when every thread does.
+    fn change_route(&self, route: &str, to: document::Target) -> Result<(), String>;
+
+    /// What was counted of a route by each upstream that it leads to, while it leads to several: `items`.
+    fn targets(&self, route: &str) -> serde_json::Value;
+
     /// Begins to drain and returns at once. A second call with shorter times brings the end forward.
     fn drain(&self, delay: Duration, timeout: Duration);
 

@@ -32,6 +32,15 @@ pub(super) enum Request {
     Snapshot(Box<document::Document>),
     /// An upstream has changed.
     Upstream(Box<document::Upstream>),
+    /// A route leads elsewhere.
+    Route {
+        /// Its name.
+        name: String,
+        /// Where.
+        to: Box<document::Target>,
+    },
+    /// Tell what was counted of a route by each upstream that it leads to.
+    Targets(String),
     /// Go.
     Drain {
         /// How long all is served as before while `/readyz` fails.
@@ -99,6 +108,8 @@ pub(super) fn decode(body: &[u8]) -> Result<(u64, Request), NotUnderstood> {
         "sets" => part(body).map(|Held { sets, .. }| Request::Sets(sets)),
         "snapshot" => part(body).map(|Snapshot { snapshot, .. }| Request::Snapshot(Box::new(snapshot))),
         "upstream" => part(body).map(|Upstream { upstream, .. }| Request::Upstream(Box::new(upstream))),
+        "route" => part(body).map(|Route { name, to, .. }| Request::Route { name, to: Box::new(to) }),
+        "targets" => part(body).map(|Targets { route, .. }| Request::Targets(route)),
         "drain" => part(body).map(|Drain { delay_ms, timeout_ms, .. }| Request::Drain {
             delay: Duration::from_millis(delay_ms),
             timeout: Duration::from_millis(timeout_ms),
@@ -147,6 +158,8 @@ fields!(Secrets { secrets: HashMap<String, String> });
 fields!(Held { sets: HashMap<String, String> });
 fields!(Snapshot { snapshot: document::Document });
 fields!(Upstream { upstream: document::Upstream });
+fields!(Route { name: String, to: document::Target });
+fields!(Targets { route: String });
 fields!(Drain { delay_ms: u64, timeout_ms: u64 });
 
 #[cfg(test)]

@@ -63,6 +63,15 @@ impl Machine for Tiny {
         Ok(())
     }
 
+    fn change_route(&self, route: &str, to: document::Target) -> Result<(), String> {
+        self.tell(format!("route {route} {to:?}"));
+        Ok(())
+    }
+
+    fn targets(&self, route: &str) -> Value {
+        json!({"items": [], "next": null, "route": route})
+    }
+
     fn drain(&self, delay: Duration, timeout: Duration) {
         self.tell(format!("drain {delay:?} {timeout:?}"));
     }

@@ -43,6 +43,9 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
             }
         }
     }
+    if let Some(upstream) = exchange.target() {
+        count_target(exchange, &upstream.name, first_byte_ns, thread);
+    }
     count_endpoint(exchange, first_byte_ns, thread);
     exchange.settle(now);
     let went_well = exchange.failure.is_none() && exchange.status < 500;
@@ -96,6 +99,15 @@ fn subject<'a>(lane: &'a Lane, exchange: &'a Exchange, serving: &'a Serving, dur
     let answer = Answer { status: exchange.status, duration: Duration::from_nanos(duration_ns), failure };
     let Exchange { told, bytes, head, facts, .. } = exchange;
     Some(Subject { answer: Some(answer), ..Subject::of(listener, lane.peer(), told, bytes, head, facts) })
+}
+
+/// A client that left before its answer tells nothing of who would have given it.
+fn count_target(exchange: &Exchange, upstream: &str, first_byte_ns: Option<u64>, thread: &Thread) {
+    let is_broken = matches!(exchange.outcome(), Some(Outcome::Broken(_)));
+    if is_broken || exchange.status >= 100 {
+        let is_good = !is_broken && exchange.status < 500;
+        thread.target_metrics(exchange.route_name(), upstream, |target| target.count(is_good, first_byte_ns));
+    }
 }
 
 fn count_endpoint(exchange: &Exchange, first_byte_ns: Option<u64>, thread: &Thread) {

@@ -17,6 +17,7 @@ use super::histogram::{Histogram, Totals};
 use super::process::{Process, unix_ns};
 use super::retries::Retries;
 use super::table::Metric;
+use super::targets::{self, TargetCounts, TargetMetrics};
 use super::text;
 
 /// How long what no snapshot names any more is still shown, so that a last scrape sees what came after the one before.
@@ -92,6 +93,7 @@ pub struct RouteCounts {
 #[derive(Debug, Default)]
 struct Families {
     routes: Family<String, RouteMetrics>,
+    targets: Family<(String, String), TargetMetrics>,
     endpoints: Family<(String, String), EndpointMetrics>,
     health: Family<(String, String), HealthMetrics>,
     panics: Family<String, Gauge>,
@@ -132,6 +134,28 @@ impl Registry {
     /// The counters of `thread` for the route `name`; the same ones each time.
     pub fn route(&self, thread: usize, name: &str) -> Arc<RouteMetrics> {
         self.families().routes.of(thread, name, str::to_owned)
+    }
+
+    /// The counters of `thread` for what `upstream` gets of `route`, which it shares; the same ones each time.
+    pub fn target(&self, thread: usize, route: &str, upstream: &str) -> Arc<TargetMetrics> {
+        self.families().targets.of(thread, &(route.to_owned(), upstream.to_owned()), Clone::clone)
+    }
+
+    /// What was counted of each upstream that shares `route` or did, over all threads.
+    pub fn target_counts(&self, route: &str) -> Vec<TargetCounts> {
+        let families = self.families();
+        let of_route = families.targets.named.iter().filter(|((name, _), _)| name == route);
+        let counts = of_route.map(|(key @ (_, upstream), each)| {
+            let mut waits = targets::no_waits();
+            each.threads.iter().flatten().for_each(|one| one.add_to(&mut waits));
+            TargetCounts {
+                upstream: upstream.clone(),
+                good: families.targets.sum_of(key, |one| one.good.get()),
+                bad: families.targets.sum_of(key, |one| one.bad.get()),
+                waits: targets::told(&waits),
+            }
+        });
+        counts.collect()
     }
 
     /// The counters of `thread` for the endpoint `address` of `upstream`; the same ones each time.
@@ -208,6 +232,9 @@ impl Registry {
         let mut families = self.families();
         families.routes.retire(now, |name| named.routes.contains(name.as_str()));
         families.retries.take(&named.upstreams, now);
+        families.targets.retire(now, |(route, upstream)| {
+            named.routes.contains(route.as_str()) && named.upstreams.contains_key(upstream.as_str())
+        });
         families.listeners.retire(now, |name| named.listeners.contains(name.as_str()));
         let is_named =
             |(upstream, address): &(String, String)| named.endpoints.contains(&(upstream.as_str(), address.as_str()));
@@ -277,7 +304,7 @@ impl Registry {
         process: &Process,
         form: Exposition,
     ) {
-        let Families { routes, endpoints, health, panics, listeners, threads, retries } = families;
+        let Families { routes, targets, endpoints, health, panics, listeners, threads, retries } = families;
         let of_endpoints = |out: &mut Vec<u8>, what: fn(&EndpointMetrics) -> u64| {
             for key @ (upstream, address) in endpoints.named.keys() {
                 text::sample(out, metric, &[upstream, address], endpoints.sum_of(key, what));
@@ -289,6 +316,12 @@ impl Registry {
                     for (class, word) in CLASSES.iter().enumerate() {
                         text::sample(out, metric, &[name, word], routes.sum_of(name, |r| r.requests(class)));
                     }
+                }
+            }
+            Metric::TargetRequests => {
+                for key @ (route, upstream) in targets.named.keys() {
+                    text::sample(out, metric, &[route, upstream, "good"], targets.sum_of(key, |one| one.good.get()));
+                    text::sample(out, metric, &[route, upstream, "bad"], targets.sum_of(key, |one| one.bad.get()));
                 }
             }
             Metric::RequestSeconds => {

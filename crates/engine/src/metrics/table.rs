@@ -66,6 +66,7 @@ metrics! {
     // What was answered.
     Requests "tidegate_requests_total" Counter ["route", "status"] "Requests that have ended, by route and class of the status that the client got; `none` where the client got none.";
     RequestSeconds "tidegate_request_duration_seconds" Histogram ["route"] "Time from the first byte of a request to the last byte of its answer; for a tunnel, to its end.";
+    TargetRequests "tidegate_route_upstream_requests_total" Counter ["route", "upstream", "outcome"] "Requests of a route that several upstreams share, by the one that took them: `good` with an answer below 500, `bad` with 500 and more or a cut answer.";
     BytesIn "tidegate_received_bytes_total" Counter ["route"] "Bytes of requests received from clients, heads included.";
     BytesOut "tidegate_sent_bytes_total" Counter ["route"] "Bytes of answers sent to clients, heads included.";
     Failures "tidegate_failures_total" Counter ["kind", "stage"] "Exchanges that failed, by what went wrong and where on the road; pairs that never happened are left out.";

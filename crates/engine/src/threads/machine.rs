@@ -233,6 +233,18 @@ impl Machine for Engine {
         self.publish(&mut inner, Arc::new(changed), plan)
     }
 
+    fn change_route(&self, route: &str, to: document::Target) -> Result<(), String> {
+        let mut inner = self.inner();
+        let Some(compiled) = inner.compiled.clone() else { return Err("there is no snapshot yet".into()) };
+        let changed = compiled.with_target(route, to)?;
+        let plan = inner.plan.clone();
+        self.publish(&mut inner, Arc::new(changed), plan)
+    }
+
+    fn targets(&self, route: &str) -> Value {
+        json!({"items": self.shared.registry.target_counts(route), "next": null})
+    }
+
     fn drain(&self, delay: Duration, timeout: Duration) {
         self.shared.ready.store(false, Ordering::Relaxed);
         let orders = self.inner().threads.iter().map(|thread| thread.orders.clone()).collect();

@@ -31,6 +31,7 @@ use crate::accept::crowd::Crowd;
 use crate::exchange::date::http_date;
 use crate::log::{AccessLog, Plan};
 use crate::metrics::counted::{EndpointMetrics, ListenerMetrics, RouteMetrics, ThreadMetrics};
+use crate::metrics::targets::TargetMetrics;
 use crate::pool::Pool;
 use crate::pool::pipe::Pipes;
 use crate::sys::prefetch::prefetch;
@@ -149,6 +150,8 @@ pub struct Thread {
     listeners: RefCell<HashMap<String, Rc<ListenerState>>>,
     accepting: RefCell<HashMap<u32, AbortHandle>>,
     routes: RefCell<RouteCounters>,
+    /// By route and upstream, of routes that several share.
+    targets: RefCell<HashMap<String, HashMap<String, Arc<TargetMetrics>>>>,
     endpoints: RefCell<FxHashMap<u32, Arc<EndpointMetrics>>>,
     wakers: RefCell<Slab<Waker>>,
     news: Cell<u64>,
@@ -177,6 +180,7 @@ impl Thread {
             listeners: RefCell::default(),
             accepting: RefCell::default(),
             routes: RefCell::default(),
+            targets: RefCell::default(),
             endpoints: RefCell::default(),
             wakers: RefCell::default(),
             news: Cell::default(),
@@ -384,6 +388,7 @@ impl Thread {
                 return;
             }
             *routes = RouteCounters { snapshot: compiled.document.number, by_id: vec![None; compiled.routes.len()] };
+            self.targets.borrow_mut().clear(); // what was forgotten meanwhile must not be counted on
         }
         if let Some(of_route) = routes.by_id.get_mut(id.0 as usize) {
             count(of_route.get_or_insert_with(made));
@@ -404,6 +409,17 @@ impl Thread {
     /// The counters of the route of this name, found among all.
     pub fn route_metrics_of(&self, name: &str) -> Arc<RouteMetrics> {
         self.shared.registry.route(self.index, name)
+    }
+
+    /// Counts with the counters of what `upstream` gets of a route that several share.
+    pub fn target_metrics(&self, route: &str, upstream: &str, count: impl FnOnce(&TargetMetrics)) {
+        let mut targets = self.targets.borrow_mut();
+        if let Some(known) = targets.get(route).and_then(|shared| shared.get(upstream)) {
+            return count(known);
+        }
+        let made = self.shared.registry.target(self.index, route, upstream);
+        count(&made);
+        targets.entry(route.to_owned()).or_default().insert(upstream.to_owned(), made);
     }
 
     /// The counters of the endpoint with this id.

@@ -52,3 +52,31 @@ fn what_an_endpoint_is_loaded_with_outlives_a_change_of_weight_and_balancer() {
     assert!(Arc::ptr_eq(&before.endpoints[0].load, &after.endpoints[0].load));
     assert!(Arc::ptr_eq(&before.ranking, &after.ranking));
 }
+
+#[test]
+fn a_route_that_is_led_elsewhere_leaves_all_else_as_it_is() {
+    let mut written = document(&[]);
+    let upstream = |name: &str| {
+        json!({
+            "name": name, "balance": "round_robin", "unresolved": [], "proxy_protocol": "off",
+            "endpoints": [{"address": "127.0.0.1:1", "entry": "127.0.0.1:1", "weight": 1}],
+            "pool": {"idle_ms": 1, "connections": 0, "queue": 0, "wait_ms": 1, "connect_ms": 1},
+        })
+    };
+    written.upstreams = serde_json::from_value(json!([upstream("api"), upstream("canary")])).unwrap();
+    let route = json!([{
+        "name": "all", "place": "", "listeners": [], "host": null, "path": null, "priority": 0,
+        "timeouts": {"response_ms": 0, "idle_ms": 0}, "filters": [], "to": {"upstream": 0},
+    }]);
+    written.routes = serde_json::from_value(route).unwrap();
+    let first = Compiled::build(written, None).unwrap();
+    let shares =
+        json!({"split": {"shares": [{"upstream": 0, "weight": 99}, {"upstream": 1, "weight": 1}], "key": null}});
+    let to: crate::snapshot::document::Target = serde_json::from_value(shares).unwrap();
+    let second = first.with_target("all", to.clone()).unwrap();
+    assert_eq!(second.document.routes[0].to, to);
+    assert!(first.upstreams.iter().zip(&second.upstreams).all(|(before, after)| Arc::ptr_eq(before, after)));
+    assert_eq!(first.with_target("none", to.clone()).unwrap_err(), "there is no route `none`");
+    let nowhere = serde_json::from_value(json!({"upstream": 7})).unwrap();
+    assert!(first.with_target("all", nowhere).unwrap_err().contains("no upstream number 7"));
+}
