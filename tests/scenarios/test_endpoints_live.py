@@ -1,6 +1,9 @@
 """Endpoints changed while requests go on: none fails, and what was asked outlives reloads and supervisors."""
 
 import json
+import os
+import pwd
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,6 +75,17 @@ def test_endpoints_come_go_and_weigh_without_a_reload(tidegate: Tidegate, backen
     running.call("endpoints", "remove", "api", two.address)
     assert answers(running, 10) == {"one": 10}
     assert running.status()["snapshot"]["number"] == number
+
+
+def test_the_log_has_who_asked(tidegate: Tidegate, backend: Backends, token: Path) -> None:
+    one, two = named(backend, "one"), named(backend, "two")
+    running = configured(tidegate, one.address, two.address, token=token)
+    running.call("endpoints", "drain", "api", one.address)
+    user = re.escape(f"asked by user {pwd.getpwuid(os.geteuid()).pw_name} (uid {os.geteuid()})")
+    running.supervisor.wait_for_line(f"{one.address} of api takes no new work, {user}")
+    change, allowed = {"action": "resume", "address": one.address}, "Authorization: Bearer hush"
+    ask(running, "/api/v1/upstreams/api/endpoints", change, allowed, "X-Forwarded-For: 10.9.9.9")
+    running.supervisor.wait_for_line(f"{one.address} of api takes work again, asked by the API from 127.0.0.1$")
 
 
 def test_what_was_asked_outlives_reload_and_restart_until_the_file_says_otherwise(

@@ -59,14 +59,20 @@ class Changes:
         if not isinstance(asked, dict):
             return "400 Bad Request", {"error": "a change is a JSON object"}
         try:
-            return "200 OK", await self._make(path, asked)
+            return "200 OK", await self._make(path, asked, who_asks(fields))
         except NotChanged as error:
             code = "404 Not Found" if error.is_unknown else "422 Unprocessable Content"
             return code, {"error": str(error)}
 
-    async def _make(self, path: str, asked: dict[str, Any]) -> dict[str, Any]:
+    async def _make(self, path: str, asked: dict[str, Any], by: str) -> dict[str, Any]:
         found = PLACE.fullmatch(path)
         if found is None:
-            return await self.roll(asked, "the API")
+            return await self.roll(asked, by)
         kind = {"action": "register"} if found[2] == "register" else {}
-        return await self.change({**kind, **asked, "upstream": unquote(found[1])}, "the API")
+        return await self.change({**kind, **asked, "upstream": unquote(found[1])}, by)
+
+
+def who_asks(fields: list[tuple[str, str]]) -> str:
+    """Name the peer of the admin listener. It believes nobody, so the engine wrote the one field that says so."""
+    peer = next((value for name, value in fields if name == "x-forwarded-for"), "")
+    return f"the API from {peer}" if peer else "the API on a Unix socket"

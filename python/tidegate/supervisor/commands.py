@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pwd
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,8 +13,8 @@ MOST = 1 << 16
 """Bytes of a question."""
 PATIENCE_S = 30.0
 
-Answer = Callable[[str, Any], Awaitable[dict[str, Any]]]
-"""Given a command and its arguments, as they came."""
+Answer = Callable[[str, Any, str], Awaitable[dict[str, Any]]]
+"""Given a command and its arguments, as they came, and who asks."""
 
 
 async def serve_commands(listening: socket.socket, answer: Answer) -> None:
@@ -50,15 +51,25 @@ async def accept(listening: socket.socket) -> Any:
 async def _talk(sock: socket.socket, answer: Answer) -> None:
     frames = Frames(sock, MOST)
     try:
+        by = who_asks(sock)
         while True:
             asked = await asyncio.wait_for(frames.receive(), PATIENCE_S)
             command = asked.get("command")
             if isinstance(command, str):
-                told = await answer(command, asked.get("with"))
+                told = await answer(command, asked.get("with"), by)
             else:
                 told = {"ok": False, "error": "no `command`"}
             await frames.send(told)
-    except (Gone, TimeoutError):
+    except (Gone, TimeoutError, OSError):
         pass
     finally:
         frames.close()
+
+
+def who_asks(sock: socket.socket) -> str:
+    """Name the user on the other side of a Unix socket, by the kernel's word. Raises `OSError`."""
+    uid = peer_uid(sock)
+    try:
+        return f"user {pwd.getpwuid(uid).pw_name} (uid {uid})"
+    except KeyError:  # as in a container that has no such user
+        return f"uid {uid}"

@@ -230,8 +230,8 @@ class Instance:
 
     # What is asked
 
-    async def command(self, command: str, asked: Any) -> dict[str, Any]:
-        """Do a command of the control socket, and what is asked with it."""
+    async def command(self, command: str, asked: Any, by: str) -> dict[str, Any]:
+        """Do a command of the control socket, and what is asked with it, by whom."""
         match command:
             case "reload":
                 return await self.reload("command")
@@ -245,12 +245,12 @@ class Instance:
                 return await self.reopen()
             case "endpoints":
                 try:
-                    return {"ok": True, **await self.endpoints.change(asked, "a command")}
+                    return {"ok": True, **await self.endpoints.change(asked, by)}
                 except NotChanged as error:
                     return {"ok": False, "error": str(error)}
             case "rollout":
                 try:
-                    return {"ok": True, **await self.rolling.change(asked, "a command")}
+                    return {"ok": True, **await self.rolling.change(asked, by)}
                 except NotChanged as error:
                     return {"ok": False, "error": str(error)}
             case "rollouts":
