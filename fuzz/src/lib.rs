@@ -3,6 +3,7 @@
 use tidegate_core::dice::Dice;
 use tidegate_core::filter::forwarded::{Peer, Told, Trust, listen_to};
 use tidegate_core::framing::{HeadLimits, HeadReader, Progress, RequestFacts, judge_request};
+use tidegate_core::geo::NOWHERE;
 use tidegate_core::head::RequestHead;
 use tidegate_core::route::DotSegments;
 use tidegate_core::rule::{Answer, Set, Sets, Subject};
@@ -50,6 +51,7 @@ impl Asked<'_> {
             listener: "web",
             trust: &self.trust,
             dots: DotSegments::Resolve,
+            geo: &NOWHERE,
             peer: &self.peer,
             told: &self.told,
             bytes: self.bytes,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tidegate.config.access_log import AccessLog, Syslog
     from tidegate.config.admin import Admin
-    from tidegate.config.balance import Balance, First, Hash
+    from tidegate.config.balance import Balance, First, Hash, Nearest
     from tidegate.config.config import Config
     from tidegate.config.filters.body_limit import BodyLimit
     from tidegate.config.filters.buffer_request import BufferRequest
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tidegate.config.filters.headers import RequestHeaders, ResponseHeaders
     from tidegate.config.filters.request_id import RequestId
     from tidegate.config.filters.rewrite import PathReplacement, Rewrite
+    from tidegate.config.geo import Geo, Location
     from tidegate.config.health import Expected, Health, HttpCheck, TcpCheck
     from tidegate.config.hedge import Hedge
     from tidegate.config.labels import Fallback
@@ -61,6 +62,7 @@ __all__ = [
     "Filter",
     "First",
     "Forwarded",
+    "Geo",
     "Hash",
     "Health",
     "Hedge",
@@ -71,8 +73,10 @@ __all__ = [
     "ListenerLimits",
     "ListenerTimeouts",
     "Loaded",
+    "Location",
     "Match",
     "NamedSet",
+    "Nearest",
     "Outlier",
     "PathMatch",
     "PathReplacement",
@@ -111,7 +115,7 @@ __all__ = [
 _HOMES = {
     "access_log": ("AccessLog", "Syslog"),
     "admin": ("Admin",),
-    "balance": ("Balance", "First", "Hash"),
+    "balance": ("Balance", "First", "Hash", "Nearest"),
     "config": ("Config",),
     "filters.body_limit": ("BodyLimit",),
     "filters.buffer_request": ("BufferRequest",),
@@ -121,6 +125,7 @@ _HOMES = {
     "filters.headers": ("RequestHeaders", "ResponseHeaders"),
     "filters.request_id": ("RequestId",),
     "filters.rewrite": ("PathReplacement", "Rewrite"),
+    "geo": ("Geo", "Location"),
     "health": ("Expected", "Health", "HttpCheck", "TcpCheck"),
     "hedge": ("Hedge",),
     "labels": ("Fallback",),

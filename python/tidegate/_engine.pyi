@@ -52,17 +52,23 @@ def read_set(text: str, comments: bool) -> tuple[str, int, tuple[int, str] | Non
 def access_log_fields() -> list[tuple[str, bool]]:
     """List the fields of the access log, in the order of a line, and whether a line has each where none are chosen."""
 
-def decode_snapshot(document: str, sets: dict[str, str]) -> tuple[float, float]:
+def database_flaw(bytes: bytes, tells: str) -> str:
+    """Say what is wrong with a database that is to tell of a `country`, an `asn` or a `city`; empty if nothing."""
+
+def decode_snapshot(document: str, sets: dict[str, str], databases: dict[str, bytes]) -> tuple[float, float]:
     """Decode a snapshot as a worker does, and swap a thread's table for it; gives the seconds of both.
 
-    `sets` has what named sets hold, by digest. Raises `ValueError`, with a line for each thing no worker would serve.
+    `sets` has what named sets hold, by digest, and `databases` the files that tell where clients are. Raises
+    `ValueError`, with a line for each thing no worker would serve.
     """
 
-def explain(document: str, sets: dict[str, str], listener: int, client: str | None, head: bytes) -> str:
+def explain(
+    document: str, sets: dict[str, str], databases: dict[str, bytes], listener: int, client: str | None, head: bytes
+) -> str:
     """Say as JSON what becomes of a request with this head on the listener at this index of a snapshot document.
 
-    `sets` has what each set holds, by digest; `client` is an address, or none for a Unix socket. Raises `ValueError`
-    where the core refuses the snapshot.
+    `sets` and `databases` as in `decode_snapshot`; `client` is an address, or none for a Unix socket. Raises
+    `ValueError` where the core refuses the snapshot.
     """
 
 def simulate(

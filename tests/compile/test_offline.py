@@ -50,4 +50,4 @@ def test_the_core_says_what_it_would_not_serve() -> None:
     document: dict[str, Any] = compiled(read('listeners: {web: {bind: ":80"}}'), "x.yaml")
     for change, says in (({"format": 0}, "snapshot format 0"), ({"threads": 0}, "threads: 0"), ({"x": 1}, "x")):
         with pytest.raises(ValueError, match=says):
-            decode_snapshot(json.dumps(document | change), {})
+            decode_snapshot(json.dumps(document | change), {}, {})

@@ -20,7 +20,7 @@ from tidegate.config.load import Loaded, load
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
 ENVIRONMENT = {"PORT": "9000", "EMPTY": "", "NAME": "api", "TOKEN": "hunter2", "WEIGHT": "3"}
-ENDPOINT: dict[str, Any] = {"draining": False, "zone": None, "distance": 0, "labels": []}
+ENDPOINT: dict[str, Any] = {"draining": False, "zone": None, "distance": 0, "labels": [], "location": None}
 RESOLVED = {
     "backend.internal:80": Resolved(("10.0.0.1:80", "10.0.0.2:80")),
     "gone.internal:80": Resolved(says="no such name"),

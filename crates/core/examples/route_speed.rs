@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tidegate_core::dice::Dice;
 use tidegate_core::filter::forwarded::{Peer, Trust, listen_to};
 use tidegate_core::framing::{HeadLimits, HeadReader, judge_request};
+use tidegate_core::geo::NOWHERE;
 use tidegate_core::head::RequestHead;
 use tidegate_core::route::{DotSegments, Table, read_path};
 use tidegate_core::rule::{Sets, Subject};
@@ -31,6 +32,7 @@ fn main() {
         listener: "web",
         trust: &trust,
         dots: DotSegments::Refuse,
+        geo: &NOWHERE,
         peer: &peer,
         told: &told,
         bytes: REQUEST,

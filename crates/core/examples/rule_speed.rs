@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tidegate_core::dice::Dice;
 use tidegate_core::filter::forwarded::{Peer, Trust, listen_to};
 use tidegate_core::framing::{HeadLimits, HeadReader, judge_request};
+use tidegate_core::geo::NOWHERE;
 use tidegate_core::head::RequestHead;
 use tidegate_core::route::DotSegments;
 use tidegate_core::rule::{Rule, Set, Sets, Stand, Subject, Template, read_entries};
@@ -101,7 +102,8 @@ fn main() {
     let bytes = HEAD.as_bytes();
     let (facts, dots, answer) = (&facts, DotSegments::Refuse, None);
     let (trust, peer, told, head) = (&trust, &peer, &told, &head);
-    let whole = Subject { listener: "web", trust, dots, peer, told, bytes, head, facts, path: None, answer };
+    let whole =
+        Subject { listener: "web", trust, dots, geo: &NOWHERE, peer, told, bytes, head, facts, path: None, answer };
     let matched = whole.path().into_owned();
     let subject = Subject { path: Some(&matched), ..whole };
 

@@ -16,6 +16,7 @@ pub mod proxy_protocol; // who the client is, told in front of the first byte
 pub mod framing; // RFC 9112: where a message begins and ends, or why nobody can know
 pub mod route; // which route a request takes, by host and path
 pub mod filter; // what is changed on the way: forwarded fields, hop-by-hop fields
+pub mod geo; // where clients are, by databases in MaxMind's format
 pub mod rule; // expressions: conditions and texts over one request
 pub mod balance; // which endpoint takes it
 pub mod health; // whether an endpoint is well

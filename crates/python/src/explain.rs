@@ -2,27 +2,27 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use tidegate_core::rule::Set;
 use tidegate_core::snapshot::compiled::Compiled;
 
+use crate::decode::read_fresh;
+
 /// Says as JSON what becomes of the request with this head, from an address (none: of a Unix socket), on the listener at
-/// this index. `sets` has what each set holds, by digest. Raises `ValueError` where the snapshot is refused.
+/// this index. `sets` has what each set holds, by digest, and `databases` the files that tell where clients are. Raises `ValueError` where the snapshot is refused.
 #[pyfunction]
 pub(crate) fn explain(
     document: &str,
     sets: HashMap<String, String>,
+    databases: HashMap<String, Vec<u8>>,
     listener: usize,
     client: Option<&str>,
     head: &[u8],
 ) -> PyResult<String> {
     let document = serde_json::from_str(document).map_err(refused)?;
-    let compile = |(digest, lines): (String, String)| Ok((digest, Arc::new(Set::compile(&lines).map_err(refused)?)));
-    let sets = sets.into_iter().map(compile).collect::<PyResult<HashMap<_, _>>>()?;
-    let compiled = Compiled::build_with(document, None, &sets).map_err(|problems| refused(problems.join("; ")))?;
+    let fresh = read_fresh(sets, databases).map_err(refused)?;
+    let compiled = Compiled::build_with(document, None, &fresh).map_err(|problems| refused(problems.join("; ")))?;
     let from = client.map(|client| client.parse::<IpAddr>().map_err(refused)).transpose()?;
     let from = from.map(|address| SocketAddr::new(address, 50_000));
     let told = tidegate_core::explain::explain(compiled, listener, from, head);

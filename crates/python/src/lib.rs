@@ -23,7 +23,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[pymodule]
 mod _engine {
     #[pymodule_export]
-    use crate::decode::decode_snapshot;
+    use crate::decode::{database_flaw, decode_snapshot};
     #[pymodule_export]
     use crate::explain::explain;
     #[pymodule_export]

@@ -11,6 +11,7 @@ use tidegate_core::dice::Dice;
 use tidegate_core::failure::Kind;
 use tidegate_core::filter::forwarded::{Peer, Told, Trust, listen_to};
 use tidegate_core::framing::{HeadLimits, HeadReader, Progress, RequestFacts, judge_request};
+use tidegate_core::geo::NOWHERE;
 use tidegate_core::head::RequestHead;
 use tidegate_core::route::DotSegments;
 use tidegate_core::rule::{Answer, Rule, Set, Sets, Stand, Subject, Template, read_entries};
@@ -116,6 +117,7 @@ impl<'a> Asked<'a> {
             listener: "web",
             trust: &self.trust,
             dots: DotSegments::Refuse,
+            geo: &NOWHERE,
             peer: &self.peer,
             told: &self.told,
             bytes: self.bytes,

@@ -48,7 +48,8 @@ def compile_offline(config: Config, source: str) -> Offline:
         says = f"the snapshot would have {has} MiB, and a worker takes {most}: it needs fewer routes"
         return Offline((says,), took_s, len(text))
     try:
-        decode, swap = decode_snapshot(text, {each.digest: each.lines for each in config.sets.values()})
+        sets = {each.digest: each.lines for each in config.sets.values()}
+        decode, swap = decode_snapshot(text, sets, dict(config.geo.contents) if config.geo is not None else {})
     except ValueError as error:
         return Offline(tuple(str(error).splitlines()), took_s, len(text))
     return Offline((), {**took_s, "decode": decode, "swap": swap}, len(text))

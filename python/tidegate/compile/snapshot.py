@@ -67,6 +67,8 @@ def compile_snapshot(
         ],
     }
     document["sets"] = [{"name": name, "digest": each.digest} for name, each in config.sets.items()]
+    databases = config.geo.digests if config.geo is not None else {}
+    document["geo"] = {tells: databases.get(tells) for tells in ("country", "asn", "city")}
     if config.admin is not None:
         add_admin(document, compile_binds(config.admin.bind, sockets), api_socket)
     return document

@@ -12,12 +12,12 @@ from tidegate.compile.outlier import compile_outlier
 from tidegate.compile.resolved import Resolved
 from tidegate.compile.retry import compile_budget
 from tidegate.compile.zone import distance
-from tidegate.config.balance import Balance, Hash
+from tidegate.config.balance import Balance, Hash, Nearest
 from tidegate.config.upstream import Endpoint, Pool, Upstream
 
 AS_CONFIGURED = Asked()
 ALONE: Mapping[str, Any] = MappingProxyType(
-    {"weight": 1, "tier": 0, "backup": False, "zone": None, "distance": 0, "labels": []}
+    {"weight": 1, "tier": 0, "backup": False, "zone": None, "distance": 0, "labels": [], "location": None}
 )
 """The share of an endpoint of which the configuration says nothing."""
 
@@ -46,6 +46,7 @@ def compile_upstream(
         of_it, endpoint = asked.get(each.address, AS_CONFIGURED), each.endpoint
         if not of_it.removed:
             share = compile_share(endpoint) | compile_place(endpoint.zone, endpoint.labels, zone, upstream)
+            share["location"] = endpoint.location.millionths if endpoint.location is not None else None
             endpoints.append(compile_endpoint(each.address, each.entry, share, of_it))
     for address, of_it in asked.items():
         if of_it.added and address not in taken:
@@ -89,6 +90,8 @@ def compile_balance(balance: Balance, pool: Pool) -> str | dict[str, Any]:
     if balance.name in ("hash", "ip_hash"):
         asked = balance.hash or Hash.model_validate({"key": "client.ip"})
         return {"hash": {"key": asked.key.compiled, "method": asked.method, "bound": asked.bound}}
+    if balance.name == "nearest":
+        return {"nearest": {"otherwise": (balance.nearest or Nearest()).otherwise}}
     return balance.name
 
 

@@ -144,6 +144,11 @@ class EndpointAddress(Written):
             return f"unix:{self.path}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @property
+    def may_be_public(self) -> bool:
+        """Whether the world may know it: a name's addresses may be anywhere."""
+        return self.path is None and (self.is_name or ipaddress.ip_address(self.host).is_global)
+
 
 @dataclass(frozen=True)
 class Network(Written):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tidegate.config.addresses import BindAddress
+from tidegate.config.expression.value import GeoUse
 from tidegate.config.expression.walk import expressions_in
 from tidegate.config.hints import did_you_mean
 from tidegate.config.listener import Bind, Listener
@@ -51,8 +52,9 @@ def disagreements(
         hint = "make one more specific, or give it a `priority`"
         yield Disagreement(("routes", index), says, hint, other=("routes", first))
     if settings is not None:
-        yield from _sets(settings, routes)
+        yield from _uses(settings, listeners, routes, upstreams)
         yield from _zones(settings, upstreams)
+        yield from _nearest(settings, upstreams)
 
 
 def _serving_http(listeners: Mapping[str, Listener | None]) -> list[str]:
@@ -156,13 +158,27 @@ def _binds(settings: Settings | None, listeners: Mapping[str, Listener | None]) 
         yield Disagreement(path, says, hint, other=taken[0])
 
 
-def _sets(settings: Settings, routes: Sequence[Route | None]) -> Iterator[Disagreement]:
-    """Expressions that look into sets that are not there, or for what a set does not hold."""
+def _uses(
+    settings: Settings,
+    listeners: Mapping[str, Listener | None],
+    routes: Sequence[Route | None],
+    upstreams: Mapping[str, Upstream | None],
+) -> Iterator[Disagreement]:
+    """Expressions that look into sets that are not there or do not hold such things, or need databases."""
     parts: list[tuple[Path, Any]] = [((), settings)]
+    parts += [(("listeners", name), listener) for name, listener in listeners.items() if listener is not None]
     parts += [(("routes", index), route) for index, route in enumerate(routes) if route is not None]
+    parts += [(("upstreams", name), upstream) for name, upstream in upstreams.items() if upstream is not None]
+    databases = {tells for tells, _ in settings.geo.files()} if settings.geo is not None else set()
     for begin, part in parts:
         for path, written in expressions_in(part, begin):
             for use in written.uses:
+                if isinstance(use, GeoUse):
+                    if not databases.intersection(use.by):
+                        hint = f"`geo: {{{use.by[0]}: /path/to/file.mmdb}}`"
+                        says = f"no database tells `{use.word}`"
+                        yield Disagreement(path, says, hint, span=(use.start, use.width))
+                    continue
                 named = settings.sets.get(use.name)
                 span = (use.start, use.width)
                 if named is None:
@@ -183,6 +199,21 @@ def _zones(settings: Settings, upstreams: Mapping[str, Upstream | None]) -> Iter
         if not upstream.providers and all(endpoint.zone is None for endpoint in upstream.listed):
             says = "no endpoint of this upstream says its `zone`"
             yield Disagreement(("upstreams", name, "zones"), says, '`{address: "10.0.0.1:80", zone: eu-1}`')
+
+
+def _nearest(settings: Settings, upstreams: Mapping[str, Upstream | None]) -> Iterator[Disagreement]:
+    """Upstreams that ask for the nearest endpoint, where nobody can tell which that is."""
+    for name, upstream in upstreams.items():
+        if upstream is None or upstream.balance.name != "nearest":
+            continue
+        place = ("upstreams", name, "balance")
+        if settings.geo is None or settings.geo.city is None:
+            says = "no database tells where clients are, so no endpoint is the nearest"
+            yield Disagreement(place, says, "`geo: {city: /path/to/GeoLite2-City.mmdb}`")
+        listed = upstream.listed
+        if not upstream.providers and not any(each.location or each.address.may_be_public for each in listed):
+            says = "no endpoint says its `location`, and no database knows such addresses"
+            yield Disagreement(place, says, '`{address: "10.0.0.1:80", location: [50.1, 8.7]}`')
 
 
 def _of_the_other_kind(name: str, named: NamedSet) -> str:

@@ -10,7 +10,7 @@ from tidegate.config.hints import did_you_mean
 from tidegate.config.model import Model
 from tidegate.config.scalar import Whole, show
 
-Name = Literal["round_robin", "least_requests", "random_two", "peak_ewma", "first", "ip_hash"]
+Name = Literal["round_robin", "least_requests", "random_two", "peak_ewma", "first", "ip_hash", "nearest"]
 NAMES = get_args(Name)
 
 
@@ -46,6 +46,13 @@ class Hash(Model):
     key's next endpoint. Left out: no bound, as in Envoy and HAProxy."""
 
 
+class Nearest(Model):
+    """The endpoint nearest to the client, by `location` of endpoints and the database `geo.city`."""
+
+    otherwise: Literal["random_two", "round_robin"] = "random_two"
+    """How an endpoint is chosen for a client whose place is not known."""
+
+
 class Balance(Model):
     """How an endpoint is chosen: a name, or a mapping with one key where there is more to say."""
 
@@ -54,11 +61,14 @@ class Balance(Model):
     by: Annotated[Name, BeforeValidator(read_name)] | None = None
     """`round_robin`: in turn, by weight. `least_requests`: the fewest outstanding requests for its weight, over all
     threads. `random_two`: of two drawn by weight the one with fewer. `peak_ewma`: the least latency times outstanding
-    requests. `first`: in the order of the file, as long as one has room. `ip_hash`: `hash` with the key `client.ip`."""
+    requests. `first`: in the order of the file, as long as one has room. `ip_hash`: `hash` with the key `client.ip`.
+    `nearest`: the one whose place is nearest to the client's."""
     first: First | None = None
     """`first`, with a limit of its own."""
     hash: Hash | None = None
     """The endpoint of the request's key."""
+    nearest: Nearest | None = None
+    """`nearest`, with what there is to say."""
 
     @model_validator(mode="before")
     @classmethod
@@ -71,11 +81,11 @@ class Balance(Model):
     @model_validator(mode="after")
     def says_one_thing(self) -> "Balance":
         """Refuse two balancers, and none."""
-        if [self.by, self.first, self.hash].count(None) != 2:
+        if [self.by, self.first, self.hash, self.nearest].count(None) != 3:
             raise refused("must have exactly one key")
         return self
 
     @property
     def name(self) -> str:
         """The balancer's name."""
-        return self.by or ("first" if self.first else "hash")
+        return self.by or ("first" if self.first else "hash" if self.hash else "nearest")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from tidegate.config.complaint import refused
 from tidegate.config.expression import Template
 from tidegate.config.expression.template import literals
-from tidegate.config.expression.value import SetUse
+from tidegate.config.expression.value import Use
 from tidegate.config.model import Model
 
 HOLES = {"request.host": "host", "request.uri": "/", "request.path": "/"}
@@ -22,7 +22,7 @@ class Location(Template):
     noun = "a URL or a path"
 
     @classmethod
-    def compile(cls, text: str) -> tuple[Any, list[SetUse]]:
+    def compile(cls, text: str) -> tuple[Any, list[Use]]:
         """Make the parts. What stands in the authority (RFC 3986, section 3.2) may be `request.host` alone."""
         made, uses = super().compile(text)
         if control := re.search(r"[\x00-\x20\x7f]", literals(made)):

@@ -10,6 +10,7 @@ from tidegate.config.access_log import AccessLog
 from tidegate.config.addresses import FilePath
 from tidegate.config.admin import Admin
 from tidegate.config.complaint import refused
+from tidegate.config.geo import Geo
 from tidegate.config.model import Model, Name
 from tidegate.config.named_set import NamedSet
 from tidegate.config.program_log import ProgramLog
@@ -95,5 +96,7 @@ class Settings(Model):
     """A file that holds the program's process ID while it runs."""
     sets: Mapping[Name, NamedSet] = {}
     """Named sets of networks or texts, for expressions: `client.ip in sets["office"]`."""
+    geo: Geo | None = None
+    """Databases that tell where clients are, for `client.country` and `balance: nearest`. Default: nothing does."""
     include: Annotated[tuple[str, ...], BeforeValidator(one_or_more, json_schema_input_type=str | tuple[str, ...])] = ()
     """Files with more listeners, routes and upstreams, relative to this one; `*` and `?` stand for any letters."""

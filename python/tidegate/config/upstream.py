@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, WrapValidator, model_validator
 from tidegate.config.addresses import EndpointAddress
 from tidegate.config.balance import Balance
 from tidegate.config.complaint import refused
+from tidegate.config.geo import Location
 from tidegate.config.health import Health
 from tidegate.config.labels import Label
 from tidegate.config.model import Model, Name
@@ -35,6 +36,8 @@ class Endpoint(Placed):
     """Takes work only where no other endpoint can."""
     zone: Zone | None = None
     """Where it is: `eu-1`, or from the widest to the narrowest `eu/frankfurt/a`; see the upstream's `zones`."""
+    location: Location | None = None
+    """Where it is on the ground, for `balance: nearest`: `[50.1, 8.7]`. Default: as `geo.city` says of its address."""
     labels: Mapping[Name, Label] = {}
     """What it is told by, as `{version: v2}`: a route's `to` may ask for labels."""
 

@@ -39,7 +39,10 @@ def explain(config: Config, source: str, request: Request, listener: str | None 
         name = document["listeners"][chosen]["name"]
         raise NotARequest(f"the listener `{name}` carries bytes as they are: there is no request to explain")
     sets = {each.digest: each.lines for each in config.sets.values()}
-    told: dict[str, Any] = json.loads(play(json.dumps(document), sets, chosen, request.client, request.head()))
+    databases = dict(config.geo.contents) if config.geo is not None else {}
+    told: dict[str, Any] = json.loads(
+        play(json.dumps(document), sets, databases, chosen, request.client, request.head())
+    )
     name = document["listeners"][chosen]["name"]
     told["listener"] = {"name": name, "place": _place(config.listeners.get(name, config.admin)), "because": because}
     index = told["route"]

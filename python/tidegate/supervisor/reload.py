@@ -65,7 +65,7 @@ class Snapshots:
         self._document: dict[str, Any] | None = None
         self.secrets: dict[str, str] = {}
         self._told: tuple[Worker | None, frozenset[str]] = (None, frozenset())
-        """The sets that a worker has, by digest."""
+        """The sets and databases that a worker has, by digest."""
 
     @property
     def threads(self) -> int:
@@ -123,7 +123,8 @@ class Snapshots:
         self._configured = {each["name"]: each["to"] for each in written["routes"]}
         self.number, self.since = self.number + 1, since
         self._document, self.secrets = document, secrets
-        self._told = (worker, frozenset(each["digest"] for each in document["sets"]))
+        named = (*(each["digest"] for each in document["sets"]), *filter(None, document["geo"].values()))
+        self._told = (worker, frozenset(named))
         self._write()
 
     def _end(self, overtaken: list[Override]) -> None:
@@ -209,6 +210,9 @@ class Snapshots:
         for named in {each.digest: each for each in self.config.sets.values()}.values():
             if named.digest not in told:  # each in a frame of its own: a set may be large
                 await worker.ask("sets", sets={named.digest: named.lines})
+        for digest, content in self.config.geo.contents.items() if self.config.geo is not None else ():
+            if digest not in told:
+                await worker.give_database(digest, content)
         await worker.ask("snapshot", snapshot=document)
 
     def _compile(self, number: int, since: float, ids: dict[str, list[int]]) -> dict[str, Any]:

@@ -148,6 +148,14 @@ class Worker:
             named = [{"id": number, "address": address} for number, address, _ in lot]
             await self.ask("sockets", [sock.fileno() for _, _, sock in lot], sockets=named)
 
+    async def give_database(self, digest: str, content: bytes) -> None:
+        """Give a database for the coming snapshot: as a file in memory, since one on disk may change meanwhile."""
+        descriptor = os.memfd_create("database", os.MFD_CLOEXEC)
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            await self.ask("database", [descriptor], digest=digest)
+
     async def take(self) -> list[tuple[int, str, socket.socket]]:
         """Take duplicates of the sockets that the worker holds."""
         self._given = []

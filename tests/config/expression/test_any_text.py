@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from tidegate._engine import fill_template, rule_holds
 from tidegate.config.expression import ExchangeExpression, ExchangeTemplate
+from tidegate.config.expression.value import SetUse
 
 HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -31,8 +32,9 @@ def test_any_text_is_an_expression_or_a_flaw(text: str) -> None:
         told_inside(error, text)
     else:
         rule = json.dumps(written.compiled)
-        networks = {use.name: "10.0.0.0/8" for use in written.uses if use.for_address}
-        others = {use.name: "x" for use in written.uses if not use.for_address}
+        sets = [use for use in written.uses if isinstance(use, SetUse)]
+        networks = {use.name: "10.0.0.0/8" for use in sets if use.for_address}
+        others = {use.name: "x" for use in sets if not use.for_address}
         if not networks.keys() & others.keys():
             assert rule_holds(rule, HEAD, "10.1.2.3:5", networks | others) in (True, False)
 

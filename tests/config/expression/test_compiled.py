@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tidegate.config.expression import ExchangeExpression, Expression, Key, Template
+from tidegate.config.expression.value import GeoUse, SetUse
 
 HOST = {"word": "request.host"}
 
@@ -99,5 +100,12 @@ def test_what_a_person_wrote_is_kept() -> None:
 
 def test_a_set_that_is_looked_into_is_told_with_its_place() -> None:
     (use,) = Expression.read('not client.ip in sets["office"]').uses
-    assert (use.name, use.for_address, use.start, use.width) == ("office", True, 17, 14)
-    assert not Expression.read('request.host in sets["a"]').uses[0].for_address
+    assert use == SetUse("office", for_address=True, start=17, width=14)
+    assert Expression.read('request.host in sets["a"]').uses == (SetUse("a", False, 16, 9),)
+
+
+def test_a_word_that_a_database_tells_is_told_with_its_place() -> None:
+    (use,) = Expression.read("client.port > 0 and client.asn in [64500]").uses
+    assert use == GeoUse("client.asn", ("asn",), start=20, width=10)
+    (use,) = Template.read("{request.host} {client.country}").uses
+    assert use == GeoUse("client.country", ("country", "city"), start=16, width=14)

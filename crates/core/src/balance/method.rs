@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Balancer, HashTable, Hashed, RandomTwo, Ranked, Ranking, RoundRobin, Rule, View};
+use super::{Balancer, HashTable, Hashed, Nearest, RandomTwo, Ranked, Ranking, RoundRobin, Rule, View};
 use crate::dice::Dice;
+use crate::geo::Place;
 
 /// How an upstream balances.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub enum Method {
     Ranked(Rule),
     /// The one of the request's key; with a bound on its share of the load.
     Hashed(Arc<HashTable>, Option<f64>),
+    /// The one nearest to the client, of endpoints at these places; and how, where the client's place is not known.
+    Nearest(Arc<[Option<Place>]>, Box<Method>),
 }
 
 impl Method {
@@ -26,6 +29,9 @@ impl Method {
             Self::RoundRobin => Box::new(RoundRobin::new(view, dice)),
             Self::RandomTwo => Box::new(RandomTwo::default()),
             Self::Hashed(table, bound) => Box::new(Hashed::new(Arc::clone(table), *bound)),
+            Self::Nearest(places, otherwise) => {
+                Box::new(Nearest::new(Arc::clone(places), otherwise.balancer(view, ranking, order, dice)))
+            }
             Self::Ranked(rule) => Box::new(Ranked::new(*rule, Arc::clone(ranking), order)),
         }
     }

@@ -1,7 +1,7 @@
 //! Which endpoint takes the request, and why that one.
 //!
 //! A balancer sees a view that is kept as endpoints change; nothing is scanned for a request. Time and dice come in.
-//! May use: dice, moment, and rule for the key of a split. Must not know: routes, pools, sockets. In Rust because it runs for every request.
+//! May use: dice, moment, places of geo, and rule for the key of a split. Must not know: routes, pools, sockets. In Rust because it runs for every request.
 
 pub mod history; // what became of an endpoint, and why
 pub mod standing; // whether an endpoint may be chosen: three axes, each a table of transitions
@@ -20,6 +20,7 @@ mod hash; // the hash of keys and names
 mod maglev; // Maglev's table
 mod ring; // a ring of points
 pub mod hashed; // requests of one key to one endpoint
+mod nearest; // the endpoint nearest to the client
 pub mod held; // an exchange that an endpoint is loaded with, until it is dropped
 pub mod subset; // some of an upstream's endpoints, told by their labels
 pub mod split; // which of several upstreams: by chance, or by a key
@@ -28,6 +29,7 @@ pub use hashed::{HashTable, Hashed};
 pub use held::{Held, Holder};
 pub use load::EndpointLoad;
 pub use method::Method;
+pub use nearest::Nearest;
 pub use random_two::RandomTwo;
 pub use ranking::{Ranked, Ranking, Rule};
 pub use round_robin::RoundRobin;
@@ -99,6 +101,10 @@ pub enum Reason {
     ItsKey,
     /// The key of the request belongs to one that is full or may not be chosen, and then to it.
     NextOfItsKey,
+    /// Its place is the nearest to the client.
+    NearestToClient,
+    /// Its place is the nearest that takes this request: the nearer ones are not well enough for all.
+    NextNearest,
     /// It comes next among those that this exchange has not tried.
     NextUntried,
     /// All others were tried by this exchange; this one is passed over, but better than none.
@@ -123,6 +129,8 @@ impl fmt::Display for Reason {
             Self::LeastFull => "all are full, and it has the fewest outstanding requests",
             Self::ItsKey => "the key of the request belongs to it",
             Self::NextOfItsKey => "the key belongs to one that is full or may not be chosen, and after that to it",
+            Self::NearestToClient => "its place is the nearest to the client",
+            Self::NextNearest => "nearer places are not well enough for every request, and it is at the next",
             Self::NextUntried => "it is next among those that this exchange has not tried",
             Self::PassedOverButUntried => "it is passed over, but this exchange has tried all others",
             Self::AllTried => "this exchange has tried every endpoint",
@@ -139,7 +147,7 @@ pub struct Turn<'a> {
     pub dice: &'a mut Dice,
     /// Endpoints that this exchange has tried in vain, a handful at most.
     pub tried: &'a [u32],
-    /// The number of the request's key, where it has one.
+    /// The number of the request's key, where it has one; where the client's place decides, that as a number.
     pub key: Option<u64>,
     /// Whether the decision says what was considered.
     pub recording: bool,

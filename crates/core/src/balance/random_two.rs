@@ -55,7 +55,7 @@ impl Balancer for RandomTwo {
 }
 
 /// The one with fewer outstanding requests for its weight, once it has one more; of equals the one drawn first.
-fn lighter(view: &View, first: Member, second: Member) -> EndpointId {
+pub(super) fn lighter(view: &View, first: Member, second: Member) -> EndpointId {
     let after = |member: Member| {
         u64::from(view.seat(member.endpoint).map_or(0, |seat| seat.load.outstanding())).saturating_add(1)
     };

@@ -61,7 +61,13 @@ pub(super) fn count(endpoints: impl Iterator<Item = (Tier, bool)>, traffic: u32)
 
 /// How much of the work each tier is well enough for, in percent.
 fn health(count: &Count) -> u64 {
-    (count.healthy * OVERPROVISIONED * 100 / count.needed.max(1)).min(100)
+    well_enough_for(count.healthy, count.needed)
+}
+
+/// How much of the work so many endpoints are well enough for, in percent; `needed` are those that all of it takes, in
+/// hundredths.
+pub(super) fn well_enough_for(healthy: u64, needed: u64) -> u64 {
+    (healthy * OVERPROVISIONED * 100 / needed.max(1)).min(100)
 }
 
 /// Whether the tiers together can take all work, so that nobody needs to be used who is not well.

@@ -16,7 +16,7 @@ use crate::failure::{Failure, Kind, Retryable, Stage};
 use crate::health::Outcome;
 use crate::moment::Moment;
 use crate::rule::Subject;
-use crate::snapshot::compiled::{Compiled, Endpoint, Upstream};
+use crate::snapshot::compiled::{Compiled, Endpoint, Key, Upstream};
 
 /// How long an endpoint is passed over after it could not be reached.
 const PASSED_OVER: Duration = Duration::from_secs(10);
@@ -113,8 +113,10 @@ impl Serving {
 
     /// The number of the key by which the upstream at `index` tells requests apart, where it does.
     pub(crate) fn key<'s>(&self, index: usize, subject: impl FnOnce() -> Option<Subject<'s>>) -> Option<u64> {
-        let key = self.upstreams.get(index)?.upstream.key.as_ref()?;
-        HashTable::key(&key.read(&subject()?))
+        match self.upstreams.get(index)?.upstream.key.as_ref()? {
+            Key::Text(key) => HashTable::key(&key.read(&subject()?)),
+            Key::Place => Some(subject()?.place()?.key()),
+        }
     }
 
     /// Chooses an endpoint of those that `lead` means, none of `tried` if there is another, and loads it with an exchange.

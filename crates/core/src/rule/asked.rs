@@ -4,6 +4,7 @@ use super::Subject;
 use crate::dice::Dice;
 use crate::filter::forwarded::{Peer, Told, Trust, listen_to};
 use crate::framing::{HeadLimits, HeadReader, Progress, RequestFacts, judge_request};
+use crate::geo::NOWHERE;
 use crate::head::RequestHead;
 use crate::route::DotSegments;
 use crate::snapshot::document::{Forwarded, ForwardedField};
@@ -37,6 +38,7 @@ impl Asked {
             listener: "web",
             trust: &self.trust,
             dots: DotSegments::Refuse,
+            geo: &NOWHERE,
             peer: &self.peer,
             told: &self.told,
             bytes: &self.bytes,

@@ -16,7 +16,7 @@
 //! Then `rule.holds(&subject)`, and `greeting.write(&subject, &mut out)` for each request, where [`Subject::of`] borrows
 //! what is known of it. A log's condition gives the subject an [`Answer`] as well.
 //!
-//! May use: head, framing, filter, route, failure, regex-automata, the snapshot document. Must not know: the lane,
+//! May use: head, framing, filter, geo, route, failure, regex-automata, the snapshot document. Must not know: the lane,
 //! endpoints, sockets. In Rust because it runs for every request.
 
 pub mod subject; // one request as expressions see it

@@ -10,6 +10,7 @@ pub(super) fn read(number: document::Number, subject: &Subject<'_>) -> i64 {
     match number {
         document::Number::Literal(number) => number,
         document::Number::Word(Word::ClientPort) => i64::from(subject.client_port()) * WHOLE,
+        document::Number::Word(Word::ClientAsn) => i64::from(subject.asn()) * WHOLE,
         document::Number::Word(Word::ResponseStatus) => {
             i64::from(subject.answer.map_or(0, |answer| answer.status)) * WHOLE
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::failure::Kind;
 use crate::filter::forwarded::{self, Peer, Told, Trust};
 use crate::framing::RequestFacts;
+use crate::geo::{Geo, Place};
 use crate::head::{RequestHead, TargetForm};
 use crate::route::{DotSegments, read_path};
 use crate::snapshot::compiled::Listener;
@@ -20,6 +21,8 @@ pub struct Subject<'a> {
     pub trust: &'a Trust,
     /// What the listener does about dot segments.
     pub dots: DotSegments,
+    /// What tells where the client is.
+    pub geo: &'a Geo,
     /// Who is at the other end of the connection.
     pub peer: &'a Peer,
     /// Who the client is, and the request's id.
@@ -57,8 +60,8 @@ impl<'a> Subject<'a> {
         head: &'a RequestHead,
         facts: &'a RequestFacts,
     ) -> Self {
-        let (trust, dots) = (&listener.trust, listener.dots);
-        Self { listener: &listener.name, trust, dots, peer, told, bytes, head, facts, path: None, answer: None }
+        let (trust, dots, geo) = (&listener.trust, listener.dots, &listener.geo);
+        Self { listener: &listener.name, trust, dots, geo, peer, told, bytes, head, facts, path: None, answer: None }
     }
 
     /// The matched form of the path.
@@ -116,6 +119,26 @@ impl<'a> Subject<'a> {
     pub fn client_port(&self) -> u16 {
         let is_peer = |address: &std::net::SocketAddr| self.told.client == Some(address.ip());
         self.peer.address.filter(is_peer).map_or(0, |address| address.port())
+    }
+
+    /// The code of the client's country; empty where it is not known.
+    pub fn country(&self) -> &'a str {
+        self.client().map_or("", |client| self.geo.country(client))
+    }
+
+    /// The code of its continent.
+    pub fn continent(&self) -> &'a str {
+        self.client().map_or("", |client| self.geo.continent(client))
+    }
+
+    /// The number of its autonomous system; 0 where it is not known.
+    pub fn asn(&self) -> u32 {
+        self.client().map_or(0, |client| self.geo.asn(client))
+    }
+
+    /// Where the client is.
+    pub fn place(&self) -> Option<Place> {
+        self.geo.place(self.client()?)
     }
 
     /// As it was sent; `/` where the target has none, `*` where it means the server.

@@ -77,6 +77,9 @@ fn read_word<'s>(word: Word, subject: &Subject<'s>) -> Cow<'s, [u8]> {
             client => client.map(|address: IpAddr| Cow::Owned(address.to_string().into_bytes())).unwrap_or_default(),
         },
         Word::ClientPort => Cow::Owned(subject.client_port().to_string().into_bytes()),
+        Word::ClientCountry => Cow::Borrowed(subject.country().as_bytes()),
+        Word::ClientContinent => Cow::Borrowed(subject.continent().as_bytes()),
+        Word::ClientAsn => Cow::Owned(subject.asn().to_string().into_bytes()),
         Word::Listener => Cow::Borrowed(subject.listener.as_bytes()),
         Word::ResponseStatus => Cow::Owned(subject.answer.map_or(0, |answer| answer.status).to_string().into_bytes()),
         Word::ResponseDuration => {

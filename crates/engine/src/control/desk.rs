@@ -127,6 +127,11 @@ impl Desk {
             Request::GiveSockets => return self.give_sockets(who).map(Some),
             Request::Secrets(secrets) => machine.keep_secrets(secrets),
             Request::Sets(sets) => machine.keep_sets(sets)?,
+            Request::Database(digest) => {
+                let [file] = <[OwnedFd; 1]>::try_from(descriptors)
+                    .map_err(|came| format!("a database is 1 descriptor, {} came", came.len()))?;
+                machine.keep_database(digest, file)?;
+            }
             Request::Snapshot(document) => machine.apply(*document)?,
             Request::Upstream(upstream) => machine.change_upstream(*upstream)?,
             Request::Route { name, to } => machine.change_route(&name, *to)?,

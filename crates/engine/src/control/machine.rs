@@ -21,6 +21,9 @@ pub trait Machine: Send + Sync + 'static {
     /// Keeps what named sets hold, by digest, for the snapshot that follows.
     fn keep_sets(&self, sets: HashMap<String, String>) -> Result<(), String>;
 
+    /// Keeps a database that tells where clients are, by its digest, for the snapshot that follows.
+    fn keep_database(&self, digest: String, file: OwnedFd) -> Result<(), String>;
+
     /// Serves `document`; returns when every thread does. On an error nothing has changed.
     fn apply(&self, document: document::Document) -> Result<(), String>;
 

@@ -28,6 +28,8 @@ pub(super) enum Request {
     Secrets(HashMap<String, String>),
     /// What named sets hold, by digest, for the next snapshot: an entry a line.
     Sets(HashMap<String, String>),
+    /// A database that tells where clients are, by its digest, for the next snapshot; its descriptor rides on the frame.
+    Database(String),
     /// Serve this.
     Snapshot(Box<document::Document>),
     /// An upstream has changed.
@@ -106,6 +108,7 @@ pub(super) fn decode(body: &[u8]) -> Result<(u64, Request), NotUnderstood> {
         "give_sockets" => part(body).map(|Bare { .. }| Request::GiveSockets),
         "secrets" => part(body).map(|Secrets { secrets, .. }| Request::Secrets(secrets)),
         "sets" => part(body).map(|Held { sets, .. }| Request::Sets(sets)),
+        "database" => part(body).map(|Database { digest, .. }| Request::Database(digest)),
         "snapshot" => part(body).map(|Snapshot { snapshot, .. }| Request::Snapshot(Box::new(snapshot))),
         "upstream" => part(body).map(|Upstream { upstream, .. }| Request::Upstream(Box::new(upstream))),
         "route" => part(body).map(|Route { name, to, .. }| Request::Route { name, to: Box::new(to) }),
@@ -156,6 +159,7 @@ fields!(Page { first: usize });
 fields!(Sockets { sockets: Vec<Named> });
 fields!(Secrets { secrets: HashMap<String, String> });
 fields!(Held { sets: HashMap<String, String> });
+fields!(Database { digest: String });
 fields!(Snapshot { snapshot: document::Document });
 fields!(Upstream { upstream: document::Upstream });
 fields!(Route { name: String, to: document::Target });

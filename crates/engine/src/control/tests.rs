@@ -42,6 +42,11 @@ impl Machine for Tiny {
         self.tell(format!("{} secrets", secrets.len()));
     }
 
+    fn keep_database(&self, digest: String, _file: OwnedFd) -> Result<(), String> {
+        self.tell(format!("database {digest}"));
+        Ok(())
+    }
+
     fn keep_sets(&self, sets: HashMap<String, String>) -> Result<(), String> {
         self.tell(format!("{} sets", sets.len()));
         Ok(())
@@ -293,6 +298,20 @@ fn streams_are_two_descriptors() {
     peer.send(&json!({"kind": "streams", "id": 3}), &[one.as_fd(), two.as_fd()]);
     assert_eq!(peer.hear()["ok"], json!(true));
     assert_eq!(worker.tiny.told.lock().expect("told").as_slice(), ["streams"]);
+}
+
+#[test]
+fn a_database_is_one_descriptor() {
+    let worker = Worker::new();
+    let peer = worker.supervisor(1);
+    assert_eq!(
+        peer.ask(&json!({"kind": "database", "id": 2, "digest": "d"}))["error"],
+        json!("a database is 1 descriptor, 0 came")
+    );
+    let (one, _other) = UnixStream::pair().expect("a socket pair");
+    peer.send(&json!({"kind": "database", "id": 3, "digest": "d"}), &[one.as_fd()]);
+    assert_eq!(peer.hear()["ok"], json!(true));
+    assert_eq!(worker.tiny.told.lock().expect("told").as_slice(), ["database d"]);
 }
 
 #[test]

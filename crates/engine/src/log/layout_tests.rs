@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json};
 use tidegate_core::failure::{Failure, Kind, Stage};
 use tidegate_core::filter::forwarded::{Peer, Told, Trust};
 use tidegate_core::framing::RequestFacts;
+use tidegate_core::geo::NOWHERE;
 use tidegate_core::head::{Known, RequestHead, Span, Version};
 use tidegate_core::route::DotSegments;
 use tidegate_core::rule::Subject;
@@ -196,6 +197,7 @@ fn words_of_the_request_are_escaped_like_all_else() {
         listener: "web",
         trust: &trust,
         dots: DotSegments::Refuse,
+        geo: &NOWHERE,
         peer: &peer,
         told: &told,
         bytes,

@@ -1,7 +1,8 @@
 //! All serving threads, as the control thread sees them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
@@ -9,8 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
+use tidegate_core::geo::Database;
 use tidegate_core::rule::{Rule, Set};
-use tidegate_core::snapshot::compiled::Compiled;
+use tidegate_core::snapshot::compiled::{Compiled, Fresh};
 use tidegate_core::snapshot::document::{self, Document};
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -42,8 +44,8 @@ pub struct Engine {
 struct Inner {
     sockets: BTreeMap<u32, (String, Arc<OwnedFd>)>,
     secrets: HashMap<String, String>,
-    /// Sets that the next snapshot may name, by digest.
-    sets: HashMap<String, Arc<Set>>,
+    /// What the next snapshot may name, by digest.
+    fresh: Fresh,
     compiled: Option<Arc<Compiled>>,
     plan: Option<Arc<Plan>>,
     threads: Vec<Handle>,
@@ -192,15 +194,23 @@ impl Machine for Engine {
     fn keep_sets(&self, sets: HashMap<String, String>) -> Result<(), String> {
         for (digest, lines) in sets {
             let set = Set::compile(&lines)?;
-            self.inner().sets.insert(digest, Arc::new(set));
+            self.inner().fresh.sets.insert(digest, Arc::new(set));
         }
+        Ok(())
+    }
+
+    fn keep_database(&self, digest: String, file: OwnedFd) -> Result<(), String> {
+        let (mut file, mut bytes) = (File::from(file), Vec::new());
+        file.rewind().and_then(|()| file.read_to_end(&mut bytes)).map_err(|error| format!("a database: {error}"))?;
+        let database = Database::read(bytes).map_err(|says| format!("a database {says}"))?;
+        self.inner().fresh.databases.insert(digest, Arc::new(database));
         Ok(())
     }
 
     fn apply(&self, document: Document) -> Result<(), String> {
         let mut inner = self.inner();
-        let sets = std::mem::take(&mut inner.sets);
-        let compiled = Compiled::build_with(document, inner.compiled.as_deref(), &sets);
+        let fresh = std::mem::take(&mut inner.fresh);
+        let compiled = Compiled::build_with(document, inner.compiled.as_deref(), &fresh);
         let served = compiled.map_err(|problems| problems.join("; ")).and_then(|compiled| {
             let plan = self.plan(&compiled)?;
             self.publish(&mut inner, Arc::new(compiled), plan)

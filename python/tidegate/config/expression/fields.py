@@ -15,11 +15,11 @@ from tidegate.config.complaint import refused
 from tidegate.config.expression import source, template
 from tidegate.config.expression.condition import condition
 from tidegate.config.expression.flaw import Flaw
-from tidegate.config.expression.value import Reader, SetUse
+from tidegate.config.expression.value import Reader, Use
 from tidegate.config.from_text import FromText
 from tidegate.config.scalar import show
 
-Compile = Callable[[str], tuple[Any, list[SetUse]]]
+Compile = Callable[[str], tuple[Any, list[Use]]]
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Written(FromText, ABC):
     """As a person wrote it."""
     compiled: Any = field(compare=False, repr=False)
     """As `crates/core/src/snapshot/document/rule.rs` reads it."""
-    uses: tuple[SetUse, ...] = field(default=(), compare=False, repr=False)
-    """The sets that it looks into."""
+    uses: tuple[Use, ...] = field(default=(), compare=False, repr=False)
+    """What it needs of the rest of the configuration: sets that it looks into, databases."""
 
     noun: ClassVar[str]
     example: ClassVar[str]
@@ -40,7 +40,7 @@ class Written(FromText, ABC):
 
     @classmethod
     @abstractmethod
-    def compile(cls, text: str) -> tuple[Any, list[SetUse]]:
+    def compile(cls, text: str) -> tuple[Any, list[Use]]:
         """Make what the core reads. Raises `Flaw`."""
 
     @classmethod
@@ -70,7 +70,7 @@ class Written(FromText, ABC):
 
 
 @lru_cache(4_096)
-def _compiled(compiler: Compile, text: str) -> tuple[Any, tuple[SetUse, ...]] | Flaw:
+def _compiled(compiler: Compile, text: str) -> tuple[Any, tuple[Use, ...]] | Flaw:
     """Compile once what stands in many routes. What comes of it is never changed."""
     try:
         compiled, uses = compiler(text)
@@ -86,7 +86,7 @@ class Expression(Written):
     example = 'request.headers["x-beta"] == "1"'
 
     @classmethod
-    def compile(cls, text: str) -> tuple[Any, list[SetUse]]:
+    def compile(cls, text: str) -> tuple[Any, list[Use]]:
         """Make the condition."""
         reader = cls._reader(text)
         return condition(reader, source.parse(text)), reader.uses
@@ -99,7 +99,7 @@ class Key(Written):
     example = "client.ip"
 
     @classmethod
-    def compile(cls, text: str) -> tuple[Any, list[SetUse]]:
+    def compile(cls, text: str) -> tuple[Any, list[Use]]:
         """Make the text."""
         reader = cls._reader(text)
         return reader.text_of(reader.value(source.parse(text))), reader.uses
@@ -112,10 +112,10 @@ class Template(Written):
     example = "https://new.example.com{request.uri}"
 
     @classmethod
-    def compile(cls, text: str) -> tuple[Any, list[SetUse]]:
+    def compile(cls, text: str) -> tuple[Any, list[Use]]:
         """Make the parts, one behind the other."""
         made: list[Any] = []
-        uses: list[SetUse] = []
+        uses: list[Use] = []
         for start, part, is_hole in template.parts(text):
             if not is_hole:
                 made.append({"literal": part})
@@ -135,7 +135,7 @@ class HeaderTemplate(Template):
     example = "tidegate-{request.id}"
 
     @classmethod
-    def compile(cls, text: str) -> tuple[Any, list[SetUse]]:
+    def compile(cls, text: str) -> tuple[Any, list[Use]]:
         """Make the parts, and refuse what would end the header (RFC 9110, section 5.5)."""
         if control := re.search(r"[\x00-\x08\x0a-\x1f\x7f]", text):
             says = "has a line end" if control[0] in "\r\n" else "has a control character"

@@ -43,13 +43,27 @@ class SetUse:
     width: int
 
 
+@dataclass(frozen=True, slots=True)
+class GeoUse:
+    """Where an expression has a word that a database tells, and which ones do."""
+
+    word: str
+    by: tuple[str, ...]
+    start: int
+    width: int
+
+
+Use = SetUse | GeoUse
+"""What an expression needs of the rest of the configuration."""
+
+
 class Reader:
     """One expression that is being read. `condition.py` reads the conditions in it."""
 
     def __init__(self, text: str, *, of_answer: bool, condition: "Callable[[Reader, ast.expr], Any]") -> None:
         self.text = text
         self.of_answer = of_answer
-        self.uses: list[SetUse] = []
+        self.uses: list[Use] = []
         self._condition = condition
 
     def flaw(self, says: str, node: ast.expr, hint: str = "") -> Flaw:
@@ -134,6 +148,8 @@ class Reader:
             if word.of_answer and not self.of_answer:
                 says = f"`{name}` is known only when the answer is: in the access log and on error pages"
                 raise self.flaw(says, node)
+            if word.by:
+                self.uses.append(GeoUse(name, word.by, *source.span(node, self.text)))
             return Value(word.kind, {"word": name}, node)
         if name in FAMILIES:
             raise self.flaw(f"`{name}` needs a name", node, f"as `{FAMILIES[name].example}`")

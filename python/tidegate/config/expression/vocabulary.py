@@ -26,6 +26,8 @@ class Word:
     example: str
     of_answer: bool = False
     """Known only when there is an answer: in the access log, and on error pages."""
+    by: tuple[str, ...] = ()
+    """Databases under `geo`, one of which tells it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,25 @@ WORDS: Mapping[str, Word] = {
         "203.0.113.9",
     ),
     "client.port": Word(Kind.NUMBER, "The client's port; 0 where only its address is known.", "51824"),
+    "client.country": Word(
+        Kind.TEXT,
+        "The code of the client's country (ISO 3166-1), by the database `geo.country` or `geo.city`; empty where it is "
+        "not known.",
+        "DE",
+        by=("country", "city"),
+    ),
+    "client.continent": Word(
+        Kind.TEXT,
+        "The code of its continent, by the same: `AF`, `AN`, `AS`, `EU`, `NA`, `OC`, `SA`.",
+        "EU",
+        by=("country", "city"),
+    ),
+    "client.asn": Word(
+        Kind.NUMBER,
+        "The number of the client's autonomous system, by the database `geo.asn`; 0 where it is not known.",
+        "64500",
+        by=("asn",),
+    ),
     "listener": Word(Kind.TEXT, "The name of the listener that took the request.", "web"),
     "response.status": Word(Kind.NUMBER, "The status that the client was sent; 0 if none.", "502", of_answer=True),
     "response.duration": Word(

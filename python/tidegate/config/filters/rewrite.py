@@ -9,7 +9,7 @@ from tidegate._engine import replacement_flaw
 from tidegate.config.complaint import refused
 from tidegate.config.expression import Template
 from tidegate.config.expression.template import has_holes, literals
-from tidegate.config.expression.value import SetUse
+from tidegate.config.expression.value import Use
 from tidegate.config.match import Path, Regex, check_path
 from tidegate.config.model import Model
 from tidegate.config.scalar import show
@@ -22,7 +22,7 @@ class PathTemplate(Template):
     example = "/all{request.path}"
 
     @classmethod
-    def compile(cls, text: str) -> tuple[Any, list[SetUse]]:
+    def compile(cls, text: str) -> tuple[Any, list[Use]]:
         """Make the parts; what is written out must be part of a path."""
         made = super().compile(text)
         if not has_holes(made[0]):
@@ -39,7 +39,7 @@ class QueryTemplate(Template):
     example = "from={request.host}"
 
     @classmethod
-    def compile(cls, text: str) -> tuple[Any, list[SetUse]]:
+    def compile(cls, text: str) -> tuple[Any, list[Use]]:
         """Make the parts; what is written out must be part of a query."""
         made = super().compile(text)
         if text.startswith("?"):
@@ -56,7 +56,7 @@ class HostTemplate(Template):
     example = "{request.host}.internal"
 
     @classmethod
-    def compile(cls, text: str) -> tuple[Any, list[SetUse]]:
+    def compile(cls, text: str) -> tuple[Any, list[Use]]:
         """Make the parts; what has no hole must be a host."""
         made = super().compile(text)
         form = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_~-]+(\.[A-Za-z0-9_~-]+)*\.?)(:[0-9]{1,5})?"

@@ -7,6 +7,7 @@ use super::layer4::Layer4;
 use crate::filter::error_pages::ErrorPages;
 use crate::filter::forwarded::Trust;
 use crate::framing::{ChunkLimits, HeadLimits};
+use crate::geo::Geo;
 use crate::rate::Rate;
 use crate::route::DotSegments;
 use crate::snapshot::document::{self, Document, ListenerKind};
@@ -50,19 +51,21 @@ pub struct Listener {
     pub connection_rate: Option<Rate>,
     /// What stands in answers that tell of a failure.
     pub error_pages: ErrorPages,
+    /// What tells where clients are.
+    pub geo: Geo,
     /// Where it carries bytes to, if it serves no routes.
     pub layer4: Option<Layer4>,
 }
 
 /// Every listener, or what is wrong with it.
-pub(super) fn compile(document: &Document, problems: &mut Vec<String>) -> Vec<Arc<Listener>> {
+pub(super) fn compile(document: &Document, geo: &Geo, problems: &mut Vec<String>) -> Vec<Arc<Listener>> {
     let mut listeners = Vec::with_capacity(document.listeners.len());
     for listener in &document.listeners {
         let pages = ErrorPages::build(&listener.error_pages);
         let layer4 = listener.layer4.as_ref().map(|layer4| Layer4::build(layer4, &document.upstreams)).transpose();
         match Trust::build(&listener.forwarded).and_then(|trust| Ok((trust, pages?, layer4?))) {
             Ok((trust, pages, layer4)) => {
-                listeners.push(Arc::new(compile_listener(listener, trust, pages, layer4)));
+                listeners.push(Arc::new(compile_listener(listener, trust, pages, layer4, geo)));
             }
             Err(says) => problems.push(format!("listener {}: {says}", listener.name)),
         }
@@ -75,6 +78,7 @@ fn compile_listener(
     trust: Trust,
     error_pages: ErrorPages,
     layer4: Option<Layer4>,
+    geo: &Geo,
 ) -> Listener {
     let (timeouts, limits) = (&listener.timeouts, &listener.limits);
     Listener {
@@ -100,6 +104,7 @@ fn compile_listener(
         connections_per_client: limits.connections_per_client,
         connection_rate: limits.connection_rate.and_then(Rate::of),
         error_pages,
+        geo: geo.clone(),
         layer4,
     }
 }

@@ -14,9 +14,10 @@ use std::sync::Arc;
 pub use layer4::Layer4;
 pub use listener::Listener;
 pub use route::{Redirect, Respond, Route, Target};
-pub use upstream::{Endpoint, Upstream};
+pub use upstream::{Endpoint, Key, Upstream};
 
 use super::document::{self, Document};
+use crate::geo::{Database, Geo};
 use crate::route::{RouteId, Table};
 use crate::rule::{Set, Sets};
 
@@ -35,22 +36,29 @@ pub struct Compiled {
     pub table: Arc<Table>,
     /// Named sets.
     pub sets: Sets,
+    /// What tells where clients are.
+    pub geo: Geo,
     next_id: u32,
+}
+
+/// What was sent apart from a document, by digest.
+#[derive(Debug, Default)]
+pub struct Fresh {
+    /// What named sets hold.
+    pub sets: HashMap<String, Arc<Set>>,
+    /// Databases that tell where clients are.
+    pub databases: HashMap<String, Arc<Database>>,
 }
 
 impl Compiled {
     /// Compiles `document`, whose sets `previous` has already. Else as [`Self::build_with`].
     pub fn build(document: Document, previous: Option<&Self>) -> Result<Self, Vec<String>> {
-        Self::build_with(document, previous, &HashMap::new())
+        Self::build_with(document, previous, &Fresh::default())
     }
 
-    /// Compiles `document`. What `previous` has in common with it goes on; new sets are in `fresh`, by digest. Fails with
+    /// Compiles `document`. What `previous` has in common with it goes on; new sets and databases are in `fresh`. Fails with
     /// every problem, a sentence each.
-    pub fn build_with(
-        document: Document,
-        previous: Option<&Self>,
-        fresh: &HashMap<String, Arc<Set>>,
-    ) -> Result<Self, Vec<String>> {
+    pub fn build_with(document: Document, previous: Option<&Self>, fresh: &Fresh) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
         if document.format != document::FORMAT {
             problems.push(format!(
@@ -63,8 +71,9 @@ impl Compiled {
         if document.threads == 0 || document.threads > 1024 {
             problems.push(format!("threads: {} is not between 1 and 1024", document.threads));
         }
-        let sets = gather_sets(&document, previous, fresh, &mut problems);
-        let listeners = listener::compile(&document, &mut problems);
+        let sets = gather_sets(&document, previous, &fresh.sets, &mut problems);
+        let geo = gather_geo(&document.geo, previous, &fresh.databases, &mut problems);
+        let listeners = listener::compile(&document, &geo, &mut problems);
         let same = previous
             .filter(|old| old.document.routes == document.routes && old.document.sets == document.sets)
             .filter(|old| old.listeners.len() == listeners.len())
@@ -89,16 +98,18 @@ impl Compiled {
         let mut next_id = previous.map_or(0, |old| old.next_id);
         let known: HashMap<&str, &Arc<Upstream>> =
             previous.iter().flat_map(|old| &old.upstreams).map(|upstream| (upstream.name.as_str(), upstream)).collect();
+        let is_new = previous.is_some_and(|old| old.document.geo != document.geo);
         let mut upstreams = Vec::with_capacity(document.upstreams.len());
         for upstream in &document.upstreams {
-            match upstream::compile(upstream, known.get(upstream.name.as_str()).copied(), &mut next_id) {
+            let old = known.get(upstream.name.as_str()).copied();
+            match upstream::compile(upstream, old, &mut next_id, &geo, is_new) {
                 Ok(upstream) => upstreams.push(upstream),
                 Err(says) => problems.push(format!("upstream {}: {says}", upstream.name)),
             }
         }
         match table {
             Some(table) if problems.is_empty() => {
-                let compiled = Self { document, listeners, routes, upstreams, table, sets, next_id };
+                let compiled = Self { document, listeners, routes, upstreams, table, sets, geo, next_id };
                 compiled.upstreams.iter().for_each(|upstream| upstream.ask());
                 Ok(compiled)
             }
@@ -154,6 +165,34 @@ fn gather_sets(
         }
     }
     sets
+}
+
+/// Finds the databases: what is known by its digest was read already.
+fn gather_geo(
+    written: &document::Geo,
+    previous: Option<&Compiled>,
+    fresh: &HashMap<String, Arc<Database>>,
+    problems: &mut Vec<String>,
+) -> Geo {
+    let known = |digest: &str| {
+        let old = previous?;
+        let (Geo { country, asn, city }, before) = (&old.geo, &old.document.geo);
+        let all = [(&before.country, country), (&before.asn, asn), (&before.city, city)];
+        all.into_iter().find(|(other, _)| other.as_deref() == Some(digest)).and_then(|(_, database)| database.clone())
+    };
+    let mut find = |name: &str, digest: &Option<String>| {
+        let digest = digest.as_deref()?;
+        let found = known(digest).or_else(|| fresh.get(digest).cloned());
+        if found.is_none() {
+            problems.push(format!("geo.{name}: the database was not sent"));
+        }
+        found
+    };
+    Geo {
+        country: find("country", &written.country),
+        asn: find("asn", &written.asn),
+        city: find("city", &written.city),
+    }
 }
 
 #[cfg(test)]

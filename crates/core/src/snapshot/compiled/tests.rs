@@ -14,8 +14,9 @@ fn document(sets: &[(&str, &str)]) -> Document {
     serde_json::from_value(document).unwrap()
 }
 
-fn fresh(digest: &str, lines: &str) -> HashMap<String, Arc<Set>> {
-    HashMap::from([(digest.to_owned(), Arc::new(Set::compile(lines).unwrap()))])
+fn fresh(digest: &str, lines: &str) -> Fresh {
+    let sets = HashMap::from([(digest.to_owned(), Arc::new(Set::compile(lines).unwrap()))]);
+    Fresh { sets, ..Fresh::default() }
 }
 
 #[test]

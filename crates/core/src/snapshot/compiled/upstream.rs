@@ -1,6 +1,7 @@
 //! Endpoints that do the same work. What outlives a snapshot is carried over by identity.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use crate::balance::subset::tell_labels;
 use crate::balance::tiers::Tier;
 use crate::balance::view::panics;
 use crate::balance::{EndpointLoad, EndpointStanding, HashTable, Method, Ranking, Rule, Seat, Subset};
+use crate::geo::{Geo, Place};
 use crate::health::{Check, Circuit, Ejector, Full, Member, Outcome, Strikes, UnderWay};
 use crate::moment::Moment;
 use crate::retry::{Allowance, Budget};
@@ -25,7 +27,7 @@ pub struct Upstream {
     /// How an endpoint is chosen.
     pub method: Method,
     /// By what requests are told apart, where the method asks for it.
-    pub key: Option<Text>,
+    pub key: Option<Key>,
     /// Where threads keep its endpoints in order; follows its name through all snapshots of a worker.
     pub ranking: Arc<Ranking>,
     /// The endpoints, in the order of the document.
@@ -54,6 +56,15 @@ pub struct Upstream {
     pub allowance: Allowance,
     /// How many requests are under way, where that is bounded; shared alike.
     pub circuit: Arc<Circuit>,
+}
+
+/// By what requests are told apart.
+#[derive(Debug)]
+pub enum Key {
+    /// By a text.
+    Text(Text),
+    /// By where the client is.
+    Place,
 }
 
 /// One address of an upstream.
@@ -139,15 +150,19 @@ impl Upstream {
     }
 }
 
-/// The upstream, or the `old` one where nothing changed. New endpoints get ids from `next_id` on.
+/// The upstream, or the `old` one where nothing changed; `geo` tells where endpoints are, and has changed if it `is_new`. New
+/// endpoints get ids from `next_id` on.
 /// Fails on a check or a key that is none.
 pub(super) fn compile(
     upstream: &document::Upstream,
     old: Option<&Arc<Upstream>>,
     next_id: &mut u32,
+    geo: &Geo,
+    is_new: bool,
 ) -> Result<Arc<Upstream>, String> {
     if let Some(old) = old
         && old.document == *upstream
+        && !(is_new && matches!(old.key, Some(Key::Place)))
     {
         return Ok(Arc::clone(old));
     }
@@ -194,8 +209,8 @@ pub(super) fn compile(
     Ok(Arc::new(Upstream {
         name: upstream.name.clone(),
         document: upstream.clone(),
-        method: method(upstream, |_| true),
-        subsets: upstream.subsets.iter().map(|subset| build_subset(subset, upstream)).collect::<Result<_, _>>()?,
+        method: method(upstream, &upstream.balance, geo, &|_| true),
+        subsets: upstream.subsets.iter().map(|subset| build_subset(subset, upstream, geo)).collect::<Result<_, _>>()?,
         key: key(&upstream.balance)?,
         ranking: old.map(|old| Arc::clone(&old.ranking)).unwrap_or_default(),
         endpoints,
@@ -213,7 +228,7 @@ pub(super) fn compile(
     }))
 }
 
-fn build_subset(subset: &document::Subset, upstream: &document::Upstream) -> Result<Subset, String> {
+fn build_subset(subset: &document::Subset, upstream: &document::Upstream, geo: &Geo) -> Result<Subset, String> {
     let has = |endpoint: &document::Endpoint| subset.labels.iter().all(|label| endpoint.labels.contains(label));
     let fallback = |endpoint: &document::Endpoint| match subset.fallback.map(|part| (part as usize).checked_sub(1)) {
         None => false,
@@ -232,7 +247,7 @@ fn build_subset(subset: &document::Subset, upstream: &document::Upstream) -> Res
     Ok(Subset {
         members: endpoints.iter().map(has).collect(),
         fallback: subset.fallback,
-        method: method(upstream, has),
+        method: method(upstream, &upstream.balance, geo, &has),
         reach: endpoints.iter().filter(|endpoint| has(endpoint) || fallback(endpoint)).count(),
         says,
     })
@@ -242,9 +257,10 @@ fn tier(endpoint: &document::Endpoint) -> Tier {
     if endpoint.backup { Tier::BACKUP } else { Tier::new(endpoint.tier, endpoint.distance) }
 }
 
-fn key(balance: &document::Balance) -> Result<Option<Text>, String> {
+fn key(balance: &document::Balance) -> Result<Option<Key>, String> {
     match balance {
-        document::Balance::Hash(hash) => Text::compile(&hash.key).map(Some),
+        document::Balance::Hash(hash) => Ok(Some(Key::Text(Text::compile(&hash.key)?))),
+        document::Balance::Nearest(_) => Ok(Some(Key::Place)),
         document::Balance::RoundRobin
         | document::Balance::LeastRequests
         | document::Balance::RandomTwo
@@ -254,10 +270,19 @@ fn key(balance: &document::Balance) -> Result<Option<Text>, String> {
 }
 
 /// How an endpoint is chosen of those that `has` tells.
-fn method(upstream: &document::Upstream, has: impl Fn(&document::Endpoint) -> bool) -> Method {
+fn method(
+    upstream: &document::Upstream,
+    balance: &document::Balance,
+    geo: &Geo,
+    has: &dyn Fn(&document::Endpoint) -> bool,
+) -> Method {
     let weight = |endpoint: &document::Endpoint| if has(endpoint) { endpoint.weight } else { 0 };
     let endpoints = || upstream.endpoints.iter().map(|endpoint| (endpoint.address.as_str(), weight(endpoint)));
-    match &upstream.balance {
+    match balance {
+        document::Balance::Nearest(nearest) => {
+            let places = upstream.endpoints.iter().map(|endpoint| place(endpoint, geo)).collect();
+            Method::Nearest(places, Box::new(method(upstream, &nearest.otherwise, geo, has)))
+        }
         document::Balance::RoundRobin => Method::RoundRobin,
         document::Balance::LeastRequests => Method::Ranked(Rule::LeastRequests),
         document::Balance::RandomTwo => Method::RandomTwo,
@@ -270,5 +295,13 @@ fn method(upstream: &document::Upstream, has: impl Fn(&document::Endpoint) -> bo
             };
             Method::Hashed(Arc::new(table), hash.bound)
         }
+    }
+}
+
+/// Where an endpoint is: as it says, or as the database says of its address.
+fn place(endpoint: &document::Endpoint, geo: &Geo) -> Option<Place> {
+    match endpoint.location {
+        Some((latitude, longitude)) => Place::of(f64::from(latitude) / 1e6, f64::from(longitude) / 1e6),
+        None => geo.place(endpoint.address.parse::<SocketAddr>().ok()?.ip()),
     }
 }

@@ -55,6 +55,21 @@ pub struct Document {
     /// Named sets; what they hold was sent before, apart from the document.
     #[serde(default)]
     pub sets: Vec<NamedSet>,
+    /// Databases that tell where clients are; they were sent before, apart from the document.
+    #[serde(default)]
+    pub geo: Geo,
+}
+
+/// Databases that tell where clients are, each as a digest: equal ones hold the same.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq, Default)]
+#[serde(deny_unknown_fields)]
+pub struct Geo {
+    /// Of countries.
+    pub country: Option<String>,
+    /// Of autonomous systems.
+    pub asn: Option<String>,
+    /// Of places.
+    pub city: Option<String>,
 }
 
 /// A set that expressions look into.

@@ -152,7 +152,7 @@ pub enum Repeated {
 pub enum Number {
     /// The number itself, in billionths, so that it is exact.
     Literal(i64),
-    /// `client.port`, `response.status` or `response.duration`; of another word 0.
+    /// `client.port`, `client.asn`, `response.status` or `response.duration`; of another word 0.
     Word(Word),
 }
 
@@ -186,6 +186,15 @@ pub enum Word {
     /// The client's port.
     #[serde(rename = "client.port")]
     ClientPort,
+    /// The client's country.
+    #[serde(rename = "client.country")]
+    ClientCountry,
+    /// Its continent.
+    #[serde(rename = "client.continent")]
+    ClientContinent,
+    /// The number of its autonomous system.
+    #[serde(rename = "client.asn")]
+    ClientAsn,
     /// The listener's name.
     #[serde(rename = "listener")]
     Listener,

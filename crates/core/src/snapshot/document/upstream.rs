@@ -78,6 +78,8 @@ pub enum Balance {
     First(First),
     /// The one of the request's key.
     Hash(Hash),
+    /// The one nearest to the client.
+    Nearest(Nearest),
 }
 
 impl Balance {
@@ -90,8 +92,17 @@ impl Balance {
             Self::PeakEwma => "peak_ewma",
             Self::First(_) => "first",
             Self::Hash(_) => "hash",
+            Self::Nearest(_) => "nearest",
         }
     }
+}
+
+/// The endpoint nearest to the client.
+#[derive(Deserialize, Clone, Debug, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Nearest {
+    /// How an endpoint is chosen for a client whose place is not known; none of `nearest`.
+    pub otherwise: Box<Balance>,
 }
 
 /// Endpoints that are filled in order.
@@ -149,6 +160,9 @@ pub struct Endpoint {
     /// What it is told by: names and values.
     #[serde(default)]
     pub labels: Vec<(String, String)>,
+    /// Latitude and longitude, in millionths of a degree; none: as the database says of its address.
+    #[serde(default)]
+    pub location: Option<(i32, i32)>,
     /// Whether it was asked to take no new work and finish what it has.
     #[serde(default)]
     pub draining: bool,
