@@ -3,6 +3,8 @@
 use serde_json::json;
 
 use super::*;
+use crate::balance::Method;
+use crate::geo::Place;
 
 fn document(sets: &[(&str, &str)]) -> Document {
     let sets: Vec<_> = sets.iter().map(|(name, digest)| json!({"name": name, "digest": digest})).collect();
@@ -80,4 +82,48 @@ fn a_route_that_is_led_elsewhere_leaves_all_else_as_it_is() {
     assert_eq!(first.with_target("none", to.clone()).unwrap_err(), "there is no route `none`");
     let nowhere = serde_json::from_value(json!({"upstream": 7})).unwrap();
     assert!(first.with_target("all", nowhere).unwrap_err().contains("no upstream number 7"));
+}
+
+/// A document whose upstream asks for the nearest of two endpoints, of which the second says where it is.
+fn near(digest: &str) -> Document {
+    let mut written = document(&[]);
+    let upstream = json!([{
+        "name": "api", "balance": {"nearest": {"otherwise": "random_two"}}, "unresolved": [], "proxy_protocol": "off",
+        "endpoints": [
+            {"address": "198.51.100.7:80", "entry": "198.51.100.7:80", "weight": 1},
+            {"address": "10.0.0.1:80", "entry": "10.0.0.1:80", "weight": 1, "location": [-33_900_000, 151_200_000]},
+        ],
+        "pool": {"idle_ms": 1, "connections": 0, "queue": 0, "wait_ms": 1, "connect_ms": 1},
+    }]);
+    written.upstreams = serde_json::from_value(upstream).unwrap();
+    written.geo.city = Some(digest.to_owned());
+    written
+}
+
+fn city(digest: &str, latitude: f64) -> Fresh {
+    let record = json!({"location": {"latitude": latitude, "longitude": 8.5}});
+    let database = Arc::new(crate::geo::written::made(24, &[("198.51.100.0/24", record)]));
+    Fresh { databases: HashMap::from([(digest.to_owned(), database)]), ..Fresh::default() }
+}
+
+fn places(compiled: &Compiled) -> Vec<Option<Place>> {
+    let Method::Nearest(places, _) = &compiled.upstreams[0].method else { panic!("not the nearest") };
+    places.to_vec()
+}
+
+#[test]
+fn an_endpoint_is_where_it_says_or_where_the_database_says_that_its_address_is() {
+    let first = Compiled::build_with(near("d1"), None, &city("d1", 50.5)).unwrap();
+    assert_eq!(places(&first), [Place::of(50.5, 8.5), Place::of(-33.9, 151.2)]);
+    let same = Compiled::build(near("d1"), Some(&first)).unwrap();
+    assert!(Arc::ptr_eq(&first.upstreams[0], &same.upstreams[0]));
+    let moved = Compiled::build_with(near("d2"), Some(&same), &city("d2", 40.5)).unwrap();
+    assert_eq!(places(&moved)[0], Place::of(40.5, 8.5));
+    assert!(Arc::ptr_eq(&first.upstreams[0].endpoints[0].load, &moved.upstreams[0].endpoints[0].load));
+}
+
+#[test]
+fn a_database_that_was_not_sent_is_told() {
+    let problems = Compiled::build(near("d1"), None).unwrap_err();
+    assert_eq!(problems, ["geo.city: the database was not sent"]);
 }
