@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tidegate.config.health import Expected, Health, HttpCheck, TcpCheck
     from tidegate.config.hedge import Hedge
     from tidegate.config.labels import Fallback
-    from tidegate.config.layer4 import Tcp, TcpMatch, TcpRoute
+    from tidegate.config.layer4 import Tcp, TcpMatch, TcpRoute, Udp
     from tidegate.config.listener import Bind, Forwarded, Listener, ListenerLimits, ListenerTimeouts, Paths
     from tidegate.config.load import Loaded, load, load_text
     from tidegate.config.match import Match, PathMatch
@@ -104,6 +104,7 @@ __all__ = [
     "TcpCheck",
     "TcpMatch",
     "TcpRoute",
+    "Udp",
     "Upstream",
     "UrlProvider",
     "Zones",
@@ -130,7 +131,7 @@ _HOMES = {
     "hedge": ("Hedge",),
     "labels": ("Fallback",),
     "listener": ("Bind", "Forwarded", "Listener", "ListenerLimits", "ListenerTimeouts", "Paths"),
-    "layer4": ("Tcp", "TcpMatch", "TcpRoute"),
+    "layer4": ("Tcp", "TcpMatch", "TcpRoute", "Udp"),
     "load": ("Loaded", "load", "load_text"),
     "match": ("Match", "PathMatch"),
     "named_set": ("NamedSet",),

@@ -36,6 +36,20 @@ def test_an_address_has_its_fixed_set_of_sockets(address: str) -> None:
     close(sockets)
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:0/udp", "[::1]:0/udp", ":0/udp"])
+def test_a_udp_address_has_its_fixed_set_of_sockets(address: str) -> None:
+    sockets = bind_address(bind(address), 4)
+    (name,) = {name_of(sock) for sock in sockets}
+    assert name.endswith("/udp")
+    for sock in sockets:
+        assert not sock.getblocking()
+    with pytest.raises(Refused, match=rf"cannot be bound: Address already in use \(pid {os.getpid()}, "):
+        bind_address(bind(name), 2)
+    # TCP has ports of its own.
+    close(bind_address(bind(name.removesuffix("/udp")), 1))
+    close(sockets)
+
+
 def test_a_port_that_another_program_shares_is_still_in_use() -> None:
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # it would let us take half of its connections

@@ -61,7 +61,8 @@ def _count(number: Any, what: str) -> str:
 
 def _listener(listener: Mapping[str, Any]) -> list[str]:
     binds = " ".join(map(str, listener.get("binds") or ()))
-    return [f"listener {listener.get('name')}", binds, _count(listener.get("connections", 0), "connection")]
+    what = "session" if binds.endswith("/udp") else "connection"
+    return [f"listener {listener.get('name')}", binds, _count(listener.get("connections", 0), what)]
 
 
 def _endpoint(endpoint: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from tidegate.compile.filters import compile_pages
 from tidegate.compile.target import Upstreams, compile_upstreams
-from tidegate.config.layer4 import Tcp
+from tidegate.config.layer4 import Tcp, Udp
 from tidegate.config.listener import Bind, Forwarded, Listener, ListenerLimits, ListenerTimeouts
 from tidegate.config.quantities import Rate
 
@@ -16,7 +16,7 @@ def compile_listener(
     """Write a listener, for HTTP or of layer 4; upstreams are named by index."""
     return {
         "name": name,
-        "kind": "http" if listener.tcp is None else "tcp",
+        "kind": "tcp" if listener.tcp is not None else "udp" if listener.udp is not None else "http",
         "binds": compile_binds(listener.bind, sockets),
         "forwarded": compile_forwarded(listener.forwarded),
         "proxy_protocol": listener.proxy_protocol == "required",
@@ -25,8 +25,15 @@ def compile_listener(
         "timeouts": compile_timeouts(listener.timeouts),
         "limits": compile_limits(listener.limits),
         "error_pages": compile_pages(listener.error_pages),
-        "layer4": None if listener.tcp is None else compile_tcp(listener.tcp, upstreams),
+        "layer4": compile_layer4(listener, upstreams),
     }
+
+
+def compile_layer4(listener: Listener, upstreams: Upstreams) -> dict[str, Any] | None:
+    """Write where bytes are carried to, where no routes are served."""
+    if listener.tcp is not None:
+        return compile_tcp(listener.tcp, upstreams)
+    return None if listener.udp is None else compile_udp(listener.udp, upstreams)
 
 
 def compile_tcp(tcp: Tcp, upstreams: Upstreams) -> dict[str, Any]:
@@ -43,6 +50,17 @@ def compile_tcp(tcp: Tcp, upstreams: Upstreams) -> dict[str, Any]:
             }
             for index, route in enumerate(tcp.routes)
         ],
+        "udp": None,
+    }
+
+
+def compile_udp(udp: Udp, upstreams: Upstreams) -> dict[str, Any]:
+    """Write where datagrams are carried to; 0 is any number."""
+    return {
+        "idle_ms": udp.idle.milliseconds,
+        "to": compile_upstreams(udp.to, upstreams),
+        "routes": [],
+        "udp": {"responses": udp.responses or 0, "requests": udp.requests or 0},
     }
 
 

@@ -50,7 +50,8 @@ class Written:
 class BindAddress(Written):
     """Where connections are accepted: an address and a port, or the path of a Unix socket.
 
-    `[::]:80` and its short form `:80` are all addresses of both families, in one socket.
+    `[::]:80` and its short form `:80` are all addresses of both families, in one socket. TCP and UDP have ports of
+    their own, so the address of a UDP listener is told apart as `127.0.0.1:53/udp`.
     """
 
     host: str = ""
@@ -59,28 +60,32 @@ class BindAddress(Written):
     """0 lets the kernel choose."""
     path: Path | None = None
     """The path of a Unix socket, absolute when it came from a file."""
+    is_udp: bool = False
+    """Whether datagrams come there."""
 
     @classmethod
     def read(cls, given: Any, folder: Path) -> Self:
-        """Read `127.0.0.1:8080`, `[::1]:8080`, `:8080` or `unix:/run/x.sock`."""
+        """Read `127.0.0.1:8080`, `[::1]:8080`, `:8080`, `127.0.0.1:53/udp` or `unix:/run/x.sock`."""
         if not isinstance(given, str):
             hint = f'":{given}" is that port on all addresses' if is_port(given) else ""
             raise refused(f'must be an address, as "127.0.0.1:8080", not {show(given)}', hint)
         if given.startswith("unix:"):
             return cls(path=read_path(given, folder))
-        host, port = split_port(given, example="127.0.0.1:8080", least=0)
+        is_udp = given.endswith("/udp")
+        host, port = split_port(given.removesuffix("/udp"), example="127.0.0.1:8080", least=0)
         if host == "":
-            return cls("::", port)
+            return cls("::", port, is_udp=is_udp)
         address = read_ip(host)
         if address is None:
             hint = f'"127.0.0.1:{port}"' if host.lower() == "localhost" else f'":{port}" is all addresses'
             raise refused(f"must be an IP address and a port, and `{host}` is no IP address", hint)
-        return cls(str(address), port)
+        return cls(str(address), port, is_udp=is_udp)
 
     def __str__(self) -> str:
         if self.path is not None:
             return f"unix:{self.path}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        shown = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"{shown}/udp" if self.is_udp else shown
 
     @property
     def is_unix(self) -> bool:
@@ -96,7 +101,9 @@ class BindAddress(Written):
         """Say whether the two cannot both be bound."""
         if self.path is not None or other.path is not None:
             return self.path == other.path
-        if self.port != other.port or self.port == 0:  # for 0 the kernel chooses a free one, each time another
+        if (
+            self.is_udp != other.is_udp or self.port != other.port or self.port == 0
+        ):  # for 0 the kernel chooses a free one, each time another
             return False
         hosts = {self.host, other.host}
         if len(hosts) == 1 or "::" in hosts:

@@ -91,6 +91,8 @@ def _names(
     for name, listener in listeners.items():
         for steps, target in listener.targets if listener is not None else ():
             yield from _targets(target, ("listeners", name, *steps), upstreams)
+            if listener is not None and listener.udp is not None:
+                yield from _datagrams(target, ("listeners", name, *steps), upstreams)
 
 
 def _targets(target: Target, begin: Path, upstreams: Mapping[str, Upstream | None]) -> Iterator[Disagreement]:
@@ -123,6 +125,21 @@ def _labels_there(labels: Mapping[str, str], upstream: Upstream) -> str:
         if value not in there[label]:
             return did_you_mean(value, there[label])
     return "each of them is there, but not on one endpoint"
+
+
+def _datagrams(target: Target, begin: Path, upstreams: Mapping[str, Upstream | None]) -> Iterator[Disagreement]:
+    """Upstreams that no datagram can be carried to."""
+    for path, name in target.upstreams:
+        upstream = upstreams.get(name)
+        if upstream is None:
+            continue
+        if any(endpoint.address.path is not None for endpoint in upstream.listed):
+            yield Disagreement(
+                (*begin, *path), f"`{name}` has a Unix socket among its endpoints, which takes no datagram"
+            )
+        elif upstream.proxy_protocol != "off":
+            says = f"`{name}` has `proxy_protocol: {upstream.proxy_protocol}`, and the header is for connections"
+            yield Disagreement((*begin, *path), says, "name the endpoints in an upstream of their own")
 
 
 def _binds(settings: Settings | None, listeners: Mapping[str, Listener | None]) -> Iterator[Disagreement]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tidegate.config.config import Config
-from tidegate.config.listener import OF_HTTP, Bind, Listener
+from tidegate.config.listener import Bind, Listener
 from tidegate.config.model import Model
 from tidegate.config.scalar import in_digits
 from tidegate.config.secret import Secret
@@ -56,11 +56,11 @@ def _pairs(model: Model) -> Iterator[tuple[str, tuple[str, Any]]]:
         value = getattr(model, name)
         if isinstance(model, Bind) and name == "mode" and value is not None:
             value = f"{value:04o}"
-        if isinstance(model, Listener) and not model.serves_http:
-            if name in OF_HTTP["listener"]:
+        if isinstance(model, Listener) and (foreign := model.foreign):
+            if name in foreign["listener"]:
                 continue
-            if name in OF_HTTP:
-                value = {key: each for key, each in dict(_pairs(value)).values() if key not in OF_HTTP[name]}
+            if name in foreign:
+                value = {key: each for key, each in dict(_pairs(value)).values() if key not in foreign[name]}
         yield name, (field.alias or name, value)
 
 

@@ -1,9 +1,9 @@
-"""Layer 4: a listener whose connections are carried on as they are. Decided in the core, `crates/core/src/layer4/`."""
+"""Layer 4: connections, or datagrams, carried on as they are. Decided in the core, `crates/core/src/layer4/`."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from tidegate.config.addresses import read_ip
 from tidegate.config.complaint import refused
@@ -11,7 +11,7 @@ from tidegate.config.match import read_host
 from tidegate.config.model import Model, Name
 from tidegate.config.placed import Placed
 from tidegate.config.quantities import Duration
-from tidegate.config.scalar import one_or_more, show
+from tidegate.config.scalar import Whole, one_or_more, show
 from tidegate.config.target import Target
 
 
@@ -108,6 +108,36 @@ class Tcp(Model):
         """Where it leads, each behind the path to it."""
         found: list[tuple[tuple[str | int, ...], Target]] = [] if self.to is None else [(("to",), self.to)]
         return found + [(("routes", index, "to"), route.to) for index, route in enumerate(self.routes)]
+
+
+class Udp(Model):
+    """Carry datagrams on to an upstream. A client that writes from one address and port to one of ours has a session,
+    which stays with its endpoint; answers come back from the address that the client wrote to."""
+
+    to: Target
+    """The name of an upstream, or a list of several with their weights."""
+    idle: Duration = Duration(60_000)
+    """Without a datagram either way; then the session is over. 60s as Envoy's `idle_timeout`."""
+    responses: Annotated[Whole, Field(ge=1, le=2**32)] | None = None
+    """Answers to expect for each datagram of a client; once they have come, the session is over: 1 for DNS. Default:
+    any number, and only `idle` ends it."""
+    requests: Annotated[Whole, Field(ge=1, le=2**32)] | None = None
+    """Datagrams of a client in one session; the next one begins another, perhaps with another endpoint: 1 balances each
+    of them anew. Default: any number."""
+
+    @field_validator("idle")
+    @classmethod
+    def idle_ends_sessions(cls, idle: Duration) -> Duration:
+        """Refuse 0: nobody tells that a session is over."""
+        if idle.milliseconds == 0:
+            raise refused("must be more than 0: nothing else tells that a session is over", "as `60s`")
+        return idle
+
+    @model_validator(mode="after")
+    def key_reads_no_request(self) -> "Udp":
+        """Refuse a key that reads a request."""
+        check_key(self.to, "to")
+        return self
 
 
 def _ties(routes: Sequence[TcpRoute]) -> Iterator[tuple[int, int]]:

@@ -1,6 +1,8 @@
 """A listener: an address where we accept, whose word we believe there, and how long and how much we wait for."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
@@ -8,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 from tidegate.config.addresses import BindAddress, Network
 from tidegate.config.complaint import refused
 from tidegate.config.filters.error_pages import ErrorPage
-from tidegate.config.layer4 import Tcp
+from tidegate.config.layer4 import Tcp, Udp
 from tidegate.config.model import Model
 from tidegate.config.placed import Placed
 from tidegate.config.quantities import ByteRate, Duration, Rate, Size
@@ -131,19 +133,35 @@ OF_HTTP = {
 }
 """Keys that only a listener for HTTP can have."""
 
+OF_STREAMS = {
+    **OF_HTTP,
+    "listener": (*OF_HTTP["listener"], "proxy_protocol"),
+    "timeouts": (*OF_HTTP["timeouts"], "header"),
+}
+"""Keys that no listener for datagrams can have."""
+
+
+def check_streams(binds: tuple[Bind, ...]) -> None:
+    """Refuse addresses for datagrams, where connections are accepted."""
+    for index, bind in enumerate(binds):
+        if bind.address.is_udp:
+            raise refused("is an address for datagrams, and here connections are accepted", at=("bind", index))
+
 
 class Listener(Placed):
     """An address, or several, where connections are accepted."""
 
     later: ClassVar = {
         "tls": "TLS on a listener",
-        "udp": "a listener of layer 4",
     }
 
     bind: Binds
     """An address or a list of them: `127.0.0.1:8080`, `:8080` (all addresses, both families), `unix:/run/x.sock`."""
     tcp: Tcp | None = None
     """Carry its connections on to an upstream as they are (layer 4): it serves no routes. Default: HTTP."""
+    udp: Udp | None = None
+    """Carry datagrams on to an upstream as they are (layer 4). Of `limits` only those of connections are for it: its
+    sessions count as these."""
     forwarded: Forwarded = Forwarded()
     """Whose word about the client is believed. Default: nobody's."""
     proxy_protocol: Literal["off", "required"] = "off"
@@ -162,22 +180,45 @@ class Listener(Placed):
     @property
     def targets(self) -> list[tuple[tuple[str | int, ...], Target]]:
         """Where it carries bytes to, each behind the path to it."""
+        if self.udp is not None:
+            return [(("udp", "to"), self.udp.to)]
         return [] if self.tcp is None else [(("tcp", *steps), target) for steps, target in self.tcp.targets]
 
     @property
     def serves_http(self) -> bool:
         """Whether routes can be for it."""
-        return self.tcp is None
+        return self.tcp is None and self.udp is None
+
+    @property
+    def foreign(self) -> Mapping[str, tuple[str, ...]]:
+        """Keys that mean nothing here: its own, those of `timeouts` and those of `limits`."""
+        return {} if self.serves_http else OF_HTTP if self.udp is None else OF_STREAMS
 
     @model_validator(mode="after")
     def has_no_keys_of_another_layer(self) -> "Listener":
         """Refuse, on a listener of layer 4, keys that would mean nothing."""
-        if self.serves_http:
-            return self
         for name, model in (("listener", self), ("timeouts", self.timeouts), ("limits", self.limits)):
-            for key in OF_HTTP[name]:
+            for key in self.foreign.get(name, ()):
                 if key in model.model_fields_set:
                     path = (key,) if name == "listener" else (name, key)
-                    hint = "`tcp.idle` is the time without a byte" if key in ("idle", "tunnel") else "leave it out"
-                    raise refused(f"`{key}` is for HTTP, and this listener carries bytes as they are", hint, at=path)
+                    idle = "`tcp.idle` is the time without a byte" if self.udp is None else "it has `udp.idle`"
+                    hint = idle if key in ("idle", "tunnel") else "leave it out"
+                    what = "bytes" if self.udp is None else "datagrams"
+                    of = "HTTP" if key in OF_HTTP[name] else "connections"
+                    raise refused(f"`{key}` is for {of}, and this listener carries {what} as they are", hint, at=path)
+        return self
+
+    @model_validator(mode="after")
+    def datagrams_come_to_ports_alone(self) -> "Listener":
+        """Refuse what UDP does not have, and mark its addresses: TCP has ports of its own."""
+        if self.udp is None:
+            check_streams(self.bind)
+            return self
+        if self.tcp is not None:
+            raise refused("`udp` and `tcp` are listeners of their own, which may share an address", at=("udp",))
+        for index, bind in enumerate(self.bind):
+            if bind.address.is_unix:
+                raise refused("must be an IP address and a port: `udp` takes no Unix socket", at=("bind", index))
+        binds = tuple(bind.model_copy(update={"address": replace(bind.address, is_udp=True)}) for bind in self.bind)
+        object.__setattr__(self, "bind", binds)  # a frozen model's validator may not return another one
         return self

@@ -1,6 +1,7 @@
 """The listening sockets of an instance: bound here, served by the worker, kept over reloads, workers and supervisors.
 
-A TCP address has a fixed set of sockets for its life, so that threads can change in number without closing a queue.
+A TCP or UDP address has a fixed set of sockets for its life, so that threads can change in number without closing a
+queue, and the kernel gives all datagrams of a client to the same socket.
 """
 
 import errno
@@ -20,6 +21,8 @@ from tidegate.config.listener import Bind
 from tidegate.supervisor.refusal import Refused
 
 BACKLOG = 4096
+IP_PKTINFO = 8
+"""From linux/in.h; Python has it from 3.14 on."""
 FIRST_DESCRIPTOR = 3
 """Where systemd's descriptors begin (sd_listen_fds(3))."""
 
@@ -32,7 +35,7 @@ class Sockets:
     """What is bound now, by address as the snapshot names it."""
 
     count: int
-    """Sockets of a TCP address."""
+    """Sockets of a TCP or UDP address."""
     open: Open
     inherited: dict[str, socket.socket] = field(default_factory=dict)
     """From systemd, by address and by name."""
@@ -93,7 +96,7 @@ class Sockets:
 
     def inherited_for(self, name: str, address: str) -> list[socket.socket]:
         """Give systemd's socket for a bind: the one with its address, or with its listener's name."""
-        for key in (address, f"name {name}"):
+        for key in (address, f"name {name}/udp" if address.endswith("/udp") else f"name {name}"):
             if (sock := self.inherited.get(key)) is not None:
                 return [sock.dup()]
         return []
@@ -165,19 +168,20 @@ def _close(address: str, sockets: Sequence[tuple[int, socket.socket]], *, ours: 
 
 
 def bind_address(bind: Bind, count: int) -> list[socket.socket]:
-    """Bind an address and listen on it, with `count` sockets where it is TCP. Raises `Refused`."""
+    """Bind an address and listen on it, with `count` sockets where it is TCP or UDP. Raises `Refused`."""
     try:
         if bind.address.path is not None:
             return [_bind_unix(bind, bind.address.path)]
-        return _bind_tcp(bind.address, count)
+        return _bind_port(bind.address, count)
     except OSError as error:
         holder = holder_of(bind.address) if error.errno == errno.EADDRINUSE else ""
         raise Refused(f"{bind.address} cannot be bound: {os.strerror(error.errno or 0)}{holder}") from None
 
 
-def _bind_tcp(address: BindAddress, count: int) -> list[socket.socket]:
+def _bind_port(address: BindAddress, count: int) -> list[socket.socket]:
+    make = _udp if address.is_udp else _tcp
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    probe = _tcp(family, address, reuse_port=False)
+    probe = make(family, address, reuse_port=False)
     try:
         probe.bind((address.host, address.port))
         port = probe.getsockname()[1]
@@ -186,11 +190,12 @@ def _bind_tcp(address: BindAddress, count: int) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     try:
         for _ in range(count):
-            sock = _tcp(family, address, reuse_port=True)
+            sock = make(family, address, reuse_port=True)
             sockets.append(sock)
             sock.bind((address.host, port))
         for sock in sockets:
-            sock.listen(BACKLOG)
+            if not address.is_udp:
+                sock.listen(BACKLOG)
     except BaseException:
         for sock in sockets:
             sock.close()
@@ -207,6 +212,24 @@ def _tcp(family: socket.AddressFamily, address: BindAddress, *, reuse_port: bool
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if address.is_dual_stack else 1)
     return sock
+
+
+def _udp(family: socket.AddressFamily, address: BindAddress, *, reuse_port: bool) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+    if reuse_port:  # and no SO_REUSEADDR, with which UDP lets others take the port
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if address.is_dual_stack else 1)
+    _tell_destinations(sock)
+    return sock
+
+
+def _tell_destinations(sock: socket.socket) -> None:
+    """Have each datagram tell the address that it was sent to, so that the answer can come from there."""
+    if sock.family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
 
 
 def _bind_unix(bind: Bind, path: Path) -> socket.socket:
@@ -267,12 +290,13 @@ def name_of(sock: socket.socket) -> str:
     name = sock.getsockname()
     if sock.family == socket.AF_UNIX:
         return f"unix:{name}"
-    return f"[{name[0]}]:{name[1]}" if sock.family == socket.AF_INET6 else f"{name[0]}:{name[1]}"
+    shown = f"[{name[0]}]:{name[1]}" if sock.family == socket.AF_INET6 else f"{name[0]}:{name[1]}"
+    return f"{shown}/udp" if sock.type == socket.SOCK_DGRAM else shown
 
 
 def holder_of(address: BindAddress) -> str:
-    """Say who listens on a TCP port, if /proc tells."""
-    for inode in _listening_inodes(address.port):
+    """Say who listens on a TCP or UDP port, if /proc tells."""
+    for inode in _listening_inodes(address):
         for folder in Path("/proc").iterdir():
             if not folder.name.isdecimal():
                 continue
@@ -283,13 +307,14 @@ def holder_of(address: BindAddress) -> str:
     return ""
 
 
-def _listening_inodes(port: int) -> list[str]:
+def _listening_inodes(address: BindAddress) -> list[str]:
     found = []
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+    name, state = ("udp", "07") if address.is_udp else ("tcp", "0A")  # a UDP socket that listens is one not connected
+    for table in (f"/proc/net/{name}", f"/proc/net/{name}6"):
         with suppress(OSError):
             for line in Path(table).read_text().splitlines()[1:]:
                 words = line.split()
-                if words[3] == "0A" and int(words[1].rpartition(":")[2], 16) == port:
+                if words[3] == state and int(words[1].rpartition(":")[2], 16) == address.port:
                     found.append(words[9])
     return found
 
@@ -308,12 +333,16 @@ def from_systemd(environment: Mapping[str, str], pid: int) -> dict[str, socket.s
             listens = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
         except OSError:
             continue
-        if sock.type != socket.SOCK_STREAM or not listens:
+        is_port = sock.family in (socket.AF_INET, socket.AF_INET6)
+        is_udp = sock.type == socket.SOCK_DGRAM and is_port
+        if not is_udp and (sock.type != socket.SOCK_STREAM or not listens):
             continue
         sock.setblocking(False)
-        if sock.family in (socket.AF_INET, socket.AF_INET6):
+        if is_udp:
+            _tell_destinations(sock)
+        elif is_port:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         found[name_of(sock)] = sock
         if index < len(names) and names[index] not in ("", "unknown"):
-            found.setdefault(f"name {names[index]}", sock)
+            found.setdefault(f"name {names[index]}/udp" if is_udp else f"name {names[index]}", sock)
     return found

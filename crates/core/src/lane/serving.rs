@@ -198,12 +198,8 @@ impl Serving {
 
     /// Passes an endpoint over that could not be reached.
     pub(super) fn pass_over(&self, chosen: Chosen, kind: Kind, now: Moment) {
-        if let Some(endpoint) = self.endpoint(chosen) {
-            endpoint.standing.pass_over(now, now.after(PASSED_OVER), &kind.says());
-            if let Some(upstream) = self.upstream(chosen) {
-                // No request is to blame for that.
-                upstream.observe(endpoint, Outcome::Broken(kind.says()), || u64::from(endpoint.id), now);
-            }
+        if let (Some(upstream), Some(endpoint)) = (self.upstream(chosen), self.endpoint(chosen)) {
+            pass_over(upstream, endpoint, kind, now);
         }
     }
 
@@ -219,6 +215,13 @@ impl Serving {
         });
         ids
     }
+}
+
+/// Passes an endpoint over for a while that could not be reached, and lets its upstream know.
+pub(crate) fn pass_over(upstream: &Upstream, endpoint: &Endpoint, kind: Kind, now: Moment) {
+    endpoint.standing.pass_over(now, now.after(PASSED_OVER), &kind.says());
+    // No request is to blame for that.
+    upstream.observe(endpoint, Outcome::Broken(kind.says()), || u64::from(endpoint.id), now);
 }
 
 impl Choosing {

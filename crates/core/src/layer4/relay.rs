@@ -6,20 +6,17 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::Known;
 use super::hello::{self, Hello, Seen};
+use super::{Known, lead};
 use crate::balance::{Held, Lead};
 use crate::failure::{Failure, Kind, Retryable, Stage};
-use crate::filter::forwarded::{Peer, Told};
-use crate::framing::RequestFacts;
-use crate::head::RequestHead;
+use crate::filter::forwarded::Peer;
 use crate::lane::buffer::{Buffer, SMALL, Shelf};
 use crate::lane::exchange::Tried;
 use crate::lane::{Chosen, Close, Serving, Side, Turn};
 use crate::moment::Moment;
 use crate::proxy_protocol::{self, Header};
-use crate::rule::Subject;
-use crate::snapshot::compiled::{Layer4, Listener, Target};
+use crate::snapshot::compiled::{Layer4, Listener};
 
 /// What happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -293,7 +290,7 @@ impl Relay {
         let (route, leads_to) = match layer4 {
             Some((listener, layer4)) => {
                 let (route, target) = layer4.route(hello);
-                (route.map(Arc::clone), target.and_then(|target| self.lead(listener, target, turn)))
+                (route.map(Arc::clone), target.and_then(|target| lead(&self.peer, listener, target, turn)))
             }
             None => (None, None),
         };
@@ -316,14 +313,6 @@ impl Relay {
             chosen: None,
         }));
         self.phase = Phase::Wanted;
-    }
-
-    fn lead(&self, listener: &Listener, target: &Target, turn: &mut Turn<'_>) -> Option<(Lead, Option<u64>)> {
-        let told = Told::by(&self.peer);
-        let (head, facts) = (RequestHead::default(), RequestFacts::default());
-        let subject = Subject::of(listener, &self.peer, &told, &[], &head, &facts);
-        let leads_to = target.lead(Some(&subject), turn.dice)?;
-        Some((leads_to, turn.serving.key(leads_to.index(), || Some(subject))))
     }
 
     fn choose(&mut self, turn: &mut Turn<'_>) {

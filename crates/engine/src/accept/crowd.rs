@@ -10,6 +10,10 @@ use tidegate_core::rate::{Allowance, Rate};
 
 use super::seats::Seats;
 
+/// Most clients that are remembered. Who sends datagrams can give any address for his own, and would fill the memory; a
+/// rate for each address means nothing then anyway, so those beyond are not counted.
+const MOST: usize = 1 << 18;
+
 /// So many clients are remembered without a look whether they need be.
 const FEW: usize = 1024;
 
@@ -27,8 +31,8 @@ pub struct Crowd {
 struct Clients {
     rate: Option<Rate>,
     all: FxHashMap<IpAddr, Client>,
-    /// Once there are so many, those that need not be remembered are forgotten.
-    look_at: usize,
+    /// How many have come since those that need not be remembered were forgotten.
+    came: usize,
 }
 
 #[derive(Debug, Default)]
@@ -54,6 +58,9 @@ impl Crowd {
         let most = self.most_per_client.load(Ordering::Relaxed);
         let mut clients = self.clients();
         clients.forget(now);
+        if clients.all.len() >= MOST && !clients.all.contains_key(&client) {
+            return None;
+        }
         let rate = clients.rate;
         let of_client = clients.all.entry(client).or_default();
         of_client.open += 1;
@@ -70,9 +77,10 @@ impl Crowd {
 impl Clients {
     /// Forgets who has gone and is as if nothing had ever come. Each look is paid for by as many that came since.
     fn forget(&mut self, now: Moment) {
-        if self.all.len() >= self.look_at.max(FEW) {
+        self.came += 1;
+        if self.came >= self.all.len().max(FEW) {
             self.all.retain(|_, client| client.open > 0 || !client.allowance.is_fresh(now));
-            self.look_at = self.all.len() * 2;
+            self.came = 0;
         }
     }
 }
@@ -153,5 +161,17 @@ mod tests {
             drop(crowd.join(IpAddr::from(number.to_be_bytes()), now));
         }
         assert!(crowd.clients().all.len() <= FEW);
+    }
+
+    #[test]
+    fn no_flood_of_addresses_fills_the_memory() {
+        let crowd = Arc::new(Crowd::default());
+        crowd.bound(0, 0, Rate::of(document::Rate { count: 1, per_ms: 3_600_000 }));
+        for number in 0..u32::try_from(MOST).expect("few") + 1000 {
+            drop(crowd.join(IpAddr::from(number.to_be_bytes()), NOW));
+        }
+        assert_eq!(crowd.clients().all.len(), MOST);
+        let known = crowd.join(IpAddr::from([0, 0, 0, 7]), NOW).expect("it is counted on");
+        assert!(known.is_too_much);
     }
 }

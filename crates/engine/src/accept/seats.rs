@@ -100,7 +100,8 @@ impl Seats {
         self.emptied.until(|| (self.taken() == 0).then_some(())).await;
     }
 
-    fn try_take(self: &Arc<Self>) -> Option<Seat> {
+    /// A seat, if there is one now.
+    pub fn try_take(self: &Arc<Self>) -> Option<Seat> {
         let most = match self.most.load(SeqCst) {
             0 => u64::MAX,
             most => most,

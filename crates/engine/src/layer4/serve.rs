@@ -42,7 +42,7 @@ pub fn serve(
     async move {
         let how = obey(&mut ends, &mut relay, &mut open).await;
         let moved = ends.carry.as_ref().map_or((0, 0), Carry::moved);
-        report::report(&relay, moved, &open.listener, &open.thread);
+        report::connection(&relay, moved, &open.listener, &open.thread);
         relay.clear(&mut open.thread.shelf.borrow_mut());
         if let Some(carry) = &mut ends.carry {
             carry.clear(&open.thread);

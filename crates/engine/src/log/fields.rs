@@ -64,8 +64,10 @@ fields! {
     Route "route" "string" "" Known "the route that the request took";
     Upstream "upstream" "string" "" Known "the upstream that the route leads to";
     Endpoint "endpoint" "string" "address" Known "the endpoint that was asked last";
-    Protocol "protocol" "string" "" Known "`tcp` for a connection of layer 4, which has no request: its line has neither method, path, version nor status";
+    Protocol "protocol" "string" "" Known "`tcp` for a connection of layer 4, `udp` for a session, which has no request: its line has neither method, path, version nor status";
     Sni "sni" "string" "" Known "the name of the server that a TLS client told, where connections of layer 4 are routed by it";
+    DatagramsIn "datagrams_in" "number" "" Known "datagrams of a session of UDP that were passed on to the endpoint";
+    DatagramsOut "datagrams_out" "number" "" Known "datagrams of a session of UDP that were passed on to the client";
     Method "method" "string" "" Always "the method as it was sent; empty where no head could be read";
     Host "host" "string" "" Known "the host as it was sent";
     Path "path" "string" "" Always "the whole request target as it was sent, with the query";

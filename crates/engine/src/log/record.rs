@@ -9,8 +9,10 @@ use super::fields::Field;
 /// What is known of a connection of layer 4.
 #[derive(Clone, Copy, Debug)]
 pub struct Layer4<'a> {
-    /// `tcp`.
+    /// `tcp` or `udp`.
     pub protocol: &'static str,
+    /// Datagrams to the endpoint and to the client, where these are what is carried.
+    pub datagrams: Option<(u64, u64)>,
     /// The name of the server that a TLS client told.
     pub server_name: &'a [u8],
 }
@@ -105,6 +107,8 @@ impl<'a> Record<'a> {
             Field::Endpoint => known(self.endpoint.as_bytes()),
             Field::Protocol => self.layer4.map_or(Value::Nothing, |layer4| known(layer4.protocol.as_bytes())),
             Field::Sni => self.layer4.map_or(Value::Nothing, |layer4| known(layer4.server_name)),
+            Field::DatagramsIn => self.datagrams().map_or(Value::Nothing, |(count, _)| Value::Number(count)),
+            Field::DatagramsOut => self.datagrams().map_or(Value::Nothing, |(_, count)| Value::Number(count)),
             Field::Method | Field::Path | Field::Version | Field::Status if self.layer4.is_some() => Value::Nothing,
             Field::Method => Value::Text(self.method),
             Field::Host => known(self.host),
@@ -128,6 +132,10 @@ impl<'a> Record<'a> {
             Field::Stage => self.failed(|failure| failure.stage.name()),
             Field::Reason => self.failed(|failure| &failure.reason),
         }
+    }
+
+    fn datagrams(&self) -> Option<(u64, u64)> {
+        self.layer4.and_then(|layer4| layer4.datagrams)
     }
 
     fn failed(&self, says: impl FnOnce(&'a Failure) -> &'a str) -> Value<'a> {

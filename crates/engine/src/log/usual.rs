@@ -22,6 +22,12 @@ pub(super) fn append(out: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>) 
         Some(layer4) => {
             optional(out, b",\"protocol\":\"", layer4.protocol.as_bytes());
             optional(out, b",\"sni\":\"", layer4.server_name);
+            if let Some((datagrams_in, datagrams_out)) = layer4.datagrams {
+                out.extend_from_slice(b",\"datagrams_in\":");
+                number(out, datagrams_in);
+                out.extend_from_slice(b",\"datagrams_out\":");
+                number(out, datagrams_out);
+            }
             optional(out, b",\"host\":\"", record.host);
         }
         None => {

@@ -5,6 +5,7 @@
 
 use tidegate_core::balance::history::Change;
 use tidegate_core::failure::{Kind, Stage};
+use tidegate_core::layer4::Dropped;
 
 use super::counter::{Counter, Gauge};
 use super::histogram::Histogram;
@@ -133,6 +134,26 @@ pub struct ListenerMetrics {
     pub bytes_in: Counter,
     /// Bytes that clients took, where it carries bytes as they are.
     pub bytes_out: Counter,
+    /// Datagrams that went on to endpoints.
+    pub datagrams_in: Counter,
+    /// Datagrams that went back to clients.
+    pub datagrams_out: Counter,
+    /// By reason, in the order of [`Dropped::ALL`].
+    dropped: [Counter; Dropped::ALL.len()],
+}
+
+impl ListenerMetrics {
+    /// Counts a datagram that was dropped.
+    pub fn dropped(&self, why: Dropped) {
+        if let Some(counter) = self.dropped.get(why as usize) {
+            counter.one();
+        }
+    }
+
+    /// How many datagrams were dropped for that reason.
+    pub fn drops(&self, why: Dropped) -> u64 {
+        self.dropped.get(why as usize).map_or(0, Counter::get)
+    }
 }
 
 /// A serving thread itself.

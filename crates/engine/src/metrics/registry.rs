@@ -9,6 +9,7 @@ use tidegate_core::balance::history::Change;
 use tidegate_core::failure::{Kind, Stage};
 use tidegate_core::health::Sample;
 use tidegate_core::lane::Exposition;
+use tidegate_core::layer4::Dropped;
 use tidegate_core::retry::Budget;
 
 use super::counted::{CLASSES, EndpointMetrics, HealthMetrics, ListenerMetrics, RouteMetrics, ThreadMetrics};
@@ -343,6 +344,18 @@ impl Registry {
             Metric::Refused => sums(out, metric, listeners, |listener| listener.refused.get()),
             Metric::CarriedIn => sums(out, metric, listeners, |listener| listener.bytes_in.get()),
             Metric::CarriedOut => sums(out, metric, listeners, |listener| listener.bytes_out.get()),
+            Metric::DatagramsIn => sums(out, metric, listeners, |listener| listener.datagrams_in.get()),
+            Metric::DatagramsOut => sums(out, metric, listeners, |listener| listener.datagrams_out.get()),
+            Metric::DatagramsDropped => {
+                for name in listeners.named.keys() {
+                    for why in Dropped::ALL {
+                        let count = listeners.sum_of(name, |listener| listener.drops(*why));
+                        if count > 0 {
+                            text::sample(out, metric, &[name, why.name()], count);
+                        }
+                    }
+                }
+            }
             Metric::Open => {
                 for name in listeners.named.keys() {
                     text::sample(out, metric, &[name], open(listeners, name));

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use tidegate_core::layer4::Dropped;
+
 use super::histogram::BOUNDS;
 
 /// What kind of number a metric is, in the words of Prometheus.
@@ -75,8 +77,11 @@ metrics! {
     Closed "tidegate_connections_closed_total" Counter ["listener"] "Client connections closed.";
     Refused "tidegate_connections_refused_total" Counter ["listener"] "Client connections closed at once because a limit was reached.";
     Open "tidegate_connections_open" Gauge ["listener"] "Client connections open now.";
-    CarriedIn "tidegate_connections_received_bytes_total" Counter ["listener"] "Bytes of clients that were carried to endpoints on a listener of layer 4; counted at the end of a connection.";
-    CarriedOut "tidegate_connections_sent_bytes_total" Counter ["listener"] "Bytes of endpoints that were carried to clients on a listener of layer 4; counted at the end of a connection.";
+    CarriedIn "tidegate_connections_received_bytes_total" Counter ["listener"] "Bytes of clients that were carried to endpoints on a listener of layer 4; counted at the end of a connection, and for UDP with each datagram.";
+    CarriedOut "tidegate_connections_sent_bytes_total" Counter ["listener"] "Bytes of endpoints that were carried to clients on a listener of layer 4; counted at the end of a connection, and for UDP with each datagram.";
+    DatagramsIn "tidegate_datagrams_received_total" Counter ["listener"] "Datagrams of clients that were passed on to endpoints on a UDP listener; its sessions count as connections.";
+    DatagramsOut "tidegate_datagrams_sent_total" Counter ["listener"] "Datagrams of endpoints that were passed on to clients on a UDP listener.";
+    DatagramsDropped "tidegate_datagrams_dropped_total" Counter ["listener", "reason"] "Datagrams that a UDP listener dropped, by reason; those that never happened are left out.";
     // Where it went.
     EndpointRequests "tidegate_endpoint_requests_total" Counter ["upstream", "endpoint"] "Times that the endpoint was chosen for a request, repeats included.";
     EndpointFailures "tidegate_endpoint_failures_total" Counter ["upstream", "endpoint"] "Requests to the endpoint that failed after a connection was there.";
@@ -130,6 +135,10 @@ pub fn page() -> String {
         bounds.join(", ")
     )
     .expect("a string takes all");
+    page.push_str("\n## Why datagrams are dropped\n\n| reason | meaning |\n|---|---|\n");
+    for why in Dropped::ALL {
+        writeln!(page, "| `{}` | {} |", why.name(), why.says()).expect("a string takes all");
+    }
     page
 }
 

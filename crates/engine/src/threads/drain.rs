@@ -1,5 +1,6 @@
 //! The end: no work is begun any more, what is under way may end, until its time is over.
 
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,9 @@ use crate::log::program::Level;
 /// How long idle connections may still carry a request.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long a thread may take to hand over what it has logged.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
 /// How far the end has come.
 #[derive(Debug, Default)]
 pub(super) struct Drain {
@@ -21,6 +25,17 @@ pub(super) struct Drain {
     /// The end was brought forward.
     sooner: Notify,
     over: Condvar,
+}
+
+/// What the threads have logged goes to the writer: the process ends before they would hand it over by themselves.
+fn gather_lines(threads: &[UnboundedSender<Order>]) {
+    let (done, gathered) = sync_channel(threads.len());
+    for thread in threads {
+        // Threads live as long as the process; a failure to send means that it ends.
+        let _ = thread.send(Order::HandLinesOver(done.clone()));
+    }
+    drop(done);
+    while gathered.recv_timeout(LAST_LINES).is_ok() {}
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +71,7 @@ impl Drain {
             if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() {
                 runtime.block_on(drain.run(&shared, &threads, begin, GRACE.min(timeout / 4)));
             }
+            gather_lines(&threads);
             drain.end();
         });
         if started.is_err() {

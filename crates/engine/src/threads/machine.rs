@@ -120,6 +120,7 @@ impl Engine {
 
     fn start_thread(&self, index: usize) -> io::Result<Handle> {
         let (orders, received) = unbounded_channel();
+        self.shared.owners.begin(orders.clone());
         let whereabouts = Arc::new(Whereabouts::default());
         let name = format!("serve-{index}");
         let (shared, place) = (Arc::clone(&self.shared), Arc::clone(&whereabouts));

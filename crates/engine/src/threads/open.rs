@@ -40,7 +40,8 @@ impl Open {
         self.thread.turn(&self.listener, self.is_crowded(), look)
     }
 
-    fn is_crowded(&self) -> bool {
+    /// Whether its client has, or has begun, more than it may.
+    pub fn is_crowded(&self) -> bool {
         self.member.as_ref().is_some_and(|member| member.is_too_much)
     }
 }

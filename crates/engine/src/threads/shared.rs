@@ -12,6 +12,7 @@ use tidegate_core::snapshot::compiled::Compiled;
 
 use crate::accept::crowd::Crowd;
 use crate::accept::seats::{Bell, Seats};
+use crate::layer4::udp::owners::Owners;
 use crate::log::program::ProgramLog;
 use crate::log::writer::LogWriter;
 use crate::metrics::registry::Registry;
@@ -33,6 +34,8 @@ pub struct Shared {
     pub ended: Bell,
     /// Whether new work is welcome.
     pub ready: AtomicBool,
+    /// Which thread has which session of UDP.
+    pub owners: Arc<Owners>,
     crowds: Mutex<HashMap<String, Arc<Crowd>>>,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
 }
@@ -48,6 +51,7 @@ impl Shared {
             seats: Arc::default(),
             ended: Bell::default(),
             ready: AtomicBool::new(true),
+            owners: Arc::default(),
             crowds: Mutex::default(),
             gates: Mutex::default(),
         }

@@ -29,6 +29,7 @@ use super::shared::{Shared, Whereabouts};
 use crate::accept;
 use crate::accept::crowd::Crowd;
 use crate::exchange::date::http_date;
+use crate::layer4::udp::{self, Udp, owners::Handover};
 use crate::log::{AccessLog, Plan};
 use crate::metrics::counted::{EndpointMetrics, ListenerMetrics, RouteMetrics, ThreadMetrics};
 use crate::metrics::targets::TargetMetrics;
@@ -73,8 +74,12 @@ pub enum Order {
     },
     /// A connection that another thread accepted for the listener of this name.
     Take(accept::Fresh, String),
+    /// A datagram that another thread has read, and whose session is here.
+    Datagram(Box<Handover>),
     /// Somebody waits for a connection to one of these endpoints, by id: hand over one that has no work.
     Spare(Vec<u32>),
+    /// Hand over what was logged, then acknowledge.
+    HandLinesOver(SyncSender<()>),
     /// Accept no more; connections without work go at this moment.
     Leave(Moment),
 }
@@ -113,6 +118,11 @@ impl ListenerState {
         self.look(|listener| listener.layer4.is_some()).unwrap_or(false)
     }
 
+    /// Whether datagrams come to it.
+    pub fn is_udp(&self) -> bool {
+        self.look(|listener| listener.kind == ListenerKind::Udp).unwrap_or(false)
+    }
+
     /// Looks at what its connections may do now.
     pub fn look<T>(&self, look: impl FnOnce(&Arc<Listener>) -> T) -> Option<T> {
         self.serving.borrow().compiled.listeners.get(self.index.get()).map(look)
@@ -134,6 +144,8 @@ pub struct Thread {
     pub shelf: RefCell<Shelf>,
     /// Idle upstream connections.
     pub pool: RefCell<Pool>,
+    /// Sessions of UDP.
+    pub udp: Udp,
     /// Pipes for large bodies.
     pub pipes: Rc<Pipes>,
     /// Its side of the access log.
@@ -167,6 +179,7 @@ impl Thread {
         Rc::new(Self {
             shelf: RefCell::new(Shelf::new()),
             pool: RefCell::default(),
+            udp: Udp::default(),
             pipes: Rc::default(),
             slow: Rc::default(),
             log: AccessLog::new(shared.writer.clone(), !seed),
@@ -220,7 +233,13 @@ impl Thread {
                     accept::begin(self, &listener, fresh);
                 }
             }
+            Order::Datagram(datagram) => self.udp.take_over(&datagram),
             Order::Spare(endpoints) => self.pool.borrow_mut().spare(&endpoints, self.index),
+            Order::HandLinesOver(done) => {
+                self.log.flush();
+                // The end may not wait any longer; then nobody listens.
+                let _ = done.send(());
+            }
             Order::Leave(at) => {
                 self.leave_at.set(at);
                 for (_, accepting) in self.accepting.borrow_mut().drain() {
@@ -268,6 +287,7 @@ impl Thread {
             }
             stays
         });
+        self.udp.follow(&serving);
         for socket in sockets {
             self.accept_on(&serving, socket);
         }
@@ -285,10 +305,17 @@ impl Thread {
             return;
         }
         let id = socket.id;
-        match accept::Listening::new(&socket.fd) {
-            Ok(listening) => {
-                let task = accept::accept(listening, Rc::clone(self), state, socket.single);
-                self.accepting.borrow_mut().insert(id, tokio::task::spawn_local(task).abort_handle());
+        let begun = if state.is_udp() {
+            udp::listen(self, &state, &socket)
+        } else {
+            accept::Listening::new(&socket.fd).map(|listening| {
+                let task = accept::accept(listening, Rc::clone(self), Rc::clone(&state), socket.single);
+                tokio::task::spawn_local(task).abort_handle()
+            })
+        };
+        match begun {
+            Ok(accepting) => {
+                self.accepting.borrow_mut().insert(id, accepting);
             }
             Err(error) => self.shared.program.say(
                 crate::log::program::Level::Error,
@@ -304,6 +331,7 @@ impl Thread {
         self.metrics.beats.one();
         self.log.flush();
         let now = self.now();
+        self.udp.sweep(now, self.leave_at.get());
         poll_fn(|cx| {
             self.pool.borrow_mut().sweep(now, cx);
             Poll::Ready(())

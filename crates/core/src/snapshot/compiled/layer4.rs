@@ -13,6 +13,8 @@ use crate::snapshot::document;
 pub struct Layer4 {
     /// Without a byte either way; zero is no limit.
     pub idle: Duration,
+    /// What holds for sessions, where it carries datagrams.
+    pub udp: Option<document::Udp>,
     to: Option<Target>,
     names: Names,
     routes: Vec<(Arc<str>, Target)>,
@@ -26,7 +28,7 @@ impl Layer4 {
             routes.push((route.name.as_str().into(), only_upstreams(&route.to, upstreams)?));
         }
         let to = written.to.as_ref().map(|to| only_upstreams(to, upstreams)).transpose()?;
-        Ok(Self { idle: Duration::from_millis(written.idle_ms), to, names, routes })
+        Ok(Self { idle: Duration::from_millis(written.idle_ms), udp: written.udp, to, names, routes })
     }
 
     /// Whether a connection is routed by its ClientHello.

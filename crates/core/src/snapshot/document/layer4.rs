@@ -14,6 +14,18 @@ pub struct Layer4 {
     pub to: Option<Target>,
     /// Where TLS goes by its ClientHello; the order says nothing.
     pub routes: Vec<Layer4Route>,
+    /// What holds for sessions of UDP; none for TCP.
+    pub udp: Option<Udp>,
+}
+
+/// What holds for sessions of UDP; 0 is any number.
+#[derive(Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Udp {
+    /// Answers to expect for each datagram of the client; once they have come, the session is over.
+    pub responses: u64,
+    /// Datagrams of the client that a session takes; the next one begins another.
+    pub requests: u64,
 }
 
 /// Where TLS goes by its ClientHello.

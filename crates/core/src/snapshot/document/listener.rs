@@ -15,6 +15,8 @@ pub enum ListenerKind {
     Admin,
     /// Carries the bytes of connections on as they are.
     Tcp,
+    /// Carries datagrams on as they are.
+    Udp,
 }
 
 /// An address, or several, where connections are accepted.
