@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// Most datagrams of one call: what that saved grew no more beyond (`docs/layer4.md`).
+/// Most datagrams of one call. Fewer than that say that the socket is empty, which otherwise a second call would.
 pub(crate) const MOST: usize = 16;
 
 /// Longest datagram, in bytes: RFC 768 has 16 bits for its length.
