@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tidegate.config.match import Match, PathMatch
     from tidegate.config.named_set import NamedSet
     from tidegate.config.outlier import Latency, Outlier, SuccessRate
+    from tidegate.config.persist import Persist, PersistCookie, PersistHeader
     from tidegate.config.problem import Problem
     from tidegate.config.program_log import ProgramLog
     from tidegate.config.provider import FileProvider, ServiceProvider, UrlProvider
@@ -81,6 +82,9 @@ __all__ = [
     "PathMatch",
     "PathReplacement",
     "Paths",
+    "Persist",
+    "PersistCookie",
+    "PersistHeader",
     "Pool",
     "Problem",
     "ProgramLog",
@@ -136,6 +140,7 @@ _HOMES = {
     "match": ("Match", "PathMatch"),
     "named_set": ("NamedSet",),
     "outlier": ("Latency", "Outlier", "SuccessRate"),
+    "persist": ("Persist", "PersistCookie", "PersistHeader"),
     "problem": ("Problem",),
     "program_log": ("ProgramLog",),
     "provider": ("FileProvider", "ServiceProvider", "UrlProvider"),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tidegate.cli.main import main
+from tidegate.compile.persist import make_token
 
 CONFIG = """\
 listeners:
@@ -335,3 +336,24 @@ def test_a_provider_stands_for_itself(tmp_path: Path, capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit):
         main(["explain", str(file), "--", "GET", "http://a/"])
     assert f"srv:_http._tcp.api.test ({file}:3:31)" in capsys.readouterr().out
+
+
+def test_an_endpoint_that_the_session_names_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    persist = "persist: {cookie: {name: srv, secret: !secret file:key}}"
+    kept = f'kept: {{{persist}, endpoints: ["127.0.0.1:9001", "127.0.0.1:9002"]}}'
+    text = CONFIG.replace("{name: all, to: api}", "{name: all, to: kept}")
+    Path("c.yaml").write_text(text.replace("upstreams: {", f"upstreams: {{{kept}, "))
+    words = ["--", "GET", "http://a.test:8080/"]
+    assert call("c.yaml", *words) == 0
+    assert "sessions  are not known: the secret in " in capsys.readouterr().out
+    Path("key").write_text("0123456789abcdef")
+    for address in ("127.0.0.1:9001", "127.0.0.1:9002"):
+        token = make_token(b"0123456789abcdef", "kept", address)
+        assert call("c.yaml", *words, "-H", f"Cookie: srv={token}") == 0
+        told = capsys.readouterr().out
+        assert f"endpoint  {address} (c.yaml:4:" in told
+        assert "): the request names it, by the cookie or header of its session\n" in told
+        assert "sessions" not in told.replace("session\n", "")

@@ -58,6 +58,7 @@ def fields_of_the_core() -> dict[str, list[str]]:
         ("Upstream", ["upstreams", 0]),
         ("Endpoint", ["upstreams", 0, "endpoints", 0]),
         ("Pool", ["upstreams", 0, "pool"]),
+        ("Persist", ["upstreams", 0, "persist"]),
         ("Health", ["upstreams", 0, "health"]),
         ("Circuit", ["upstreams", 0, "circuit"]),
         ("Outlier", ["upstreams", 0, "outlier"]),

@@ -26,8 +26,9 @@ def wire(tmp_path: Path) -> Iterator[socket.socket]:
     folder.mkdir()
     text = f"pid_file: {tmp_path}/pid\nlisteners: {{web: {{bind: '127.0.0.1:0'}}}}\nroutes: [{{to: api}}]\n"
     text += f"user: {USER}\naccess_log: {{to: {tmp_path}/access.log}}\n"
-    text += "upstreams: {api: {endpoints: ['127.0.0.1:9']}}\n"
     text += f"admin: {{bind: ':0', token: !secret file:{tmp_path}/key}}\n"
+    cookie = f"{{name: srv, secret: [!secret file:{tmp_path}/new, !secret file:{tmp_path}/old]}}"
+    text += f"upstreams: {{api: {{endpoints: ['127.0.0.1:9'], persist: {{cookie: {cookie}}}}}}}\n"
     config = load_text(text).config
     assert config is not None
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -56,7 +57,9 @@ def test_it_opens_secrets_of_the_configuration_and_files_beside_it(wire: socket.
     (tmp_path / "etc" / "other").write_text("more")
     (tmp_path / "etc" / "away").symlink_to("/etc/hostname")
     broker = Broker(wire)
+    (tmp_path / "old").write_text("still known")
     assert broker.read_secret(f"{tmp_path}/key") == b"hush"
+    assert broker.read_secret(f"{tmp_path}/old") == b"still known"
     assert broker.read_secret(f"{tmp_path}/etc/other") == b"more"
     for path in ("/etc/hostname", f"{tmp_path}/etc/../../x", f"{tmp_path}/etc/away", "relative", ""):
         with pytest.raises(Refused, match="neither beside the configuration nor a secret"):

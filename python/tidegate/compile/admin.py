@@ -42,6 +42,7 @@ def add_admin(document: dict[str, Any], binds: list[dict[str, Any]], api_socket:
                 "name": API,
                 "balance": "round_robin",
                 "endpoints": [compile_endpoint(address, address, ALONE, AS_CONFIGURED)],
+                "persist": None,
                 "slow_start_ms": 0,
                 "unresolved": [],
                 "pool": compile_pool(Pool()),

@@ -9,6 +9,7 @@ from tidegate.compile.admin import add_admin
 from tidegate.compile.asked import Asked
 from tidegate.compile.found import Found
 from tidegate.compile.listener import compile_binds, compile_listener
+from tidegate.compile.persist import Keys
 from tidegate.compile.resolved import Resolved
 from tidegate.compile.route import compile_route
 from tidegate.compile.target import Upstreams
@@ -35,14 +36,15 @@ def compile_snapshot(
     api_socket: str | None,
     found: Mapping[str, Found] = MappingProxyType({}),
     asked: Mapping[str, Mapping[str, Asked]] = MappingProxyType({}),
+    keys: Keys = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Write the snapshot of a configuration.
 
     `sockets` has the ids of the listening sockets of each bound address, by `str(bind.address)`; `resolved` has the
     answer for each DNS name, by `name:port`; `api_socket` is the path of the Unix socket behind the admin listener's
     `/api/`; `found` has what each provider lists, by its key; `asked` has what was asked of endpoints meanwhile, by
-    upstream and address. `threads` and `connections` are the numbers to serve with, as `machine.py` or the
-    configuration say.
+    upstream and address; `keys` has what makes tokens of sessions. `threads` and `connections` are the numbers to serve
+    with, as `machine.py` or the configuration say.
     """
     listeners = {name: index for index, name in enumerate(config.listeners)}
     serving = {name: listeners[name] for name, listener in config.listeners.items() if listener.serves_http}
@@ -61,7 +63,7 @@ def compile_snapshot(
         ],
         "routes": [compile_route(index, route, serving, upstreams) for index, route in enumerate(config.routes)],
         "upstreams": [
-            compile_upstream(name, upstream, resolved, found, asked.get(name, {}), config.zone)
+            compile_upstream(name, upstream, resolved, found, asked.get(name, {}), config.zone, keys.get(name, ()))
             | {"subsets": upstreams.subsets(name)}
             for name, upstream in config.upstreams.items()
         ],

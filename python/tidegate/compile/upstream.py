@@ -1,6 +1,6 @@
 """Upstreams of the snapshot: endpoints with their addresses, and the pool to them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -9,6 +9,7 @@ from tidegate.compile.found import Found
 from tidegate.compile.health import compile_health
 from tidegate.compile.listed import Missing, addresses_of
 from tidegate.compile.outlier import compile_outlier
+from tidegate.compile.persist import compile_persist
 from tidegate.compile.resolved import Resolved
 from tidegate.compile.retry import compile_budget
 from tidegate.compile.zone import distance
@@ -29,11 +30,12 @@ def compile_upstream(
     found: Mapping[str, Found],
     asked: Mapping[str, Asked],
     zone: str | None = None,
+    keys: Sequence[bytes] = (),
 ) -> dict[str, Any]:
     """Write an upstream with what its names stand for and its providers list.
 
     `asked` has what was asked of addresses meanwhile; what stands in neither is none of its endpoints. `zone` is the
-    instance's.
+    instance's; `keys` are the secrets of the upstream's `persist`.
     """
     endpoints: list[dict[str, Any]] = []
     unresolved: list[dict[str, Any]] = []
@@ -52,10 +54,13 @@ def compile_upstream(
         if of_it.added and address not in taken:
             share = {**ALONE, **compile_place(of_it.zone, of_it.labels, zone, upstream)}
             endpoints.append(compile_endpoint(address, address, share, of_it))
+    addresses = [each["address"] for each in endpoints]
+    persist = upstream.persist and compile_persist(name, upstream.persist, addresses, keys)
     return {
         "name": name,
         "balance": compile_balance(upstream.balance, upstream.pool),
         "endpoints": endpoints,
+        "persist": persist,
         "slow_start_ms": upstream.slow_start.milliseconds,
         "unresolved": unresolved,
         "pool": compile_pool(upstream.pool),

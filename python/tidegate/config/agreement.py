@@ -93,6 +93,7 @@ def _names(
             yield from _targets(target, ("listeners", name, *steps), upstreams)
             if listener is not None and listener.udp is not None:
                 yield from _datagrams(target, ("listeners", name, *steps), upstreams)
+            yield from _sessions(target, ("listeners", name, *steps), upstreams)
 
 
 def _targets(target: Target, begin: Path, upstreams: Mapping[str, Upstream | None]) -> Iterator[Disagreement]:
@@ -140,6 +141,14 @@ def _datagrams(target: Target, begin: Path, upstreams: Mapping[str, Upstream | N
         elif upstream.proxy_protocol != "off":
             says = f"`{name}` has `proxy_protocol: {upstream.proxy_protocol}`, and the header is for connections"
             yield Disagreement((*begin, *path), says, "name the endpoints in an upstream of their own")
+
+
+def _sessions(target: Target, begin: Path, upstreams: Mapping[str, Upstream | None]) -> Iterator[Disagreement]:
+    for path, name in target.upstreams:
+        upstream = upstreams.get(name)
+        if upstream is not None and upstream.persist is not None:
+            says = f"`{name}` keeps sessions by what requests say (`persist`), and bytes as they are say nothing"
+            yield Disagreement((*begin, *path), says, "`balance: ip_hash` keeps a client at one endpoint")
 
 
 def _binds(settings: Settings | None, listeners: Mapping[str, Listener | None]) -> Iterator[Disagreement]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tidegate._engine import parse_yaml
 from tidegate.config.hints import nearest
@@ -196,9 +196,14 @@ def _width_of_first_key(node: Node) -> int:
     return 1
 
 
+PLAIN: Final = "secure"
+"""A key, and a likely name of a listener, that holds no secret, however near it is to `secret`."""
+
+
 def is_like_a_secret(key: str, names: frozenset[str]) -> bool:
     """Say whether a key is, or could be a misspelling of, one whose value must never be shown."""
-    return any(name in key.lower() for name in names) or nearest(key, names, cutoff=0.7) is not None
+    is_near = key != PLAIN and nearest(key, names, cutoff=0.7) is not None
+    return is_near or any(name in key.lower() for name in names)
 
 
 def _secret_spans(node: Node, names: frozenset[str], secret: bool = False) -> Iterator[tuple[int, int, int]]:

@@ -13,6 +13,7 @@ from tidegate.config.health import Health
 from tidegate.config.labels import Label
 from tidegate.config.model import Model, Name
 from tidegate.config.outlier import Outlier
+from tidegate.config.persist import Persist
 from tidegate.config.placed import Placed
 from tidegate.config.provider import FileProvider, Provider, ServiceProvider, UrlProvider, meant
 from tidegate.config.quantities import Duration, Percent, PositiveDuration
@@ -89,6 +90,8 @@ class Upstream(Placed):
     endpoints: Annotated[tuple[Entry, ...], Field(min_length=1)]
     """The endpoints: addresses, or mappings with an `address` and a `weight`. Others come from an `srv`, a `file` or a
     `url`, as docs/discovery.md tells."""
+    persist: Persist | None = None
+    """How sessions stay with their endpoint. Default: each request goes where `balance` sends it."""
     slow_start: Duration = Duration(0)
     """In what time an endpoint that is new or back gets its whole share, from a tenth on; 0s: at once.
     Not for `hash`, `ip_hash` and `first`."""

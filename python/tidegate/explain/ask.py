@@ -5,12 +5,14 @@ from typing import Any
 
 from tidegate._engine import explain as play
 from tidegate.compile.found import Found
+from tidegate.compile.persist import Keys, read_keys
 from tidegate.compile.resolved import Resolved
 from tidegate.compile.snapshot import all_binds, compile_snapshot, names_to_resolve
 from tidegate.config.addresses import EndpointAddress
 from tidegate.config.config import Config
 from tidegate.config.filters.filter import Filter
 from tidegate.config.placed import Placed
+from tidegate.config.secret import SecretUnreadable
 from tidegate.config.target import Share
 from tidegate.config.upstream import Endpoint, Upstream
 from tidegate.explain.request import NotARequest, Request
@@ -22,6 +24,7 @@ def explain(config: Config, source: str, request: Request, listener: str | None 
     Names of endpoints and providers stand for themselves: they are not looked up. The path of the state is not known
     here, so the admin listener's `/api/` is not part of it.
     """
+    keys, unread = _keys(config)
     document = compile_snapshot(
         config,
         number=0,
@@ -33,6 +36,7 @@ def explain(config: Config, source: str, request: Request, listener: str | None 
         resolved={name: Resolved((name,)) for name in names_to_resolve(config)},
         api_socket=None,
         found=_themselves(config),
+        keys=keys,
     )
     chosen, because = _listener(document["listeners"], request, listener)
     if document["listeners"][chosen]["kind"] not in ("http", "admin"):
@@ -53,7 +57,9 @@ def explain(config: Config, source: str, request: Request, listener: str | None 
     if told["retry"] is not None:
         told["retry"]["place"] = _place(config.routes[index].retry)
     if told["balance"] is not None:
-        _add_places(told, config.upstreams[told["balance"]["upstream"]])
+        upstream = config.upstreams[told["balance"]["upstream"]]
+        _add_places(told, upstream)
+        told["balance"]["sessions"] = unread if upstream.persist is not None else None
     if told["endpoint"] is not None:
         told["endpoint"]["is_name"] = told["endpoint"]["address"] in (*names_to_resolve(config), *_themselves(config))
     return {"request": {"method": request.method, "url": request.url, "from": request.client or "unix:"}, **told}
@@ -69,6 +75,14 @@ class _Itself(EndpointAddress):
 def _themselves(config: Config) -> dict[str, Found]:
     keys = [each.key for upstream in config.upstreams.values() for each in upstream.providers]
     return {key: Found((Endpoint.model_construct(address=_Itself(key)),)) for key in keys}
+
+
+def _keys(config: Config) -> tuple[Keys, str | None]:
+    """Read what sessions are told apart by; where it cannot be read, say why."""
+    try:
+        return read_keys(config), None
+    except SecretUnreadable as error:
+        return {}, str(error)
 
 
 def _listener(listeners: list[dict[str, Any]], request: Request, named: str | None) -> tuple[int, str]:

@@ -88,6 +88,8 @@ def _balance(told: dict[str, Any], every: bool) -> Iterator[tuple[str, str]]:
         yield "endpoint", f"{_at(endpoint['address'], endpoint['place'])}: {balance['because']}{name}"
     else:
         yield "endpoint", f"none: {balance['because']}"
+    if balance["sessions"] is not None:
+        yield "sessions", f"are not known: {balance['sessions']}"
     shown = considered if every else considered[:MOST_CONSIDERED]
     for number, each in enumerate(shown):
         standing = ", ".join(f"{axis} {each[axis]}" for axis in ("asked", "checked", "outlier"))

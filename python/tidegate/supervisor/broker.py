@@ -11,6 +11,7 @@ import pwd
 import signal
 import socket
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -156,5 +157,6 @@ def _do(asked: dict[str, Any], config: Config, folder: Path, supervisor: int) ->
 def may_open(path: Path, config: Config, folder: Path) -> bool:
     """Say whether a path is a secret that the configuration named at the start, or lies beside it."""
     token = config.admin.token if config.admin is not None else None
-    named = {each.name for each in (token,) if isinstance(each, Secret) and each.kind == "file"}
+    kept = (each.persist.secrets for each in config.upstreams.values() if each.persist is not None)
+    named = {each.name for each in chain((token,), *kept) if isinstance(each, Secret) and each.kind == "file"}
     return str(path) in named or (path.is_absolute() and path.resolve().is_relative_to(folder.resolve()))

@@ -1,15 +1,15 @@
 """From a configuration to what every thread of the worker serves, or the reason why not; then nothing has changed."""
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 from tidegate.compile import machine
 from tidegate.compile.found import Found
+from tidegate.compile.persist import Keys, read_keys
 from tidegate.compile.snapshot import compile_snapshot
 from tidegate.compile.upstream import compile_upstream
 from tidegate.config.config import Config
-from tidegate.config.secret import SecretUnreadable
+from tidegate.config.secret import Secret, SecretUnreadable
 from tidegate.config.upstream import Upstream
 from tidegate.supervisor import access_log
 from tidegate.supervisor.control_socket import MOST_PATH
@@ -21,11 +21,10 @@ from tidegate.supervisor.providers import Providers
 from tidegate.supervisor.refusal import Refused
 from tidegate.supervisor.rollout import Rollout, Target
 from tidegate.supervisor.rollouts import Rollouts
+from tidegate.supervisor.secrets import ReadSecret, read_secret, read_secrets
 from tidegate.supervisor.sockets import Sockets
 from tidegate.supervisor.state import State
 from tidegate.supervisor.worker import Worker, WorkerRefused
-
-ReadSecret = Callable[[str], bytes]
 
 
 class NotReloaded(Exception):
@@ -43,7 +42,7 @@ class Snapshots:
         sockets: Sockets,
         names: Names,
         providers: Providers,
-        read_secret: ReadSecret | None,
+        open_secret: ReadSecret | None,
         log: Log,
     ) -> None:
         self.source = source
@@ -60,7 +59,8 @@ class Snapshots:
         self._sockets = sockets
         self._names = names
         self._providers = providers
-        self._read_secret = read_secret
+        self._open_secret = open_secret
+        self._keys: Keys = {}
         self._log = log
         self._document: dict[str, Any] | None = None
         self.secrets: dict[str, str] = {}
@@ -91,14 +91,14 @@ class Snapshots:
     async def serve(self, worker: Worker, config: Config) -> None:
         """Serve a configuration. Raises `NotReloaded`, `Refused`, `WorkerRefused` or `Gone`."""
         try:
-            secrets = read_secrets(config, self._read_secret)
+            secrets, keys = read_secrets(config, self._open_secret), read_keys(config, self._read_secret)
         except (SecretUnreadable, Refused) as error:
             raise NotReloaded(str(error)) from None
         access_log.check(config)
         taken = self._sockets.take(config)
         self._tell_of_a_long_path(config)
-        before = self.config, self.bound
-        self.config, self.bound = config, taken.config
+        before = self.config, self.bound, self._keys
+        self.config, self.bound, self._keys = config, taken.config, keys
         overtaken = self.overrides.look_at(config, self._names.resolved, self._providers.found)
         ended = self.rollouts.look_at(config)
         since = time.time()
@@ -110,7 +110,7 @@ class Snapshots:
                 await worker.give(fresh)
             await self._send(worker, document, secrets)
         except (WorkerRefused, Gone) as error:
-            self.config, self.bound = before
+            self.config, self.bound, self._keys = before
             self.overrides.take_back()
             self.rollouts.take_back()
             taken.give_back()
@@ -194,7 +194,8 @@ class Snapshots:
         if self._document is None:
             raise Gone("there is no snapshot yet")
         upstream, asked, zone = self.config.upstreams[name], self.overrides.of(name), self.config.zone
-        part = compile_upstream(name, upstream, self._names.resolved, self._providers.found, asked, zone)
+        keys, found = self._keys.get(name, ()), self._providers.found
+        part = compile_upstream(name, upstream, self._names.resolved, found, asked, zone, keys)
         # What routes ask of an upstream changes only with the configuration.
         before = next(each for each in self._document["upstreams"] if each["name"] == name)
         part |= {"subsets": before.get("subsets", [])}
@@ -202,6 +203,9 @@ class Snapshots:
         self._document = {**self._document, "upstreams": upstreams}
         self._write()
         return part
+
+    def _read_secret(self, secret: Secret) -> str:
+        return read_secret(secret, self._open_secret)
 
     async def _send(self, worker: Worker, document: dict[str, Any], secrets: dict[str, str]) -> None:
         if secrets:
@@ -228,6 +232,7 @@ class Snapshots:
             found=self._providers.found,
             api_socket=str(self._api) if len(str(self._api).encode()) <= MOST_PATH else None,
             asked=self.overrides.all(),
+            keys=self._keys,
         )
 
     def _write(self) -> None:
@@ -237,19 +242,3 @@ class Snapshots:
             self._state.write("snapshot.json", {"document": self._document, "resolved": resolved})
         except OSError as error:
             self._log.warning(f"the snapshot could not be kept in the state folder: {error.strerror}")
-
-
-def read_secrets(config: Config, read_secret: ReadSecret | None = None) -> dict[str, str]:
-    """Read every secret of a configuration, by its place. They go to the worker in a frame of their own.
-
-    A file that is root's alone is opened by the broker, if there is one: `read_secret`.
-    """
-    token = config.admin.token if config.admin is not None else None
-    if token is None:
-        return {}
-    try:
-        return {"admin.token": token.read()}
-    except SecretUnreadable:
-        if read_secret is None or token.kind != "file":
-            raise
-        return {"admin.token": read_secret(token.name).decode(errors="strict").removesuffix("\n").removesuffix("\r")}

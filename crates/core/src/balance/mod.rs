@@ -1,7 +1,8 @@
 //! Which endpoint takes the request, and why that one.
 //!
 //! A balancer sees a view that is kept as endpoints change; nothing is scanned for a request. Time and dice come in.
-//! May use: dice, moment, places of geo, and rule for the key of a split. Must not know: routes, pools, sockets. In Rust because it runs for every request.
+//! May use: dice, moment, places of geo, the snapshot document, and rule for what tells requests apart. Must not know:
+//! routes, pools, sockets. In Rust because it runs for every request.
 
 pub mod history; // what became of an endpoint, and why
 pub mod standing; // whether an endpoint may be chosen: three axes, each a table of transitions
@@ -22,6 +23,7 @@ mod ring; // a ring of points
 pub mod hashed; // requests of one key to one endpoint
 mod nearest; // the endpoint nearest to the client
 pub mod held; // an exchange that an endpoint is loaded with, until it is dropped
+pub mod persist; // the endpoint that a request's session is with
 pub mod subset; // some of an upstream's endpoints, told by their labels
 pub mod split; // which of several upstreams: by chance, or by a key
 
@@ -30,6 +32,7 @@ pub use held::{Held, Holder};
 pub use load::EndpointLoad;
 pub use method::Method;
 pub use nearest::Nearest;
+pub use persist::Persist;
 pub use random_two::RandomTwo;
 pub use ranking::{Ranked, Ranking, Rule};
 pub use round_robin::RoundRobin;
@@ -97,6 +100,8 @@ pub enum Reason {
     FirstWithRoom,
     /// All are full, and it is so the least.
     LeastFull,
+    /// The request's cookie or header names it.
+    Named,
     /// The key of the request belongs to it.
     ItsKey,
     /// The key of the request belongs to one that is full or may not be chosen, and then to it.
@@ -127,6 +132,7 @@ impl fmt::Display for Reason {
             Self::SoonestAnswer => "its latency times its outstanding requests is the least",
             Self::FirstWithRoom => "it is the first that has room",
             Self::LeastFull => "all are full, and it has the fewest outstanding requests",
+            Self::Named => "the request names it, by the cookie or header of its session",
             Self::ItsKey => "the key of the request belongs to it",
             Self::NextOfItsKey => "the key belongs to one that is full or may not be chosen, and after that to it",
             Self::NearestToClient => "its place is the nearest to the client",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::slow_start::ramp;
-use super::standing::{Asked, Checked, EndpointStanding, Outlier, changes};
+use super::standing::{Asked, Checked, EndpointStanding, Outlier, Standing, changes};
 use super::tiers::{Tier, count, spread, suffice};
 use super::{Candidate, EndpointId, EndpointLoad, Holder, Ranking};
 use crate::moment::Moment;
@@ -186,6 +186,21 @@ impl View {
         self.weight(endpoint) > 0
     }
 
+    /// Whether an endpoint may go on with the sessions that it has. One that takes no new work may, since it drains, has no
+    /// weight, or other tiers do the work; where it is on trial, the request takes its place if that is free.
+    pub fn may_keep(&self, endpoint: EndpointId, now: Moment) -> bool {
+        let Some(Seat { standing, .. }) = self.seat(endpoint) else { return false };
+        let Standing { asked, checked, outlier } = standing.at(now);
+        let is_well = asked != Asked::Removed && checked != Checked::Down;
+        self.may_take(endpoint)
+            || is_well
+                && match outlier {
+                    Outlier::In => true,
+                    Outlier::Trial => standing.take_trial(now),
+                    Outlier::Out => false,
+                }
+    }
+
     /// What is known of an endpoint besides its standing.
     pub fn seat(&self, endpoint: EndpointId) -> Option<&Seat> {
         self.seats.get(endpoint.0 as usize)
@@ -325,7 +340,7 @@ pub fn panics<'a>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::standing::CheckedEvent;
+    use super::super::standing::{AskedEvent, CheckedEvent};
     use super::*;
 
     fn three() -> (View, Vec<Arc<EndpointStanding>>) {
@@ -379,6 +394,42 @@ mod tests {
         let mut never = three().0;
         never.refresh(now);
         assert!(!never.panics());
+    }
+
+    #[test]
+    fn sessions_stay_where_no_new_work_goes_and_leave_who_is_not_well() {
+        let tiers = [Tier::new(0, 0), Tier::new(1, 0), Tier::BACKUP];
+        let seats: Vec<Seat> =
+            (1..).zip(tiers).map(|(id, tier)| Seat { id, weight: 1, tier, ..Seat::default() }).collect();
+        let standings: Vec<_> = seats.iter().map(|seat| Arc::clone(&seat.standing)).collect();
+        let (mut view, now) = (View::of(seats), Moment::from_nanos(5));
+        let kept = |view: &View, now| (0..3).map(|at| view.may_keep(EndpointId(at), now)).collect::<Vec<_>>();
+        assert_eq!((ids(&view), kept(&view, now)), (vec![0], vec![true; 3]), "tiers without work");
+        let weightless = View::new(vec![(0, Arc::default()), (1, Arc::default())]);
+        assert!(weightless.may_keep(EndpointId(0), now) && !weightless.may_take(EndpointId(0)));
+        standings[1].ask(AskedEvent::Drain);
+        standings[2].check(CheckedEvent::Fell, now, &"it answered 503");
+        view.refresh(now);
+        assert_eq!(kept(&view, now), [true, true, false]);
+        standings[1].ask(AskedEvent::Remove);
+        standings[0].eject(now, Moment::from_nanos(10), &"it failed");
+        standings[2].check(CheckedEvent::Rose, now, &"it answered 200");
+        view.refresh(now);
+        assert_eq!(kept(&view, now), [false, false, true]);
+        let later = Moment::from_nanos(11);
+        view.refresh(later);
+        assert_eq!((kept(&view, later), kept(&view, later)[0]), (vec![true, false, true], false), "one on trial");
+    }
+
+    #[test]
+    fn where_all_are_passed_over_sessions_stay_as_well() {
+        let (mut view, standings) = three();
+        for standing in &standings {
+            standing.pass_over(Moment::from_nanos(5), Moment::from_nanos(100), &"refused");
+        }
+        view.refresh(Moment::from_nanos(6));
+        assert!(view.may_keep(EndpointId(1), Moment::from_nanos(6)));
+        assert!(!view.may_keep(EndpointId(3), Moment::from_nanos(6)), "there is none");
     }
 
     #[test]

@@ -99,6 +99,7 @@ fn switch_protocols(exchange: &mut Exchange, peer: &Peer, now: Moment) -> Result
     if let Some((edits, subject)) = edits {
         edits.finish(out, from, ours, &subject);
     }
+    exchange.tell_session(peer, out);
     out.extend_from_slice(b"connection: upgrade\r\nupgrade: websocket\r\n\r\n");
     exchange.down = down;
     take_head(exchange);
@@ -153,6 +154,7 @@ fn write_final(exchange: &mut Exchange, closing: bool, peer: &Peer, turn: &Turn<
     if let Some((edits, subject)) = edits {
         edits.finish(out, from, ours, &subject);
     }
+    exchange.tell_session(peer, out);
     match answer_facts.body {
         BodyLength::Length(n) => {
             out.extend_from_slice(b"content-length: ");

@@ -219,7 +219,9 @@ impl Lane {
             && self.bound.is_none()
             && exchange.source.is_empty()
             && exchange.has_all_to_send_again()
-            && exchange.can_send_again(Retryable::IfIdempotent);
+            && exchange.can_send_again(Retryable::IfIdempotent)
+            // Another endpoint knows nothing of the session.
+            && !exchange.is_in_session(peer);
         // From here on it is the try's own time that counts.
         exchange.per_try = per_try;
         let Some(first) = exchange.chosen.filter(|_| may_begin) else { return true };

@@ -2,11 +2,13 @@
 //! exchange.
 
 use super::exchange::{Exchange, Link, Tried};
-use super::serving::Serving;
+use super::serving::{Chosen, Serving};
 use super::step::address;
 use super::{Act, Fresh, Keep, Lane, Lease, Turn};
 use super::{answer, request, retry};
+use crate::balance::Held;
 use crate::failure::{Failure, Kind, Retryable, Stage};
+use crate::filter::forwarded::Peer;
 use crate::health::Full;
 use crate::moment::Moment;
 use crate::retry::{Outcome, Why};
@@ -35,12 +37,9 @@ impl Lane {
         let same = same.or_else(|| serving.choose_bound(lead, self.bound?, turn.now));
         // Before another choice, so that this exchange does not count against its own endpoint.
         exchange.held = None;
-        let key = || serving.key(lead.index(), || exchange.subject(&self.peer));
-        let mut balanced = |tried: &Tried| serving.choose(lead, tried, key(), turn.now, turn.dice);
-        let chosen = match same.map_or_else(|| balanced(&exchange.tried), |same| Ok((same, serving.hold(same)))) {
-            // Where a route says that requests are repeated, each endpoint may have its second turn.
-            Err(_) if exchange.live.is_some() && !exchange.tried.endpoints().is_empty() => balanced(&Tried::default()),
-            chosen => chosen,
+        let chosen = match same {
+            Some(same) => Ok((same, serving.hold(same))),
+            None => choose(exchange, serving, &self.peer, turn),
         };
         let chosen = match chosen {
             Ok((chosen, held)) => {
@@ -157,6 +156,26 @@ impl Lane {
         let private = announced || exchange.answer_facts.logs_connection_in || self.bound.is_some();
         self.bound = exchange.chosen.filter(|_| private).map(|chosen| chosen.id);
         Act::GiveBack(Keep { idle: exchange.answer_facts.idle_timeout, private })
+    }
+}
+
+/// The endpoint that the request's session is with, else the one that the balancer says.
+fn choose(
+    exchange: &Exchange,
+    serving: &Serving,
+    peer: &Peer,
+    turn: &mut Turn<'_>,
+) -> Result<(Chosen, Option<Held>), Box<Failure>> {
+    let lead = exchange.leads_to;
+    let subject = || exchange.subject(peer);
+    let mut choose = |tried: &Tried| match serving.session(lead, tried, subject, turn.now)? {
+        Some(named) => Ok((named, serving.hold(named))),
+        None => serving.choose(lead, tried, serving.key(lead.index(), subject), turn.now, turn.dice),
+    };
+    match choose(&exchange.tried) {
+        // Where a route says that requests are repeated, each endpoint may have its second turn.
+        Err(_) if exchange.live.is_some() && !exchange.tried.endpoints().is_empty() => choose(&Tried::default()),
+        chosen => chosen,
     }
 }
 

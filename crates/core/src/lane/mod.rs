@@ -21,6 +21,7 @@ mod own; // answers that we make ourselves
 mod exposition; // in which form the metrics are asked for
 mod deadline; // what is waited for, and until when
 mod begin; // the heads, and what they lead to
+mod session; // the endpoint that a request's session is with
 mod retry; // what becomes of a try in vain
 mod hedge; // a second try beside the first
 mod lease; // which endpoint is asked, and whether its connection serves on
@@ -296,10 +297,15 @@ impl Lane {
 
     /// Ids of the endpoints that could serve the exchange under way now, the chosen one first.
     pub fn acceptable(&self, now: Moment) -> Vec<u32> {
-        let exchange = self.exchange.as_deref();
-        exchange
-            .and_then(|exchange| Some(exchange.serving.as_ref()?.acceptable(exchange.chosen?, &exchange.tried, now)))
-            .unwrap_or_default()
+        let acceptable = || {
+            let exchange = self.exchange.as_deref()?;
+            let chosen = exchange.chosen?;
+            if exchange.is_in_session(&self.peer) {
+                return Some(vec![chosen.id]);
+            }
+            Some(exchange.serving.as_ref()?.acceptable(chosen, &exchange.tried, now))
+        };
+        acceptable().unwrap_or_default()
     }
 
     /// Room to read bytes of `side` into; then comes `Event::Read`. The box is given back by [`Lane::rest`].

@@ -119,6 +119,36 @@ impl Serving {
         }
     }
 
+    /// The endpoint, of those that `lead` means, that the request's session is with; none where there is no session, or it
+    /// begins anew. Fails where the upstream is strict and that endpoint may not be chosen.
+    pub(crate) fn session<'s>(
+        &self,
+        lead: Lead,
+        tried: &Tried,
+        subject: impl FnOnce() -> Option<Subject<'s>>,
+        now: Moment,
+    ) -> Result<Option<Chosen>, Box<Failure>> {
+        let Some(choosing) = self.upstreams.get(lead.index()) else { return Ok(None) };
+        let Some(persist) = choosing.upstream.persist.as_deref() else { return Ok(None) };
+        let Some(at) = subject().and_then(|subject| persist.find(&subject)) else { return Ok(None) };
+        let Some(part) = choosing.part_with(at, lead.part, now) else { return Ok(None) };
+        let (view, _) = &mut *choosing.kept(part).borrow_mut();
+        view.refresh(now);
+        let is_untried = !tried.endpoints().contains(&at.0);
+        let chosen = (is_untried && view.may_keep(at, now)).then_some(at);
+        if let (Some(recorded), Some(_)) = (&self.recorded, chosen) {
+            let decision = Decision { chosen, considered: view.candidates(now), because: Reason::Named };
+            recorded.borrow_mut().push(Recorded { lead, part, decision });
+        }
+        match (chosen, choosing.holders.get(at.0 as usize)) {
+            (Some(at), Some(holder)) => {
+                Ok(Some(Chosen { upstream: lead.upstream, endpoint: at.0, id: holder.id, part: lead.part }))
+            }
+            _ if persist.strict => Err(Box::new(session_lost(&choosing.upstream, at, now))),
+            _ => Ok(None),
+        }
+    }
+
     /// Chooses an endpoint of those that `lead` means, none of `tried` if there is another, and loads it with an exchange.
     pub(crate) fn choose(
         &self,
@@ -244,6 +274,18 @@ impl Choosing {
         (part as usize).checked_sub(1).and_then(|at| self.subsets.get(at)).unwrap_or(&self.kept)
     }
 
+    /// The part among whose endpoints this one is, of those that a request for `part` may go to now.
+    fn part_with(&self, at: EndpointId, part: u32, now: Moment) -> Option<u32> {
+        let has = |part: u32| self.upstream.subset(part).is_none_or(|subset| subset.has(at.0 as usize));
+        if has(part) {
+            return Some(part);
+        }
+        let fallback = self.upstream.subset(part)?.fallback.filter(|fallback| has(*fallback))?;
+        let (view, _) = &mut *self.kept(part).borrow_mut();
+        view.refresh(now);
+        view.is_last_resort().then_some(fallback)
+    }
+
     /// Looks at the endpoints that a request for a part may go to now: those of its fallback where none of its own is well.
     fn with_eligible<T>(&self, part: u32, now: Moment, look: impl FnOnce(&View) -> T) -> T {
         let (view, _) = &mut *self.kept(part).borrow_mut();
@@ -273,6 +315,15 @@ fn view_of(upstream: &Upstream, subset: Option<&Subset>) -> View {
         .with_traffic(document.traffic)
         .with_panic_threshold(if has_fallback { 0 } else { document.panic_threshold })
         .with_slow_start(Duration::from_millis(document.slow_start_ms))
+}
+
+/// Says why the session of a request cannot go on.
+fn session_lost(upstream: &Upstream, at: EndpointId, now: Moment) -> Failure {
+    let named = upstream.endpoints.get(at.0 as usize);
+    let address = named.map_or("", |endpoint| &endpoint.address);
+    let why = named.and_then(|endpoint| endpoint.standing.why_not(now)).unwrap_or_else(|| "was tried".to_owned());
+    let reason = format!("the session is with {address} of upstream {}, which is strict: it {why}", upstream.name);
+    Failure { kind: Kind::NothingEligible, stage: Stage::Balance, retryable: Retryable::Always, reason }
 }
 
 /// Most endpoints of which a failure tells why they are not eligible.

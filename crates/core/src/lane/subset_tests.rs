@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 
 use super::Serving;
 use super::exchange::Tried;
-use crate::balance::standing::AskedEvent;
+use crate::balance::standing::{AskedEvent, CheckedEvent};
 use crate::balance::{HashTable, Held, Lead};
 use crate::dice::Dice;
 use crate::moment::Moment;
+use crate::rule::asked::ask;
 use crate::snapshot::compiled::Compiled;
 
 const NOW: Moment = Moment::from_nanos(1);
@@ -35,6 +36,10 @@ fn serving(balance: &Value, versions: &[&str], fallback: Option<u32>) -> Rc<Serv
             "name": "api", "balance": balance, "unresolved": [], "proxy_protocol": "off",
             "endpoints": versions.iter().enumerate().map(endpoint).collect::<Vec<_>>(),
             "pool": {"idle_ms": 1, "connections": 0, "queue": 0, "wait_ms": 1, "connect_ms": 1},
+            "persist": {
+                "from": {"cookie": "at"}, "field": "set-cookie", "before": "", "behind": "", "behind_https": "", "strict": true,
+                "tokens": (0..versions.len()).map(|at| [at.to_string()]).collect::<Vec<_>>(),
+            },
             "subsets": [subset("v1"), subset("v2"), {"labels": [["version", "v1"]], "fallback": null}],
         }],
     });
@@ -160,4 +165,24 @@ fn a_failure_names_the_labels_and_only_who_has_them() {
     drain(&serving, 1);
     let says = choose(&serving, 2, 0, &mut Dice::seeded(1)).unwrap_err();
     assert_eq!(says, "no endpoint of upstream api with version=v2 is eligible: 10.0.0.1:80 is draining");
+}
+
+#[test]
+fn a_session_stays_where_its_route_may_lead_it() {
+    let named = |serving: &Serving, part, at: usize| {
+        let asked = ask(&format!("GET / HTTP/1.1\nhost: a\ncookie: at={at}\n\n"), "10.0.0.9:1", &[]);
+        let session = serving.session(lead(part), &Tried::default(), || Some(asked.subject()), NOW);
+        session.map(|chosen| chosen.is_some()).map_err(|says| says.reason)
+    };
+    let round_robin = json!("round_robin");
+    for fallback in [None, Some(0)] {
+        let serving = serving(&round_robin, &["v1", "v2"], fallback);
+        let all = |part| [named(&serving, part, 0), named(&serving, part, 1)];
+        assert_eq!(all(0), [Ok(true), Ok(true)]);
+        assert_eq!(all(1), [Ok(true), Ok(false)], "what is no endpoint of the subset names none");
+        serving.compiled.upstreams[0].endpoints[0].standing.check(CheckedEvent::Fell, NOW, &"it answered 503");
+        let falls_back = fallback.is_some();
+        assert_eq!(all(1)[1], Ok(falls_back), "nor of the fallback, unless that takes over");
+        assert!(all(1)[0].as_ref().is_err_and(|says| says.contains("the session is with 10.0.0.0:80")));
+    }
 }

@@ -54,10 +54,17 @@ impl Repeated {
 
     /// Whether one of them is `wanted`.
     pub fn has(&self, wanted: &[u8], subject: &Subject<'_>) -> bool {
-        let same = |value: Cow<'_, [u8]>| {
-            if *value == *wanted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        };
-        self.each(subject, same).is_break()
+        self.find(subject, |value| (*value == *wanted).then_some(())).is_some()
+    }
+
+    /// What `look` makes of the first of them of which it makes something.
+    pub fn find<T>(&self, subject: &Subject<'_>, look: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+        let mut found = None;
+        let _ = self.each(subject, |value| {
+            found = look(&value);
+            if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        found
     }
 
     fn each<'s>(

@@ -54,6 +54,7 @@ impl Setting {
                 self.document["listeners"][0][key] = read_filter(value)?;
             }
             ("route", "retry") => self.document["routes"][0][key] = retry(value)?,
+            ("upstream", "persist") => self.document["upstreams"][0][key] = persist(value)?,
             ("upstream", "retry_budget") => {
                 self.document["upstreams"][0][key] = serde_json::from_str(value).map_err(|says| says.to_string())?;
             }
@@ -162,11 +163,28 @@ fn retry(text: &str) -> Result<Value, String> {
     let mut policy = json!({
         "attempts": 3, "reset": false, "statuses": [], "per_try_ms": 0, "body": 65_536, "base_ms": 25, "most_ms": 250,
     });
+    overlay(&mut policy, text)?;
+    Ok(policy)
+}
+
+/// Puts what `text` says in the place of what is said already.
+fn overlay(over: &mut Value, text: &str) -> Result<(), String> {
     let said: Value = serde_json::from_str(text).map_err(|says| says.to_string())?;
     for (key, value) in said.as_object().into_iter().flatten() {
-        policy[key] = value.clone();
+        over[key] = value.clone();
     }
-    Ok(policy)
+    Ok(())
+}
+
+/// `{"strict": true}`: what is said of sessions other than that a cookie `srv` names the first endpoint `one`, or `old` as it
+/// did before, and the second one `two`.
+fn persist(text: &str) -> Result<Value, String> {
+    let mut persist = json!({
+        "from": {"cookie": "srv"}, "field": "set-cookie", "before": "srv=", "behind": "; Path=/",
+        "behind_https": "; Secure", "strict": false, "tokens": [["one", "old"], ["two"]],
+    });
+    overlay(&mut persist, text)?;
+    Ok(persist)
 }
 
 /// `/a{request.path}`: text, and words of the vocabulary.

@@ -9,7 +9,7 @@ use crate::balance::standing::AskedEvent;
 use crate::balance::subset::tell_labels;
 use crate::balance::tiers::Tier;
 use crate::balance::view::panics;
-use crate::balance::{EndpointLoad, EndpointStanding, HashTable, Method, Ranking, Rule, Seat, Subset};
+use crate::balance::{EndpointLoad, EndpointStanding, HashTable, Method, Persist, Ranking, Rule, Seat, Subset};
 use crate::geo::{Geo, Place};
 use crate::health::{Check, Circuit, Ejector, Full, Member, Outcome, Strikes, UnderWay};
 use crate::moment::Moment;
@@ -28,6 +28,8 @@ pub struct Upstream {
     pub method: Method,
     /// By what requests are told apart, where the method asks for it.
     pub key: Option<Key>,
+    /// How sessions stay with their endpoint; none: requests know none.
+    pub persist: Option<Box<Persist>>,
     /// Where threads keep its endpoints in order; follows its name through all snapshots of a worker.
     pub ranking: Arc<Ranking>,
     /// The endpoints, in the order of the document.
@@ -212,6 +214,7 @@ pub(super) fn compile(
         method: method(upstream, &upstream.balance, geo, &|_| true),
         subsets: upstream.subsets.iter().map(|subset| build_subset(subset, upstream, geo)).collect::<Result<_, _>>()?,
         key: key(&upstream.balance)?,
+        persist: upstream.persist.as_ref().map(Persist::build).map(Box::new),
         ranking: old.map(|old| Arc::clone(&old.ranking)).unwrap_or_default(),
         endpoints,
         idle: Duration::from_millis(pool.idle_ms),

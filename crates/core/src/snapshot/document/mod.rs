@@ -7,6 +7,7 @@ mod health; // how endpoints are checked
 mod layer4; // where bytes are carried to as they are
 mod listener; // where connections are accepted, and what they may do
 mod outlier; // how endpoints that fail requests are ejected
+mod persist; // how sessions stay with their endpoint
 mod route; // what a request must look like, and where it goes
 mod rule; // expressions
 mod upstream; // endpoints that do the same work
@@ -19,6 +20,7 @@ pub use health::*;
 pub use layer4::*;
 pub use listener::*;
 pub use outlier::*;
+pub use persist::*;
 pub use route::*;
 pub use rule::*;
 pub use upstream::*;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::rule::Text;
-use super::{Health, Outlier};
+use super::{Health, Outlier, Persist};
 
 /// A named group of endpoints that do the same work.
 #[derive(Deserialize, Clone, Debug, PartialEq)]
@@ -15,6 +15,9 @@ pub struct Upstream {
     pub balance: Balance,
     /// The endpoints; a DNS name has one for each address.
     pub endpoints: Vec<Endpoint>,
+    /// How sessions stay with their endpoint; none: requests know none.
+    #[serde(default)]
+    pub persist: Option<Persist>,
     /// In what time an endpoint that is new or back gets its whole share, in milliseconds; 0 is at once.
     #[serde(default)]
     pub slow_start_ms: u64,
