@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tidegate.config.access_log import AccessLog, Syslog
     from tidegate.config.admin import Admin
     from tidegate.config.balance import Balance, First, Hash, Nearest
+    from tidegate.config.circuit import Adaptive, Circuit
     from tidegate.config.config import Config
     from tidegate.config.filters.body_limit import BodyLimit
     from tidegate.config.filters.buffer_request import BufferRequest
@@ -39,12 +40,13 @@ if TYPE_CHECKING:
     from tidegate.config.secret import Secret
     from tidegate.config.settings import Drain, Limits
     from tidegate.config.target import Respond, Share, Target
-    from tidegate.config.upstream import Circuit, Endpoint, Pool, Upstream
+    from tidegate.config.upstream import Endpoint, Pool, Upstream
     from tidegate.config.zone import Zones
 
 __version__ = "0.1.0"
 __all__ = [
     "AccessLog",
+    "Adaptive",
     "Admin",
     "BackOff",
     "Balance",
@@ -121,6 +123,7 @@ _HOMES = {
     "access_log": ("AccessLog", "Syslog"),
     "admin": ("Admin",),
     "balance": ("Balance", "First", "Hash", "Nearest"),
+    "circuit": ("Adaptive", "Circuit"),
     "config": ("Config",),
     "filters.body_limit": ("BodyLimit",),
     "filters.buffer_request": ("BufferRequest",),
@@ -150,7 +153,7 @@ _HOMES = {
     "secret": ("Secret",),
     "settings": ("Drain", "Limits"),
     "target": ("Respond", "Share", "Target"),
-    "upstream": ("Circuit", "Endpoint", "Pool", "Upstream"),
+    "upstream": ("Endpoint", "Pool", "Upstream"),
     "zone": ("Zones",),
 }
 """Each file of the room `config`, with what it has for other programs."""

@@ -61,6 +61,7 @@ def fields_of_the_core() -> dict[str, list[str]]:
         ("Persist", ["upstreams", 0, "persist"]),
         ("Health", ["upstreams", 0, "health"]),
         ("Circuit", ["upstreams", 0, "circuit"]),
+        ("Adaptive", ["upstreams", 0, "circuit", "adaptive"]),
         ("Outlier", ["upstreams", 0, "outlier"]),
         ("SuccessRate", ["upstreams", 0, "outlier", "success_rate"]),
         ("Latency", ["upstreams", 0, "outlier", "latency"]),

@@ -193,7 +193,7 @@ kinds! {
     NoRoute "no_route" 404 "destination_not_found" "no route matches";
     NothingEligible "nothing_eligible" 503 "destination_unavailable" "no endpoint can take the request";
     NameUnresolved "name_unresolved" 503 "dns_error" "the name of the endpoint does not resolve";
-    Overloaded "overloaded" 503 "connection_limit_reached" "as many requests are under way as circuit.requests allows";
+    Overloaded "overloaded" 503 "connection_limit_reached" "as many requests are under way as circuit allows";
     QueueFull "queue_full" 503 "connection_limit_reached" "as many requests wait for a connection as pool.queue allows";
     QueueTimeout "queue_timeout" 503 "connection_limit_reached" "no connection became free within pool.wait";
     OutOfSockets "out_of_sockets" 503 "connection_limit_reached" "the proxy has no descriptor or port left for a connection to the endpoint";

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tidegate.compile.asked import Asked
+from tidegate.compile.circuit import compile_circuit
 from tidegate.compile.found import Found
 from tidegate.compile.health import compile_health
 from tidegate.compile.listed import Missing, addresses_of
@@ -68,7 +69,7 @@ def compile_upstream(
         "health": None if upstream.health is None else compile_health(upstream.health),
         "outlier": None if upstream.outlier is None else compile_outlier(upstream.outlier),
         "panic_threshold": upstream.panic_threshold.amount,
-        "circuit": None if upstream.circuit is None else {"requests": upstream.circuit.requests},
+        "circuit": None if upstream.circuit is None else compile_circuit(upstream.circuit),
         "retry_budget": compile_budget(upstream.retry_budget),
         "traffic": upstream.zones.traffic.amount if upstream.zones and upstream.zones.traffic else 0,
     }

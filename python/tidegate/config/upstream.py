@@ -7,6 +7,7 @@ from pydantic import Field, ValidationInfo, WrapValidator, model_validator
 
 from tidegate.config.addresses import EndpointAddress
 from tidegate.config.balance import Balance
+from tidegate.config.circuit import Circuit
 from tidegate.config.complaint import refused
 from tidegate.config.geo import Location
 from tidegate.config.health import Health
@@ -73,13 +74,6 @@ class Pool(Model):
     """Longest wait for a connection; then 503."""
     connect: PositiveDuration = Duration(5_000)
     """Longest time to connect; then another endpoint is tried."""
-
-
-class Circuit(Model):
-    """Bounds on the work of a whole upstream. What is too much gets 503 at once, with `Retry-After: 1`."""
-
-    requests: Annotated[Whole, Field(ge=0, le=2**32)] = 0
-    """Most requests under way at once, over all threads, those that wait for a connection among them; 0 is no limit."""
 
 
 class Upstream(Placed):

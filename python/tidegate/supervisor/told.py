@@ -82,12 +82,14 @@ class UpstreamRow(Row):
     """A row for the API."""
 
     balance: Name | None = None
+    limit: Count | None = None
+    """The bound on requests under way that it has found, where it looks for one."""
     endpoint: Endpoint | None = None
     unresolved: Unresolved | None = None
 
     def upstream_alone(self) -> dict[str, Any]:
         """What the API has of an upstream, before the other rows."""
-        head = {"name": self.upstream, "balance": self.balance, "panic": self.panic}
+        head = {"name": self.upstream, "balance": self.balance, "panic": self.panic, "limit": self.limit}
         return {**head, "endpoints": [], "unresolved": []}
 
 

@@ -3,9 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::adaptive::Limiter;
+
 /// How many requests an upstream has under way; shared by threads and snapshots.
 #[derive(Debug, Default)]
-pub struct Circuit(AtomicU64);
+pub struct Circuit {
+    under_way: AtomicU64,
+    /// The bound that follows the latency of answers.
+    pub limiter: Limiter,
+}
 
 /// One request under way, until it is dropped.
 #[derive(Debug)]
@@ -18,7 +24,7 @@ impl Circuit {
             return Ok(None);
         }
         let more = |under_way: u64| (under_way < most).then(|| under_way + 1);
-        match self.0.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more) {
+        match self.under_way.fetch_update(Ordering::AcqRel, Ordering::Relaxed, more) {
             Ok(_) => Ok(Some(UnderWay(Arc::clone(self)))),
             Err(_) => Err(Full),
         }
@@ -26,7 +32,7 @@ impl Circuit {
 
     /// How many are under way.
     pub fn under_way(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.under_way.load(Ordering::Relaxed)
     }
 }
 
@@ -36,7 +42,7 @@ pub struct Full;
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.under_way.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

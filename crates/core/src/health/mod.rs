@@ -2,7 +2,7 @@
 //! requests that failed.
 //!
 //! Sockets and clocks are the prober's (`crates/engine/src/prober/`). May use: balance (standing), dice, framing, head,
-//! moment, rule (patterns), snapshot (the document). Must not know: routes, lanes, sockets. In Rust because checks go on
+//! moment, rule, snapshot (the document). Must not know: routes, lanes, sockets. In Rust because checks go on
 //! while Python is stopped.
 
 mod answer; // what the bytes that came back mean
@@ -11,9 +11,11 @@ mod pulse; // rise and fall
 mod schedule; // when the next check is due
 mod outlier; // requests that failed: strikes, ejections, returns
 mod suspects; // requests that fail wherever they go
+mod adaptive; // how many requests an upstream bears, found by the latency of its answers
 mod circuit; // how many requests an upstream may have under way
 mod compare; // endpoints that are far from the others
 
+pub use adaptive::Adaptive;
 pub use answer::{Judgement, MOST_READ};
 pub use check::Check;
 pub use circuit::{Circuit, Full, UnderWay};

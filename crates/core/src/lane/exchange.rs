@@ -11,7 +11,7 @@ use super::buffer::{self, Buffer};
 use super::hedge::Behind;
 use super::serving::{Chosen, Serving};
 use crate::balance::{Held, Lead};
-use crate::failure::{Failure, Stage};
+use crate::failure::{Failure, Kind, Stage};
 use crate::filter::forwarded::{Peer, Told};
 use crate::filter::headers::HeaderEdits;
 use crate::filter::{Filters, Rewritten};
@@ -374,6 +374,9 @@ impl Exchange {
         if self.live.is_some() {
             self.learn_latency(now);
         }
+        if self.under_way.is_some() {
+            self.learn_load(now);
+        }
         match (&self.held, self.sent_at) {
             (Some(held), Some(sent)) if self.status >= 500 => held.failed(now.since(sent), now),
             (Some(held), Some(sent)) => held.answered(now.since(sent), now),
@@ -381,9 +384,22 @@ impl Exchange {
         }
     }
 
+    /// How long an answer took, or that it took too long, is known of what the upstream bears from now on. A quick error
+    /// says nothing of load.
+    fn learn_load(&self, now: Moment) {
+        let is_late = self.failure.as_ref().is_some_and(|failure| failure.kind == Kind::ResponseTimeout);
+        let tells = if self.first_byte.is_some() { self.status < 500 } else { is_late };
+        if let (true, Some(upstream), Some(sent)) = (tells, self.upstream(), self.sent_at) {
+            upstream.learn(now.since(sent), now);
+        }
+    }
+
     /// The endpoint is no longer loaded with this exchange. Where it failed to answer, that is known of it.
     pub(super) fn release_endpoint(&mut self, now: Moment) {
         let failed = self.failure.as_ref().is_some_and(Failure::is_of_endpoint);
+        if failed && self.first_byte.is_none() && self.under_way.is_some() {
+            self.learn_load(now);
+        }
         if let Some(held) = self.held.take().filter(|_| failed && self.first_byte.is_none()) {
             held.failed(now.since(self.sent_at.unwrap_or(self.asked_at)), now);
         }

@@ -28,7 +28,7 @@ impl Lane {
             return None;
         }
         let lead = exchange.leads_to;
-        if let Some(failure) = enter(exchange, serving) {
+        if let Some(failure) = enter(exchange, serving, &self.peer) {
             self.fail(failure, turn);
             return None;
         }
@@ -180,14 +180,19 @@ fn choose(
 }
 
 /// Takes a place among the requests that the upstream has under way, once for all tries; says why there is none.
-fn enter(exchange: &mut Exchange, serving: &Serving) -> Option<Failure> {
+fn enter(exchange: &mut Exchange, serving: &Serving, peer: &Peer) -> Option<Failure> {
     let upstream = serving.compiled.upstreams.get(exchange.leads_to.index())?;
     if exchange.under_way.is_none() {
-        match upstream.enter() {
+        match upstream.enter(|| exchange.subject(peer)) {
             Ok(under_way) => exchange.under_way = under_way,
             Err(Full) => {
-                let reason =
-                    format!("upstream {} has {} requests under way", upstream.name, upstream.circuit.under_way());
+                let limit = upstream.limit().map(|limit| format!(", and bears {limit} as soon as it answers now"));
+                let reason = format!(
+                    "upstream {} has {} requests under way{}",
+                    upstream.name,
+                    upstream.circuit.under_way(),
+                    limit.unwrap_or_default()
+                );
                 return Some(Failure::new(Kind::Overloaded, Stage::Balance, reason));
             }
         }

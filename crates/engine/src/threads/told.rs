@@ -107,7 +107,8 @@ fn whole(row: &Row<'_>, shared: &Shared, now: Moment, unix: f64) -> Value {
     match row {
         Row::Upstream(upstream) => {
             let balance = upstream.document.balance.name();
-            json!({"upstream": upstream.name, "balance": balance, "panic": upstream.panics(now)})
+            let (panic, limit) = (upstream.panics(now), upstream.limit());
+            json!({"upstream": upstream.name, "balance": balance, "panic": panic, "limit": limit})
         }
         Row::Endpoint(upstream, endpoint, document) => {
             let counts = shared.registry.endpoint_counts(&upstream.name, &endpoint.address);

@@ -11,10 +11,10 @@ use crate::balance::tiers::Tier;
 use crate::balance::view::panics;
 use crate::balance::{EndpointLoad, EndpointStanding, HashTable, Method, Persist, Ranking, Rule, Seat, Subset};
 use crate::geo::{Geo, Place};
-use crate::health::{Check, Circuit, Ejector, Full, Member, Outcome, Strikes, UnderWay};
+use crate::health::{Adaptive, Check, Circuit, Ejector, Full, Member, Outcome, Strikes, UnderWay};
 use crate::moment::Moment;
 use crate::retry::{Allowance, Budget};
-use crate::rule::Text;
+use crate::rule::{Subject, Text};
 use crate::snapshot::document::{self, ProxyProtocolOut};
 
 /// Endpoints that do the same work.
@@ -56,6 +56,8 @@ pub struct Upstream {
     pub repeats: Arc<Budget>,
     /// How much of that it can bear.
     pub allowance: Allowance,
+    /// How a bound on the requests under way is found; none: it is not.
+    pub adaptive: Option<Box<Adaptive>>,
     /// How many requests are under way, where that is bounded; shared alike.
     pub circuit: Arc<Circuit>,
 }
@@ -127,9 +129,27 @@ impl Upstream {
         self.subset(part).map_or(self.endpoints.len(), |subset| subset.reach)
     }
 
-    /// A request is about to ask an endpoint.
-    pub fn enter(&self) -> Result<Option<UnderWay>, Full> {
-        self.circuit.enter(self.document.circuit.map_or(0, |circuit| circuit.requests))
+    /// A request is about to ask an endpoint; `subject` is asked for where its priority matters.
+    pub fn enter<'s>(&self, subject: impl FnOnce() -> Option<Subject<'s>>) -> Result<Option<UnderWay>, Full> {
+        let Some(bounds) = &self.document.circuit else { return Ok(None) };
+        let limit = self.adaptive.as_deref().map(|adaptive| {
+            let priority = adaptive.priority(subject);
+            self.circuit.limiter.limit_of(priority, &adaptive.policy)
+        });
+        let bound = (bounds.requests > 0).then_some(bounds.requests);
+        self.circuit.enter(limit.into_iter().chain(bound).min().unwrap_or(0))
+    }
+
+    /// The bound on its requests under way that it has found.
+    pub fn limit(&self) -> Option<u64> {
+        Some(self.circuit.limiter.limit(&self.adaptive.as_ref()?.policy))
+    }
+
+    /// Takes in how long one of its answers took, where a bound follows from that.
+    pub fn learn(&self, took: Duration, now: Moment) {
+        if let Some(adaptive) = &self.adaptive {
+            self.circuit.limiter.learn(took, self.circuit.under_way(), &adaptive.policy, now);
+        }
     }
 
     /// Takes what became of a request to one of its endpoints. `print` tells that request from others, and is asked for
@@ -224,6 +244,7 @@ pub(super) fn compile(
         connect: Duration::from_millis(pool.connect_ms),
         proxy_protocol: upstream.proxy_protocol,
         check,
+        adaptive: upstream.circuit.as_ref().map_or(Ok(None), Adaptive::build)?,
         circuit: old.map(|old| Arc::clone(&old.circuit)).unwrap_or_default(),
         ejector: old.map(|old| Arc::clone(&old.ejector)).unwrap_or_default(),
         repeats: old.map(|old| Arc::clone(&old.repeats)).unwrap_or_default(),

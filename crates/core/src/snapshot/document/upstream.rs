@@ -58,11 +58,31 @@ pub struct Subset {
 }
 
 /// Bounds on what is under way.
-#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Circuit {
     /// Most requests at once, those that wait for a connection among them; 0 is no limit.
     pub requests: u64,
+    /// A bound that follows the latency of answers; none: there is none.
+    pub adaptive: Option<Adaptive>,
+    /// What tells the priority of a request; none: all have the same.
+    pub priority: Option<Text>,
+}
+
+/// A bound that follows the latency of answers.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Adaptive {
+    /// How often it is reckoned, in milliseconds.
+    pub interval_ms: u64,
+    /// How much more latency than without a queue is no sign of one, in percent.
+    pub tolerance: u32,
+    /// It is never lower.
+    pub least: u64,
+    /// It is never higher.
+    pub most: u64,
+    /// How often the latency without a queue is measured anew, in milliseconds.
+    pub measure_ms: u64,
 }
 
 /// How an endpoint is chosen.
