@@ -1,6 +1,7 @@
 """Endpoints that a file, a URL or a DNS service lists: they come and go while requests go on, and none fails."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from tests.peers.backend import Backend
 from tests.peers.list_server import ListServer
 from tests.peers.load import Load
-from tests.peers.messages import get
+from tests.peers.messages import get, head
 from tests.peers.name_server import LAUNCH, NameServer
 from tests.peers.tidegate import Running, Tidegate, upstream
 from tests.peers.waiting import until
@@ -116,6 +117,25 @@ def test_a_url_is_polled_and_its_last_list_outlives_it_and_us(
     server.start(port)
     running.supervisor.wait_for_line("the list is there again")
     until(lambda: answers(running, 10) == {"two": 10})
+
+
+def test_the_age_of_a_list_is_in_the_metrics(
+    tidegate: Tidegate, three: tuple[Backend, ...], server: ListServer
+) -> None:
+    server.tell(three[0].address)
+    config = upstream([{"url": server.url, "interval": "50ms"}])
+    running = tidegate.run({**config, "admin": {"bind": "127.0.0.1:0"}})
+    name = f'tidegate_provider_good_timestamp_seconds{{provider="{server.url}"}} '
+
+    def good() -> float:
+        with running.connect("admin") as client:
+            text = client.ask(head("GET", "/metrics", host=running.address("admin"))).body.decode()
+        return next((float(line.removeprefix(name)) for line in text.splitlines() if line.startswith(name)), 0.0)
+
+    until(good)
+    first = good()
+    assert abs(first - time.time()) < 60
+    until(lambda: good() > first)
 
 
 def test_an_empty_list_is_obeyed_and_told(tidegate: Tidegate, three: tuple[Backend, ...], server: ListServer) -> None:

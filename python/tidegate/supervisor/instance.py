@@ -43,6 +43,7 @@ MACHINE_REFUSES = 4
 INTERRUPT_S = 2.0
 """How long exchanges may take to end after SIGINT."""
 STATUS_S = 5.0
+TELL_S = 5.0
 
 
 def run(loaded: Loaded, *, watch: bool = False, socket: Path | None = None) -> int:
@@ -155,6 +156,7 @@ class Instance:
         self._spawn(serve_api(api, self.resources(), self.changes()))
         self._spawn(self.endpoints.expire())
         self._spawn(self.rolling.watch())
+        self._spawn(self._tell_providers())
         self._spawn(self.keeper.keep())
         if watch:
             self._spawn(self._watch())
@@ -365,6 +367,17 @@ class Instance:
         config = self.snapshots.config
         self.providers.watch(config)
         self.names.watch(names_to_resolve(config, self.providers.found))
+
+    async def _tell_providers(self) -> None:
+        """Tell the worker how old each list is, for its metrics; for ever."""
+        told: tuple[Worker | None, dict[str, float]] = (None, {})
+        while True:
+            await asyncio.sleep(TELL_S)
+            worker, good = self.worker, self.providers.good()
+            if worker is not None and (worker, good) != told and (good or told[1]):
+                with suppress(Gone, WorkerRefused, TimeoutError):
+                    await asyncio.wait_for(worker.ask("providers", good=good), STATUS_S)
+                    told = (worker, good)
 
     async def _name_changed(self, entry: str) -> None:
         """A name stands for other addresses now."""

@@ -105,6 +105,10 @@ class Providers:
             for each in self._standings.values()
         ]
 
+    def good(self) -> dict[str, float]:
+        """When the list of each provider that has one was last known to hold; seconds since 1970."""
+        return {key: each.good_at for key, each in self._standings.items() if each.good_at is not None}
+
     def _make(self, each: configured.Provider) -> Provider:
         match each:
             case configured.ServiceProvider():

@@ -135,6 +135,7 @@ impl Desk {
             Request::Snapshot(document) => machine.apply(*document)?,
             Request::Upstream(upstream) => machine.change_upstream(*upstream)?,
             Request::Route { name, to } => machine.change_route(&name, *to)?,
+            Request::Providers(good) => machine.keep_providers(good),
             Request::Targets(route) => return page(machine.targets(&route)).map(Some),
             Request::Drain { delay, timeout } => machine.drain(delay, timeout),
             Request::Reopen => machine.reopen_logs(),

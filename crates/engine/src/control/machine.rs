@@ -33,6 +33,9 @@ pub trait Machine: Send + Sync + 'static {
     /// Leads the requests of a route elsewhere; returns when every thread does.
     fn change_route(&self, route: &str, to: document::Target) -> Result<(), String>;
 
+    /// Keeps when the list of each provider of endpoints was last known to hold, in seconds since 1970.
+    fn keep_providers(&self, good: HashMap<String, f64>);
+
     /// What was counted of a route by each upstream that it leads to, while it leads to several: `items`.
     fn targets(&self, route: &str) -> serde_json::Value;
 

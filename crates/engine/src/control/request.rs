@@ -41,6 +41,8 @@ pub(super) enum Request {
         /// Where.
         to: Box<document::Target>,
     },
+    /// When the list of each provider of endpoints was last known to hold.
+    Providers(HashMap<String, f64>),
     /// Tell what was counted of a route by each upstream that it leads to.
     Targets(String),
     /// Go.
@@ -112,6 +114,7 @@ pub(super) fn decode(body: &[u8]) -> Result<(u64, Request), NotUnderstood> {
         "snapshot" => part(body).map(|Snapshot { snapshot, .. }| Request::Snapshot(Box::new(snapshot))),
         "upstream" => part(body).map(|Upstream { upstream, .. }| Request::Upstream(Box::new(upstream))),
         "route" => part(body).map(|Route { name, to, .. }| Request::Route { name, to: Box::new(to) }),
+        "providers" => part(body).map(|Providers { good, .. }| Request::Providers(good)),
         "targets" => part(body).map(|Targets { route, .. }| Request::Targets(route)),
         "drain" => part(body).map(|Drain { delay_ms, timeout_ms, .. }| Request::Drain {
             delay: Duration::from_millis(delay_ms),
@@ -163,6 +166,7 @@ fields!(Database { digest: String });
 fields!(Snapshot { snapshot: document::Document });
 fields!(Upstream { upstream: document::Upstream });
 fields!(Route { name: String, to: document::Target });
+fields!(Providers { good: HashMap<String, f64> });
 fields!(Targets { route: String });
 fields!(Drain { delay_ms: u64, timeout_ms: u64 });
 

@@ -73,6 +73,10 @@ impl Machine for Tiny {
         Ok(())
     }
 
+    fn keep_providers(&self, good: HashMap<String, f64>) {
+        self.tell(format!("providers {good:?}"));
+    }
+
     fn targets(&self, route: &str) -> Value {
         json!({"items": [], "next": null, "route": route})
     }

@@ -101,6 +101,8 @@ struct Families {
     listeners: Family<String, ListenerMetrics>,
     threads: Vec<Arc<ThreadMetrics>>,
     retries: Retries,
+    /// When the list of each provider of endpoints was last known to hold, in seconds since 1970.
+    providers: BTreeMap<String, f64>,
 }
 
 /// Everything that a snapshot names.
@@ -135,6 +137,11 @@ impl Registry {
     /// The counters of `thread` for the route `name`; the same ones each time.
     pub fn route(&self, thread: usize, name: &str) -> Arc<RouteMetrics> {
         self.families().routes.of(thread, name, str::to_owned)
+    }
+
+    /// Takes when the list of each provider was last known to hold; providers that are not told are gone.
+    pub fn keep_providers(&self, good: HashMap<String, f64>) {
+        self.families().providers = good.into_iter().collect();
     }
 
     /// The counters of `thread` for what `upstream` gets of `route`, which it shares; the same ones each time.
@@ -305,7 +312,7 @@ impl Registry {
         process: &Process,
         form: Exposition,
     ) {
-        let Families { routes, targets, endpoints, health, panics, listeners, threads, retries } = families;
+        let Families { routes, targets, endpoints, health, panics, listeners, threads, retries, providers } = families;
         let of_endpoints = |out: &mut Vec<u8>, what: fn(&EndpointMetrics) -> u64| {
             for key @ (upstream, address) in endpoints.named.keys() {
                 text::sample(out, metric, &[upstream, address], endpoints.sum_of(key, what));
@@ -383,6 +390,12 @@ impl Registry {
                 }
             }),
             Metric::Panic => sums(out, metric, panics, Gauge::get),
+            Metric::ProviderGood => {
+                for (name, seconds) in providers {
+                    let nanos = Duration::try_from_secs_f64(*seconds).unwrap_or_default().as_nanos();
+                    text::seconds(out, metric, &[name], nanos);
+                }
+            }
             Metric::Retries => retries.by_reason(out, metric),
             Metric::RetriesRefused => retries.refused(out, metric),
             Metric::Hedges => retries.hedges(out, metric, false),

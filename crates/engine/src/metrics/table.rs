@@ -103,6 +103,7 @@ metrics! {
     Hedges "tidegate_hedges_total" Counter ["upstream"] "Times that a second endpoint was asked beside the first, since that had not answered in the time of `hedge`.";
     HedgesWon "tidegate_hedges_won_total" Counter ["upstream"] "Times that such a second endpoint answered first.";
     // What it runs on.
+    ProviderGood "tidegate_provider_good_timestamp_seconds" Gauge ["provider"] "When the list of a provider of endpoints was last known to hold, in seconds since 1970, told at most 5 s late; a provider that never had one is left out.";
     Snapshot "tidegate_snapshot_number" Gauge [] "The number of the snapshot that is served.";
     SnapshotTime "tidegate_snapshot_applied_timestamp_seconds" Gauge [] "When the snapshot began to be served, in seconds since 1970.";
     Reloads "tidegate_reloads_total" Counter ["outcome"] "Snapshots that came from the supervisor: `applied`, or `refused` (then nothing changed).";

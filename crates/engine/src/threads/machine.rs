@@ -252,6 +252,10 @@ impl Machine for Engine {
         self.publish(&mut inner, Arc::new(changed), plan)
     }
 
+    fn keep_providers(&self, good: HashMap<String, f64>) {
+        self.shared.registry.keep_providers(good);
+    }
+
     fn targets(&self, route: &str) -> Value {
         json!({"items": self.shared.registry.target_counts(route), "next": null})
     }
