@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tidegate.config.retry import BackOff, Retry, RetryBudget
     from tidegate.config.route import Route, RouteTimeouts
     from tidegate.config.secret import Secret
-    from tidegate.config.settings import Drain, Limits
+    from tidegate.config.settings import Drain, Limits, Upgrade
     from tidegate.config.target import Respond, Share, Target
     from tidegate.config.upstream import Endpoint, Pool, Upstream
     from tidegate.config.zone import Zones
@@ -111,6 +111,7 @@ __all__ = [
     "TcpMatch",
     "TcpRoute",
     "Udp",
+    "Upgrade",
     "Upstream",
     "UrlProvider",
     "Zones",
@@ -151,7 +152,7 @@ _HOMES = {
     "retry": ("BackOff", "Retry", "RetryBudget"),
     "route": ("Route", "RouteTimeouts"),
     "secret": ("Secret",),
-    "settings": ("Drain", "Limits"),
+    "settings": ("Drain", "Limits", "Upgrade"),
     "target": ("Respond", "Share", "Target"),
     "upstream": ("Endpoint", "Pool", "Upstream"),
     "zone": ("Zones",),

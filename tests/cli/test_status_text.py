@@ -54,6 +54,21 @@ def test_a_worker_that_does_not_answer_is_told() -> None:
     assert lines[1:] == ["supervisor 10, for 2 h 7 min; worker does not answer; 2 threads; 5 connections"]
 
 
+def test_workers_of_before_are_told() -> None:
+    older = [
+        {"pid": 9, "generation": 1, "version": "1.2.2", "connections": 1, "until": 8_700.0},
+        {"pid": 10, "generation": 3, "version": "1.2.3", "connections": None, "until": 12_260.0},
+    ]
+    worker = {"pid": 11, "since": 8_000.5, "version": "1.2.4"}
+    lines = describe({**TOLD, "worker": worker, "older": older, "listeners": [], "upstreams": []}, 8_660.0)
+    assert "; worker 11 of version 1.2.4, for 10 min 59 s; " in lines[1]
+    assert lines[2:] == [
+        "",
+        "worker 9 of before   generation 1  version 1.2.2  1 connection     ends within 40 s",
+        "worker 10 of before  generation 3  version 1.2.3  does not answer  ends within 1 h",
+    ]
+
+
 def test_no_name_moves_the_cursor() -> None:
     told = {**TOLD, "listeners": [{"name": "a\x1b[2J\n", "binds": [], "connections": 0}]}
     assert any(r"listener a\x1b[2J\n" in line for line in describe(told, 0.0))

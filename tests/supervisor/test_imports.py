@@ -136,7 +136,7 @@ def test_another_supervisor_takes_over(instance: Small, protocol: int) -> None:
     if protocol == 0:
         with suppress(ProcessLookupError):  # it may have drained by now
             os.kill(old, signal.SIGKILL)
-        instance.wait_for(f"the worker with pid {old} ended")
+        instance.wait_for(f"the worker with pid {old}, generation 1, ended")
     os.kill(instance.worker, signal.SIGKILL)
     instance.wait_for(r"the worker with pid \d+ serves")
 
@@ -193,7 +193,7 @@ def test_signals(instance: Small, tmp_path: Path) -> None:
         instance.start(environment={"NOTIFY_SOCKET": str(tmp_path / "notify")})
         for number, line in (
             (signal.SIGUSR1, "logs were reopened"),
-            (signal.SIGUSR2, "upgrading is not built yet"),
+            (signal.SIGUSR2, "is tried"),
             (signal.SIGHUP, r"reload \(SIGHUP\)"),
         ):
             instance.process.send(number)

@@ -114,8 +114,8 @@ def test_a_worker_that_speaks_another_protocol_drains_while_a_new_one_serves(sma
     (instance.state / "worker.json").write_text(json.dumps({**left, "protocol": 0}))
     instance.start()
     assert instance.addresses == addresses
-    instance.wait_for(f"the worker with pid {old} speaks another protocol: it drains, {instance.worker} serves")
-    instance.wait_for(f"the worker with pid {old} ended")
+    instance.wait_for(f"the worker with pid {old} speaks another protocol: it drains, and another serves")
+    instance.wait_for(f"the worker with pid {old}, generation 1, ended")
     assert instance.get() == instance.worker != old
     assert instance.call("stop").returncode == 0
     assert sorted(each.name for each in instance.state.iterdir()) == ["lock", "snapshot.json"]

@@ -78,14 +78,18 @@ def status(
 
 
 def ask(
-    command: str, config: Path | None, socket: Path | None, asked: dict[str, Any] | None = None
+    command: str,
+    config: Path | None,
+    socket: Path | None,
+    asked: dict[str, Any] | None = None,
+    patience_s: float | None = None,
 ) -> dict[str, Any] | int:
     """Ask the instance that is meant; what went wrong is printed, and its exit code returned."""
-    from tidegate.supervisor.client import Ambiguous, NotReached, find
+    from tidegate.supervisor.client import PATIENCE_S, Ambiguous, NotReached, find
     from tidegate.supervisor.client import ask as ask_instance
 
     try:
-        answer = ask_instance(find(config, socket), command, asked)
+        answer = ask_instance(find(config, socket), command, asked, patience_s or PATIENCE_S)
     except NotReached as error:
         print(f"tidegate: {error}", file=sys.stderr)
         return NOT_REACHED

@@ -15,6 +15,7 @@ COMMANDS = {
     "check": ("tidegate.cli.check:check", "Say whether CONFIG would run, and every problem of it."),
     "explain": ("tidegate.cli.explain:explain", "Say where a request would go under CONFIG, and why."),
     "reload": ("tidegate.cli.instance:reload", "Make the running instance read its configuration anew."),
+    "upgrade": ("tidegate.cli.upgrade:upgrade", "Have the program that is now on disk take over."),
     "status": ("tidegate.cli.instance:status", "Show what the running instance does."),
     "stop": ("tidegate.cli.instance:stop", "Drain the running instance, then end it."),
     "endpoints": ("tidegate.cli.endpoints:app", "Change where traffic goes, live."),
@@ -25,7 +26,7 @@ COMMANDS = {
 }
 """Each command, in the order of `--help`: where it is, and what it does in a line, as its docstring begins."""
 
-LATER = ("upgrade", "certificates", "trust", "cache", "test")
+LATER = ("certificates", "trust", "cache", "test")
 """Commands that have a name, and are not built yet."""
 
 SERVING = ("run", "proxy", "demo")

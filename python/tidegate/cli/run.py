@@ -20,7 +20,8 @@ def run(
 ) -> int:
     """Run in the foreground.
 
-    SIGHUP reloads, SIGUSR1 reopens logs, SIGTERM drains and ends (a second one ends at once), SIGINT the same with 2 s.
+    SIGHUP reloads, SIGUSR1 reopens logs, SIGUSR2 upgrades to the program now on disk, SIGTERM drains and ends (a second
+    one ends at once), SIGINT the same with 2 s.
 
     Example: tidegate run tidegate.yaml
 

@@ -17,6 +17,9 @@ def describe(told: Mapping[str, Any], now: float) -> list[str]:
         f"{_process('supervisor', told, now)}; {_process('worker', told, now)}; {told.get('threads', 0)} threads; "
         f"{connections} connections",
     ]
+    older = told.get("older") or ()
+    if older:
+        lines += ["", *_columns([_elder(each, now) for each in older])]
     listeners = told.get("listeners") or ()
     if listeners:
         lines += ["", *_columns([_listener(each) for each in listeners])]
@@ -52,7 +55,19 @@ def _for(what: Mapping[str, Any], now: float) -> str:
 
 def _process(name: str, told: Mapping[str, Any], now: float) -> str:
     process = told.get(name)
-    return f"{name} {process.get('pid')}{_for(process, now)}" if process else f"{name} does not answer"
+    if not process:
+        return f"{name} does not answer"
+    version = process.get("version")
+    other = f" of version {version}" if version not in (None, told.get("version")) else ""
+    return f"{name} {process.get('pid')}{other}{_for(process, now)}"
+
+
+def _elder(worker: Mapping[str, Any], now: float) -> list[str]:
+    connections, until = worker.get("connections"), worker.get("until")
+    left = f"ends within {duration(until - now)}" if isinstance(until, int | float) else ""
+    open_now = _count(connections, "connection") if connections is not None else "does not answer"
+    name = f"worker {worker.get('pid')} of before"
+    return [name, f"generation {worker.get('generation')}", f"version {worker.get('version')}", open_now, left]
 
 
 def _count(number: Any, what: str) -> str:

@@ -14,8 +14,8 @@ from tidegate.config.geo import Geo
 from tidegate.config.model import Model, Name
 from tidegate.config.named_set import NamedSet
 from tidegate.config.program_log import ProgramLog
-from tidegate.config.quantities import Duration
-from tidegate.config.scalar import Substituted, one_or_more, show
+from tidegate.config.quantities import Duration, PositiveDuration
+from tidegate.config.scalar import Substituted, Whole, one_or_more, show
 from tidegate.config.zone import Zone
 
 
@@ -26,6 +26,18 @@ class Drain(Model):
     """How long `/readyz` fails while all is still served, so that balancers in front of us notice."""
     timeout: Duration = Duration(25_000)
     """How long exchanges may then take to end; 0 ends them at once."""
+
+
+class Upgrade(Model):
+    """How another version of the program takes over from the one that runs; see `tidegate upgrade`."""
+
+    ready: PositiveDuration = Duration(60_000)
+    """How long the new program may take until its worker serves; then it is given up, and the old one serves on."""
+    timeout: Duration = Duration(3_600_000)
+    """How long a worker that was replaced may finish what it began; long downloads and tunnels stay on it. The default
+    is that of `timeouts.tunnel`."""
+    generations: Annotated[Whole, Field(ge=1, le=100)] = 3
+    """Most workers that were replaced and still finish something; one more upgrade ends the oldest at once."""
 
 
 def read_connections(given: Any) -> Any:
@@ -90,6 +102,8 @@ class Settings(Model):
     """The folder that the instance keeps its state in. Default: `$STATE_DIRECTORY`, else one named after this file."""
     drain: Drain = Drain()
     """How the program ends."""
+    upgrade: Upgrade = Upgrade()
+    """How another version of the program takes over."""
     limits: Limits = Limits()
     """Bounds of the whole program."""
     pid_file: FilePath | None = None

@@ -35,6 +35,10 @@ class Broker:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
 
+    def fileno(self) -> int:
+        """Give our side's descriptor."""
+        return self._sock.fileno()
+
     def bind(self, bind: Bind, count: int) -> list[socket.socket]:
         """Bind an address with root's rights. Raises `Refused`."""
         asked = {"address": str(bind.address), "mode": bind.mode, "owner": bind.owner, "count": count}

@@ -47,12 +47,14 @@ def find(config: Path | None, given: Path | None) -> Path:
     return alive[0]
 
 
-def ask(path: Path, command: str, asked: dict[str, Any] | None = None) -> dict[str, Any]:
+def ask(
+    path: Path, command: str, asked: dict[str, Any] | None = None, patience_s: float = PATIENCE_S
+) -> dict[str, Any]:
     """Ask one thing, and what goes with it; raises `NotReached` where nobody answers."""
     message = json.dumps({"command": command, **({"with": asked} if asked is not None else {})}).encode()
     try:
         with _connect(path) as sock:
-            sock.settimeout(PATIENCE_S)
+            sock.settimeout(patience_s)
             sock.sendall(struct.pack(">I", len(message)) + message)
             (length,) = struct.unpack(">I", _exactly(sock, 4))
             answer = json.loads(_exactly(sock, length))

@@ -13,8 +13,8 @@ MOST = 1 << 16
 """Bytes of a question."""
 PATIENCE_S = 30.0
 
-Answer = Callable[[str, Any, str], Awaitable[dict[str, Any]]]
-"""Given a command and its arguments, as they came, and who asks."""
+Answer = Callable[[str, Any, str, socket.socket], Awaitable[dict[str, Any]]]
+"""Given a command and its arguments, as they came, who asks, and the connection that it came over."""
 
 
 async def serve_commands(listening: socket.socket, answer: Answer) -> None:
@@ -56,7 +56,7 @@ async def _talk(sock: socket.socket, answer: Answer) -> None:
             asked = await asyncio.wait_for(frames.receive(), PATIENCE_S)
             command = asked.get("command")
             if isinstance(command, str):
-                told = await answer(command, asked.get("with"), by)
+                told = await answer(command, asked.get("with"), by, sock)
             else:
                 told = {"ok": False, "error": "no `command`"}
             await frames.send(told)

@@ -13,28 +13,30 @@ from pathlib import Path
 from typing import Any
 
 import tidegate
-from tidegate.compile import machine
 from tidegate.compile.snapshot import names_to_resolve
 from tidegate.config.config import Config
 from tidegate.config.load import Loaded, load
 from tidegate.discovery.resolver import LoopClock, SystemResolver
-from tidegate.supervisor import commands, control_socket, notify, resources, streams
+from tidegate.supervisor import belongings, commands, handover, notify, resources, streams
 from tidegate.supervisor.api import Resources, serve_api
+from tidegate.supervisor.belongings import Belongings
 from tidegate.supervisor.changes import Changes
+from tidegate.supervisor.elders import SPARE_S
 from tidegate.supervisor.endpoints import Endpoints, NotChanged
-from tidegate.supervisor.frames import Gone
-from tidegate.supervisor.keeper import SPARE_S, Keeper
+from tidegate.supervisor.frames import Frames, Gone
+from tidegate.supervisor.handover import Handover
+from tidegate.supervisor.keeper import RECORD, Keeper
 from tidegate.supervisor.log import Log
 from tidegate.supervisor.names import Names
-from tidegate.supervisor.privileges import Household, become_user
 from tidegate.supervisor.providers import Providers
 from tidegate.supervisor.refusal import Refused
 from tidegate.supervisor.rehearse import rehearse
 from tidegate.supervisor.reload import NotReloaded, Snapshots
 from tidegate.supervisor.resources import NotTold
 from tidegate.supervisor.rolling import Rolling
-from tidegate.supervisor.sockets import Sockets, all_binds, from_systemd, remove_stale
-from tidegate.supervisor.state import State, instance_name, listen_unix, replace, state_folder
+from tidegate.supervisor.state import replace
+from tidegate.supervisor.successor import prepare
+from tidegate.supervisor.upgrade import UNDER_WAY, Upgrades, heed_signals
 from tidegate.supervisor.watch import stamps, watch_files
 from tidegate.supervisor.worker import Worker, WorkerRefused
 
@@ -54,34 +56,15 @@ def run(loaded: Loaded, *, watch: bool = False, socket: Path | None = None) -> i
     log = Log(config.log.level, config.log.format)
     files = raise_file_limit()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # secrets pass through
-    environment, uid = os.environ, os.geteuid()
-    binds = all_binds(config)
-    name = instance_name(loaded.source, str(binds[0].address) if binds else "")
-    folder = state_folder(config.state, name, environment, uid)
-    control = socket or control_socket.path(name, folder, environment, uid)
     try:
-        inherited = from_systemd(environment, os.getpid())
-        state = State(folder)
-        listening = listen_control(control)
-        household = become_user(config, loaded.source, folder, control, log)
-        sockets = Sockets(count=machine.sockets(), open=household.open, inherited=inherited)
-        instance = Instance(loaded, state, sockets, control, household, log, files)
-        return asyncio.run(instance.live(listening, watch=watch))
+        given = handover.take(os.environ)
+        if given is not None and given.role == "prepare":
+            return asyncio.run(prepare(loaded, given, log))
+        ours = belongings.take_over(given) if given is not None else belongings.make(loaded, socket, log)
+        return asyncio.run(Instance(loaded, ours, given, log, files).live(watch=watch))
     except Refused as error:
         print(f"tidegate: {error}", file=sys.stderr)
         return MACHINE_REFUSES
-
-
-def listen_control(control: Path) -> socket.socket:
-    """Listen for commands. What a dead instance left there is removed; where somebody answers, we are refused."""
-    if len(str(control).encode()) > control_socket.MOST_PATH:
-        raise Refused(f"the control socket's path is too long for the kernel: {control}; give --socket")
-    try:
-        control.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        remove_stale(control)
-        return listen_unix(str(control))
-    except OSError as error:
-        raise Refused(f"the control socket {control} cannot be made: {error.strerror}") from None
 
 
 def raise_file_limit() -> int:
@@ -96,29 +79,28 @@ def raise_file_limit() -> int:
 class Instance:
     """One running instance. All of it lives on one event loop."""
 
-    def __init__(
-        self, loaded: Loaded, state: State, sockets: Sockets, control: Path, household: Household, log: Log, files: int
-    ) -> None:
+    def __init__(self, loaded: Loaded, ours: Belongings, given: Handover | None, log: Log, files: int) -> None:
         assert loaded.config is not None
         self.source = loaded.source
         self.watched = loaded.files
         self.seen = stamps(loaded.files)
-        self.state = state
-        self.sockets = sockets
-        self.control = control
-        self.household = household
+        self.ours = ours
+        self.given = given
+        self.state, self.sockets, self.household = ours.state, ours.sockets, ours.household
         self.log = log
         self.files = files
-        self.since = time.time()
+        self.since = given.since if given is not None else time.time()
         resolver, clock = SystemResolver(), LoopClock()
         self.names = Names(resolver, clock, log, self._name_changed)
-        self.providers = Providers(resolver, clock, log, state, self._provider_changed)
+        self.providers = Providers(resolver, clock, log, ours.state, self._provider_changed)
+        read_secret = ours.household.read_secret
         self.snapshots = Snapshots(
-            loaded.source, loaded.config, state, sockets, self.names, self.providers, household.read_secret, log
+            loaded.source, loaded.config, ours.state, ours.sockets, self.names, self.providers, read_secret, log
         )
-        self.keeper = Keeper(state, sockets, self.snapshots, log)
+        self.keeper = Keeper(ours.state, ours.sockets, self.snapshots, log)
         self.endpoints = Endpoints(self.snapshots, log, self.keeper.changing, lambda: self.worker)
         self.rolling = Rolling(self.snapshots, log, self.keeper.changing, lambda: self.worker)
+        self.upgrades = Upgrades(ours, self.keeper, self.snapshots, self.since, log)
         self._ends = 0
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -129,31 +111,31 @@ class Instance:
 
     # The life
 
-    async def live(self, listening: socket.socket, *, watch: bool) -> int:
+    async def live(self, *, watch: bool) -> int:
         """Live until told to end."""
         loop = asyncio.get_running_loop()
         for number, react in (
             (signal.SIGHUP, lambda: self._spawn(self.reload("SIGHUP"))),
             (signal.SIGUSR1, lambda: self._spawn(self.reopen())),
-            (signal.SIGUSR2, lambda: self.log.warning("SIGUSR2: upgrading is not built yet")),
+            (signal.SIGUSR2, lambda: self._spawn(self.upgrade("SIGUSR2"))),
             (signal.SIGTERM, lambda: self.end("SIGTERM")),
             (signal.SIGINT, lambda: self.end("SIGINT", INTERRUPT_S)),
         ):
             loop.add_signal_handler(number, react)
-        api = self.state.listen("api.sock")
+        heed_signals()
         try:
             await self._begin()
         except (NotReloaded, Refused, Gone, WorkerRefused) as error:
             if self.worker is not None and not self.worker.is_adopted:
                 await self.keeper.end()
-                self.state.remove("worker.json")
+                self.state.remove(RECORD)
             self._leave()
             if isinstance(error, Refused):
                 raise
             print(f"tidegate: {error}", file=sys.stderr)
             return INPUT_IS_WRONG
-        self._spawn(commands.serve_commands(listening, self.command))
-        self._spawn(serve_api(api, self.resources(), self.changes()))
+        self._spawn(commands.serve_commands(self.ours.commands, self.command))
+        self._spawn(serve_api(self.ours.api, self.resources(), self.changes()))
         self._spawn(self.endpoints.expire())
         self._spawn(self.rolling.watch())
         self._spawn(self._tell_providers())
@@ -163,9 +145,11 @@ class Instance:
         self._write_pid_file()
         rehearse()
         self._say_ready()
+        self._spawn(self._go_on())
         self._watch_endpoints()
         await self.keeper.ended.wait()
         await self.keeper.end()  # it was told to end while it was starting
+        await self.keeper.elders.end(0)
         self.names.stop()
         self.providers.stop()
         for task in list(self._tasks):
@@ -173,15 +157,14 @@ class Instance:
                 task.cancel()
         self.sockets.close()
         worker_socket = [os.path.basename(self.worker.path)] if self.worker is not None else []
-        for name in ("worker.json", "api.sock", *worker_socket):
+        for name in (RECORD, "api.sock", *worker_socket):
             self.state.remove(name)
         self._leave()
         self.log.info("ended")
         return 0
 
     def _leave(self) -> None:
-        with suppress(OSError):
-            self.control.unlink()
+        belongings.leave(self.ours)
         pid_file = self.snapshots.config.pid_file
         if pid_file is not None:
             with suppress(OSError, ValueError):
@@ -190,14 +173,12 @@ class Instance:
 
     async def _begin(self) -> None:
         """Have a worker, and serve the configuration."""
-        old = await self.keeper.begin()
+        await self.keeper.begin()
         assert self.worker is not None
         await self._look_up_new(self.snapshots.config)
         await self.snapshots.serve(self.worker, self.snapshots.config)
         self.keeper.record()
-        if old is not None:
-            self.log.info(f"the worker with pid {old.pid} speaks another protocol: it drains, {self.worker.pid} serves")
-            self._spawn(self.keeper.see_off(old))
+        self.keeper.elders.see_off(self.snapshots.config.upgrade.generations)
 
     def _write_pid_file(self) -> None:
         pid_file = self.snapshots.config.pid_file
@@ -232,8 +213,8 @@ class Instance:
 
     # What is asked
 
-    async def command(self, command: str, asked: Any, by: str) -> dict[str, Any]:
-        """Do a command of the control socket, and what is asked with it, by whom."""
+    async def command(self, command: str, asked: Any, by: str, sock: socket.socket) -> dict[str, Any]:
+        """Do a command of the control socket, and what is asked with it, by whom and over which connection."""
         match command:
             case "reload":
                 return await self.reload("command")
@@ -243,16 +224,18 @@ class Instance:
                 self.end("stop")
                 await self.keeper.ended.wait()
                 return {"ok": True}
+            case "upgrade":
+                return await self.upgrade("command", sock)
             case "reopen":
                 return await self.reopen()
             case "endpoints":
                 try:
-                    return {"ok": True, **await self.endpoints.change(asked, by)}
+                    return {"ok": True, **await self.change(asked, by)}
                 except NotChanged as error:
                     return {"ok": False, "error": str(error)}
             case "rollout":
                 try:
-                    return {"ok": True, **await self.rolling.change(asked, by)}
+                    return {"ok": True, **await self.roll(asked, by)}
                 except NotChanged as error:
                     return {"ok": False, "error": str(error)}
             case "rollouts":
@@ -269,6 +252,11 @@ class Instance:
         """Read the configuration anew and serve it, or say why not; then nothing has changed."""
         if self.source == "proxy":
             return {"ok": False, "error": "this instance was started without a file: there is nothing to reload"}
+        if self.upgrades.under_way:
+            if cause != "command":  # whoever asked by a signal hears nothing, and may rely on it
+                self.upgrades.reload = True
+                self.log.info(f"reload ({cause}): an upgrade is under way; then it is done")
+            return {"ok": False, "error": UNDER_WAY}
         async with self.keeper.changing:
             worker = self.worker
             if self.keeper.ending.is_set() or worker is None:
@@ -305,9 +293,11 @@ class Instance:
         """Make the worker open its log files anew."""
         try:
             assert self.worker is not None
+            self.upgrades.reopen = self.upgrades.under_way  # and once more by the worker that comes
             if self.household.make_access_log is not None:
                 self.household.make_access_log()
             await self.worker.ask("reopen")
+            await self.keeper.elders.ask_all("reopen")
         except (Gone, WorkerRefused, Refused) as error:
             self.log.error(f"logs were not reopened: {error}")
             return {"ok": False, "error": str(error)}
@@ -332,7 +322,8 @@ class Instance:
             "providers": self.providers.told(),
             "version": tidegate.__version__,
             "supervisor": {"pid": os.getpid(), "since": self.since},
-            "worker": {"pid": worker.pid, "since": worker.since} if worker is not None and told else None,
+            "worker": worker.describe() if worker is not None and told else None,
+            "older": await self.keeper.elders.tell(),
             "snapshot": {"number": served.number, "source": self.source, "since": served.since},
             "limits": {"connections": served.connections, "files": self.files},
             "state": str(self.state.folder),
@@ -353,9 +344,45 @@ class Instance:
         """What the API changes, for whoever has the token."""
         return Changes(
             token=lambda: self.snapshots.secrets.get("admin.token"),
-            change=self.endpoints.change,
-            roll=self.rolling.change,
+            change=self.change,
+            roll=self.roll,
         )
+
+    async def change(self, asked: Any, by: str) -> dict[str, Any]:
+        """Change an endpoint. Raises `NotChanged`."""
+        if self.upgrades.under_way:
+            raise NotChanged(UNDER_WAY)
+        return await self.endpoints.change(asked, by)
+
+    async def roll(self, asked: Any, by: str) -> dict[str, Any]:
+        """Change a rollout. Raises `NotChanged`."""
+        if self.upgrades.under_way:
+            raise NotChanged(UNDER_WAY)
+        return await self.rolling.change(asked, by)
+
+    async def upgrade(self, cause: str, asker: socket.socket | None = None) -> dict[str, Any]:
+        """Have the program that is now on disk take over. Comes back only where it does not."""
+        if self.keeper.ending.is_set():
+            return {"ok": False, "error": "the instance is ending"}
+        answer = await self.upgrades.upgrade(cause, asker)
+        if self.upgrades.reload and not self.upgrades.under_way:
+            self.upgrades.reload = False
+            self._spawn(self.reload("asked for during an upgrade"))
+        return answer
+
+    async def _go_on(self) -> None:
+        """Do what the program before us was asked for and left to us."""
+        if self.given is None:
+            return
+        if self.given.reopen:
+            await self.reopen()
+        if self.given.reload:
+            await self.reload("asked for during an upgrade")
+        if self.given.asker is not None:
+            frames = Frames(socket.socket(fileno=self.given.asker), commands.MOST)
+            with suppress(Gone):
+                await frames.send({"ok": True, "status": await self.status()})
+            frames.close()
 
     # Where endpoints come from
 
@@ -427,9 +454,11 @@ class Instance:
             await asyncio.wait_for(worker.ask("drain", delay_ms=delay_ms, timeout_ms=timeout_ms), SPARE_S)
             if self._ends == 1:  # said once it is so: whoever reads it finds that answers end their connections
                 self.log.info(f"{cause}: draining")
+        elders = asyncio.ensure_future(self.keeper.elders.end((delay_ms + timeout_ms) / 1000))
         done, _ = await asyncio.wait([worker.ended], timeout=(delay_ms + timeout_ms) / 1000 + SPARE_S)
         if not done:
             self.log.warning("the worker did not end in time: it is killed")
             worker.kill()
             await worker.ended
+        await elders
         self.keeper.ended.set()

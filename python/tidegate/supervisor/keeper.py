@@ -1,22 +1,26 @@
 """The worker's keeper: adopts or starts it, connects again when it lost us, replaces it when it ends."""
 
 import asyncio
-import os
 import time
 from contextlib import suppress
+from typing import Any
 
+from tidegate.supervisor.elders import Elders
 from tidegate.supervisor.frames import Gone
 from tidegate.supervisor.log import Log
+from tidegate.supervisor.passport import PROTOCOL
 from tidegate.supervisor.reload import Snapshots
 from tidegate.supervisor.sockets import Sockets
 from tidegate.supervisor.state import State
-from tidegate.supervisor.worker import PROTOCOL, Worker, WorkerRefused
+from tidegate.supervisor.worker import Worker, WorkerRefused
 
 QUICK_DEATH_S = 10.0
 """A worker that lived for less is started again with a pause, which grows to `LONGEST_PAUSE_S`."""
 LONGEST_PAUSE_S = 5.0
-SPARE_S = 5.0
-"""How much longer than its drain a worker may live before it is killed."""
+UNDO_S = 2.0
+"""How long a worker may take to say hello that serves nobody any more."""
+RECORD = "worker.json"
+"""The file of the state folder that says who serves, and who is to be seen off."""
 
 
 class Keeper:
@@ -35,51 +39,66 @@ class Keeper:
         """The instance was told to end."""
         self.ended = asyncio.Event()
         """Nothing serves any more, and nothing will."""
+        self.upgrading = False
+        """A new program is tried, and writes down who serves."""
+        self.replaced = asyncio.Event()
+        """Another worker serves than the one that is watched."""
+        self.elders = Elders(state, log, self.record)
 
-    async def begin(self) -> Worker | None:
-        """Adopt the worker of an earlier supervisor, or start one. Gives one of another version, to be seen off."""
-        left = self.state.read("worker.json") or {}
-        if isinstance(left.get("generation"), int):
-            self.generation = left["generation"] + 1
-        found = Worker.find(self.state)
-        old: Worker | None = None
-        if found is not None:
-            protocol = left.get("protocol")
-            try:
-                hello = await found.connect(self.generation, protocol if isinstance(protocol, int) else PROTOCOL)
-                self.sockets.adopt(await found.take())
-                chosen = left.get("chosen")
-                self.sockets.chosen = {str(key): str(value) for key, value in (chosen or {}).items()}
-                self.snapshots.adopt(hello.get("snapshot"))
-            except (Gone, WorkerRefused) as error:
-                self.log.error(f"the worker with pid {found.pid} cannot be adopted ({error}): it is ended")
-                found.kill()
-                await found.ended
+    async def begin(self) -> None:
+        """Adopt what an earlier supervisor left, or start a worker. Those to be seen off are among the elders."""
+        left = self.state.read(RECORD) or {}
+        older = left.get("older")
+        entries = [each for each in (older if isinstance(older, list) else []) if isinstance(each, dict)]
+        given = [each.get("generation") for each in (left, *entries)]
+        self.generation = max([each for each in given if isinstance(each, int)], default=0) + 1
+        for entry in entries:
+            await self._adopt_elder(entry)
+        found = Worker.find(self.state, left)
+        if found is not None and await self._adopt(found, left):
+            if found.passport.protocol == PROTOCOL:
+                self.worker = found
             else:
-                if protocol == PROTOCOL:
-                    self.worker = found
-                    self.log.info(f"adopted the worker with pid {found.pid}, snapshot {hello.get('snapshot')}")
-                else:
-                    old = found
-                try:
-                    await found.give_streams()
-                except (Gone, WorkerRefused) as error:
-                    self.log.warning(f"the worker with pid {found.pid} keeps its old stdout and stderr: {error}")
+                says = f"the worker with pid {found.pid} speaks another protocol: it drains, and another serves"
+                self.log.info(says)
+                self.elders.add(found, time.time() + self.snapshots.config.upgrade.timeout.milliseconds / 1000)
         if self.worker is None:
             self.worker = await self._start()
             await self.worker.give(self.sockets.all())
-        return old
 
-    async def see_off(self, old: Worker) -> None:
-        """Let the worker of an earlier version finish what it began."""
-        timeout_ms = self.snapshots.config.drain.timeout.milliseconds
-        with suppress(Gone, WorkerRefused):
-            await old.ask("drain", delay_ms=0, timeout_ms=timeout_ms)
-        done, _ = await asyncio.wait([old.ended], timeout=timeout_ms / 1000 + SPARE_S)
-        if not done:
-            old.kill()
-        self.log.info(f"the worker with pid {old.pid} {await old.ended}")
-        self.state.remove(os.path.basename(old.path))
+    async def _adopt(self, found: Worker, left: dict[str, Any]) -> bool:
+        try:
+            hello = await found.connect(self.generation)
+            self.sockets.adopt(await found.take())
+            self.sockets.chosen = {str(key): str(value) for key, value in (left.get("chosen") or {}).items()}
+            self.snapshots.adopt(hello.get("snapshot"))
+        except (Gone, WorkerRefused) as error:
+            self.log.error(f"the worker with pid {found.pid} cannot be adopted ({error}): it is ended")
+            found.kill()
+            await found.ended
+            return False
+        self.log.info(f"adopted the worker with pid {found.pid}, snapshot {hello.get('snapshot')}")
+        await self._give_streams(found)
+        return True
+
+    async def _adopt_elder(self, entry: dict[str, Any]) -> None:
+        found, until = Worker.find(self.state, entry), entry.get("until")
+        if found is None:
+            return
+        try:
+            await found.connect(self.generation)
+        except (Gone, WorkerRefused) as error:
+            self.log.error(f"the worker with pid {found.pid} cannot be seen off ({error}): it is ended")
+            found.kill()
+            return
+        await self._give_streams(found)
+        self.elders.add(found, float(until) if isinstance(until, int | float) else 0.0)
+
+    async def _give_streams(self, worker: Worker) -> None:
+        try:
+            await worker.give_streams()
+        except (Gone, WorkerRefused) as error:
+            self.log.warning(f"the worker with pid {worker.pid} keeps its old stdout and stderr: {error}")
 
     async def _start(self) -> Worker:
         worker = Worker.start(self.state, self.generation)
@@ -96,9 +115,46 @@ class Keeper:
         return worker
 
     def record(self) -> None:
-        """Write down how another supervisor finds the worker."""
-        assert self.worker is not None
-        self.state.write("worker.json", self.worker.record(self.generation, {"chosen": self.sockets.chosen}))
+        """Write down how another supervisor finds the workers."""
+        if self.worker is not None and not self.upgrading:  # then it is the new program's to write
+            entry = {**self.worker.passport.record(), "generation": self.generation, "chosen": self.sockets.chosen}
+            self.state.write(RECORD, {**entry, "older": self.elders.records()})
+
+    async def undo(self) -> None:
+        """An upgrade came to nothing: see off the worker that it may have started, and write down again who serves."""
+        left = self.state.read(RECORD) or {}
+        known = {self.worker.pid if self.worker is not None else 0, *(each.worker.pid for each in self.elders.all)}
+        for entry in [left, *left.get("older", [])]:
+            if entry.get("pid") in known or (found := Worker.find(self.state, entry)) is None:
+                continue
+            try:
+                await asyncio.wait_for(found.connect(found.passport.generation), UNDO_S)
+                self.elders.add(found, time.time() + self.snapshots.config.drain.timeout.milliseconds / 1000)
+            except (Gone, WorkerRefused, TimeoutError):
+                found.kill()
+                await found.ended
+        self.generation += 1  # the next one shall not listen where that one did
+        self.upgrading = False
+        self.snapshots.keep()
+        self.record()
+        self.elders.see_off(len(self.elders.all))
+
+    async def succeed(self, old: Worker, until: float) -> None:
+        """Go on with the worker that an upgrade has started. Raises `Gone` or `WorkerRefused`."""
+        left = self.state.read(RECORD) or {}
+        found = Worker.find(self.state, left)
+        self.generation += 1
+        if found is None:
+            raise Gone("it has ended")
+        hello = await found.connect(self.generation)
+        self.sockets.adopt(await found.take())
+        self.snapshots.adopt(hello.get("snapshot"))
+        self.worker = found
+        self.elders.add(old, until)
+        self.upgrading = False
+        self.replaced.set()
+        self.record()
+        self.elders.see_off(len(self.elders.all))
 
     async def keep(self) -> None:
         """Reconnect to a worker that lost us, and replace one that ended; never give up."""
@@ -107,11 +163,12 @@ class Keeper:
             worker = self.worker
             assert worker is not None
             began = time.monotonic()
-            await worker.lost.wait()
-            if not await self._is_over(worker):
+            await self._lost_or_replaced(worker)
+            if worker is not self.worker or not await self._is_over(worker):
                 continue
             what = worker.ended.result()
             if self.ending.is_set():
+                await self.elders.over()
                 self.ended.set()
                 return
             self.log.error(f"the worker with pid {worker.pid} {what}; another is started")
@@ -128,6 +185,15 @@ class Keeper:
                     self.log.error(f"no worker serves: {error}; tried again")
             else:
                 self.ended.set()
+
+    async def _lost_or_replaced(self, worker: Worker) -> None:
+        waiting = [asyncio.ensure_future(each.wait()) for each in (worker.lost, self.replaced)]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waiting:
+                each.cancel()
+        self.replaced.clear()
 
     async def _replace(self) -> None:
         worker = await self._start()

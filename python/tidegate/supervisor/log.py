@@ -30,6 +30,13 @@ class Log:
         """Write one line for who started us, whatever the level; as text it begins with its own words."""
         self._write(says, time=now(), level="info", room="supervisor", message=says)
 
+    def retell(self, lines: str) -> None:
+        """Write lines that another process of ours has said, as they are. Never fails."""
+        if lines:
+            with suppress(OSError, ValueError):
+                sys.stderr.write(lines + "\n")
+                sys.stderr.flush()
+
     def _write(self, text: str, **fields: str) -> None:
         with suppress(OSError, ValueError):
             sys.stderr.write((json.dumps(fields) if self.format == "json" else text) + "\n")

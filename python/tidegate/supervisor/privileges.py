@@ -28,6 +28,14 @@ class Household:
     read_secret: Callable[[str], bytes] | None = None
     write_pid_file: Callable[[], None] | None = None
     make_access_log: Callable[[], None] | None = None
+    root: broker.Broker | None = None
+
+    @classmethod
+    def of(cls, helper: broker.Broker | None) -> "Household":
+        """Make one whose root is the broker, if there is one."""
+        if helper is None:
+            return cls()
+        return cls(helper.bind, helper.read_secret, helper.write_pid_file, helper.make_access_log, helper)
 
 
 def become_user(config: Config, source: str, state: Path, control: Path, log: Log) -> Household:
@@ -64,4 +72,4 @@ def become_user(config: Config, source: str, state: Path, control: Path, log: Lo
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise Refused(f"no_new_privs cannot be set: {os.strerror(ctypes.get_errno())}")
     os.environ["HOME"] = user.pw_dir
-    return Household(helper.bind, helper.read_secret, helper.write_pid_file, helper.make_access_log)
+    return Household.of(helper)

@@ -235,6 +235,11 @@ class Snapshots:
             keys=self._keys,
         )
 
+    def keep(self) -> None:
+        """Write down what is served, in place of what a program that was tried has written."""
+        if self._document is not None:
+            self._write()
+
     def _write(self) -> None:
         assert self._document is not None
         resolved = {entry: answer.addresses for entry, answer in self._names.resolved.items() if answer.addresses}

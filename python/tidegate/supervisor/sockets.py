@@ -107,7 +107,10 @@ class Sockets:
         return numbered
 
     def adopt(self, found: Sequence[tuple[int, str, socket.socket]]) -> None:
-        """Keep what an adopted worker holds."""
+        """Keep what an adopted worker holds, in place of what we may have of it already."""
+        for _, _, sock in self.all():
+            sock.close()
+        self.held = {}
         for number, address, sock in found:
             self.held.setdefault(address, []).append((number, sock))
             self.next_id = max(self.next_id, number + 1)

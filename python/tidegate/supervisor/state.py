@@ -32,25 +32,31 @@ def state_folder(given: Path | None, name: str, environment: Mapping[str, str], 
 
 
 class State:
-    """An open and locked state folder. Paths in it may be longer than a Unix socket's 108 bytes: see `short`."""
+    """An open and locked state folder. Paths in it may be longer than a Unix socket's 108 bytes: see `short`.
 
-    def __init__(self, folder: Path) -> None:
+    `lock` is a descriptor that holds the lock already.
+    """
+
+    def __init__(self, folder: Path, lock: int | None = None) -> None:
         self.folder = folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             if os.fstat(self.fd).st_mode & 0o077:
                 os.fchmod(self.fd, 0o700)
-            self._lock = os.open("lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600, dir_fd=self.fd)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            self.lock = lock if lock is not None else os.open("lock", flags, 0o600, dir_fd=self.fd)
         except OSError as error:
             raise Refused(f"the state folder {folder} cannot be used: {error.strerror}") from None
+        if lock is not None:
+            return
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            holder = os.pread(self._lock, 100, 0).decode(errors="replace").strip() or "unknown"
+            holder = os.pread(self.lock, 100, 0).decode(errors="replace").strip() or "unknown"
             raise Refused(f"already running as {holder} (it holds {folder / 'lock'})") from None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"pid {os.getpid()}\n".encode(), 0)
+        os.ftruncate(self.lock, 0)
+        os.pwrite(self.lock, f"pid {os.getpid()}\n".encode(), 0)
 
     def short(self, name: str) -> str:
         """Give a path to a file in the folder that fits a Unix socket's address."""

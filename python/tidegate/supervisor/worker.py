@@ -6,16 +6,16 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import tidegate
 from tidegate.supervisor.frames import MOST_DESCRIPTORS, MOST_FROM_WORKER, Frames, Gone
+from tidegate.supervisor.passport import Passport
 from tidegate.supervisor.state import State
 
-PROTOCOL = 1
 TICK_S = 1.0
 STUCK_AFTER = 10
 """Ticks without a beat after which a worker is killed. Our own ticks: a machine that slept has missed none."""
@@ -34,26 +34,19 @@ def command(descriptor: int) -> list[str]:
         "import signal, sys\n"
         "for name in ('INT', 'HUP', 'USR1', 'USR2'):\n"
         "    signal.signal(getattr(signal, 'SIG' + name), signal.SIG_IGN)\n"
-        f"sys.path.append({home!r})\n"
+        f"sys.path.insert(0, {home!r})\n"
         "from tidegate import _engine\n"
         f"_engine.work({descriptor})\n"
     )
     return [sys.executable, "-I", "-c", program]
 
 
-def start_time(pid: int) -> int | None:
-    """Give the start of a process in clock ticks after boot: with its ID it names a process for ever (proc(5), 22)."""
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-    except (OSError, ValueError, IndexError):
-        return None
-
-
 class Worker:
     """One worker, our child or adopted. `on_end` is called once, when its process has ended, with what it came to."""
 
-    def __init__(self, pid: int, pidfd: int, path: str, child: subprocess.Popen[bytes] | None) -> None:
-        self.pid = pid
+    def __init__(self, passport: Passport, pidfd: int, path: str, child: subprocess.Popen[bytes] | None) -> None:
+        self.passport = passport
+        self.pid = passport.pid
         self.path = path
         self.since = 0.0
         self.hello: dict[str, Any] = {}
@@ -84,26 +77,18 @@ class Worker:
             raise Gone(f"{sys.executable} cannot be run as this user: {error.strerror}") from None
         finally:
             listening.close()
-        return cls(child.pid, os.pidfd_open(child.pid), state.short(name), child)
+        passport = Passport.of_child(child.pid, name, generation)
+        return cls(passport, os.pidfd_open(child.pid), state.short(name), child)
 
     @classmethod
-    def find(cls, state: State) -> "Worker | None":
-        """Find the worker that an earlier supervisor left, if it still runs."""
-        left = state.read("worker.json") or {}
-        pid, started, name = left.get("pid"), left.get("start_time"), left.get("socket")
-        if not isinstance(pid, int) or pid <= 1 or not isinstance(name, str) or "/" in name:
-            return None
-        try:
-            pidfd = os.pidfd_open(pid)
-        except OSError:
-            return None
-        if started is None or start_time(pid) != started:  # another process has its ID now
-            os.close(pidfd)
-            return None
-        return cls(pid, pidfd, state.short(name), None)
+    def find(cls, state: State, told: Any) -> "Worker | None":
+        """Find a worker that an earlier supervisor left, by its entry in `worker.json`, if it still runs."""
+        passport = Passport.read(told) if isinstance(told, dict) else None
+        pidfd = passport.open() if passport is not None else None
+        return cls(passport, pidfd, state.short(passport.socket), None) if passport and pidfd is not None else None
 
-    async def connect(self, generation: int, protocol: int = PROTOCOL) -> dict[str, Any]:
-        """Say hello. Raises `WorkerRefused` when it does not take us, `Gone` when nobody is there."""
+    async def connect(self, generation: int) -> dict[str, Any]:
+        """Say hello in its protocol. Raises `WorkerRefused` when it does not take us, `Gone` when nobody is there."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
         try:
             await asyncio.wait_for(asyncio.get_running_loop().sock_connect(sock, self.path), HELLO_S)
@@ -114,7 +99,7 @@ class Worker:
         self._silent = 0
         self.lost.clear()
         self._reader = asyncio.create_task(self._read(self._frames))
-        ask = self.ask("hello", protocol=protocol, generation=generation)
+        ask = self.ask("hello", protocol=self.passport.protocol, generation=generation)
         try:
             self.hello = await asyncio.wait_for(ask, HELLO_S)
         except TimeoutError:
@@ -162,9 +147,9 @@ class Worker:
         await self.ask("give_sockets")
         return self._given
 
-    async def give_streams(self) -> None:
-        """Make an adopted worker write to our stdout and stderr, in place of those that it was started with."""
-        await self.ask("streams", [1, 2])
+    async def give_streams(self, streams: tuple[int, int] = (1, 2)) -> None:
+        """Make it write to our stdout and stderr, or these, in place of those that it was started with."""
+        await self.ask("streams", streams)
 
     async def _read(self, frames: Frames) -> None:
         why: Exception = Gone("it closed the connection")
@@ -226,7 +211,7 @@ class Worker:
         os.close(self._pidfd)
         self._watch.cancel()
         self.lost.set()
-        status = self._child.wait() if self._child is not None else None
+        status = self._child.wait() if self._child is not None else orphan_status(self.pid)
         if status is None:
             what = "ended (an adopted worker's exit status is not ours to know)"
         elif status < 0:
@@ -236,19 +221,24 @@ class Worker:
         if not self.ended.done():
             self.ended.set_result(f"{what}; its last words: {self.last_words}" if self.last_words else what)
 
-    def record(self, generation: int, extra: Mapping[str, Any]) -> dict[str, Any]:
-        """What a later supervisor needs to adopt it: the content of `worker.json`."""
-        return {
-            "pid": self.pid,
-            "start_time": start_time(self.pid),
-            "protocol": PROTOCOL,
-            "generation": generation,
-            "socket": os.path.basename(self.path),
-            **extra,
-        }
+    def describe(self) -> dict[str, Any]:
+        """Tell of it, as the status does."""
+        passport = self.passport
+        program = {"version": passport.version, "program": passport.program}
+        return {"pid": self.pid, "since": self.since, "generation": passport.generation, **program}
 
     def forget(self) -> None:
         """Close the connection; the worker goes on."""
         if self._reader is not None:
             self._reader.cancel()
         self._watch.cancel()
+
+
+def orphan_status(pid: int) -> int | None:
+    """Give the exit status of a worker that has ended, where an earlier program in this process, or one of its
+    children, had started it; None where it was another's child."""
+    try:
+        _, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return os.waitstatus_to_exitcode(status)

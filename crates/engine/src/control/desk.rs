@@ -137,7 +137,7 @@ impl Desk {
             Request::Route { name, to } => machine.change_route(&name, *to)?,
             Request::Providers(good) => machine.keep_providers(good),
             Request::Targets(route) => return page(machine.targets(&route)).map(Some),
-            Request::Drain { delay, timeout } => machine.drain(delay, timeout),
+            Request::Drain { delay, timeout, succeeded } => machine.drain(delay, timeout, succeeded),
             Request::Reopen => machine.reopen_logs(),
             Request::Streams => {
                 let [stdout, stderr] = <[OwnedFd; 2]>::try_from(descriptors)

@@ -39,8 +39,9 @@ pub trait Machine: Send + Sync + 'static {
     /// What was counted of a route by each upstream that it leads to, while it leads to several: `items`.
     fn targets(&self, route: &str) -> serde_json::Value;
 
-    /// Begins to drain and returns at once. A second call with shorter times brings the end forward.
-    fn drain(&self, delay: Duration, timeout: Duration);
+    /// Begins to drain and returns at once. A second call with shorter times brings the end forward. Where the worker is
+    /// `succeeded` by another on the same sockets, `/readyz` does not fail, and idle connections keep their own time.
+    fn drain(&self, delay: Duration, timeout: Duration, succeeded: bool);
 
     /// Opens the files of the access log anew.
     fn reopen_logs(&self);

@@ -51,6 +51,8 @@ pub(super) enum Request {
         delay: Duration,
         /// How long exchanges may then take.
         timeout: Duration,
+        /// Whether another worker serves the same sockets: then nobody need be sent away.
+        succeeded: bool,
     },
     /// Open the access log anew.
     Reopen,
@@ -116,9 +118,10 @@ pub(super) fn decode(body: &[u8]) -> Result<(u64, Request), NotUnderstood> {
         "route" => part(body).map(|Route { name, to, .. }| Request::Route { name, to: Box::new(to) }),
         "providers" => part(body).map(|Providers { good, .. }| Request::Providers(good)),
         "targets" => part(body).map(|Targets { route, .. }| Request::Targets(route)),
-        "drain" => part(body).map(|Drain { delay_ms, timeout_ms, .. }| Request::Drain {
+        "drain" => part(body).map(|Drain { delay_ms, timeout_ms, succeeded, .. }| Request::Drain {
             delay: Duration::from_millis(delay_ms),
             timeout: Duration::from_millis(timeout_ms),
+            succeeded,
         }),
         "reopen" => part(body).map(|Bare { .. }| Request::Reopen),
         "streams" => part(body).map(|Bare { .. }| Request::Streams),
@@ -143,7 +146,7 @@ fn part<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
 
 /// The fields of one kind of request beside `kind` and `id`.
 macro_rules! fields {
-    ($name:ident { $($field:ident: $type:ty),* }) => {
+    ($name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty),* }) => {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct $name {
@@ -151,7 +154,7 @@ macro_rules! fields {
             _kind: IgnoredAny,
             #[serde(rename = "id")]
             _id: IgnoredAny,
-            $($field: $type),*
+            $($(#[$attribute])* $field: $type),*
         }
     };
 }
@@ -168,7 +171,7 @@ fields!(Upstream { upstream: document::Upstream });
 fields!(Route { name: String, to: document::Target });
 fields!(Providers { good: HashMap<String, f64> });
 fields!(Targets { route: String });
-fields!(Drain { delay_ms: u64, timeout_ms: u64 });
+fields!(Drain { delay_ms: u64, timeout_ms: u64, #[serde(default)] succeeded: bool });
 
 #[cfg(test)]
 mod tests {

@@ -81,8 +81,8 @@ impl Machine for Tiny {
         json!({"items": [], "next": null, "route": route})
     }
 
-    fn drain(&self, delay: Duration, timeout: Duration) {
-        self.tell(format!("drain {delay:?} {timeout:?}"));
+    fn drain(&self, delay: Duration, timeout: Duration, succeeded: bool) {
+        self.tell(format!("drain {delay:?} {timeout:?}{}", if succeeded { " succeeded" } else { "" }));
     }
 
     fn reopen_logs(&self) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout_at;
 
 use super::shared::Shared;
@@ -41,27 +41,34 @@ fn gather_lines(threads: &[UnboundedSender<Order>]) {
 #[derive(Debug, Default)]
 struct State {
     end_by: Option<Instant>,
+    has_begun: bool,
     is_over: bool,
 }
 
 impl Drain {
-    /// Begins on a thread of its own. A second call with shorter times brings the end forward.
+    /// Begins on a thread of its own. A second call with shorter times brings the end forward. Where another worker has
+    /// `succeeded` this one, idle connections keep their own time: whoever asks once more over one is told to come anew.
     pub(super) fn begin(
         self: &Arc<Self>,
         shared: &Arc<Shared>,
         threads: Vec<UnboundedSender<Order>>,
         delay: Duration,
         timeout: Duration,
+        succeeded: bool,
     ) {
+        let grace = if succeeded { timeout } else { GRACE.min(timeout / 4) };
         let begin = Instant::now() + delay;
         let end = begin + timeout;
-        let known = {
+        let (known, has_begun) = {
             let mut state = self.state();
             let known = state.end_by;
             state.end_by = Some(known.map_or(end, |known| known.min(end)));
-            known
+            (known, state.has_begun)
         };
         if known.is_some() {
+            if has_begun {
+                let _ = leave(shared, &threads, delay + grace);
+            }
             self.sooner.notify_one();
             return;
         }
@@ -69,7 +76,7 @@ impl Drain {
         let started = std::thread::Builder::new().name("drain".into()).spawn(move || {
             // Only timers: nothing here needs a descriptor, of which there may be none left.
             if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() {
-                runtime.block_on(drain.run(&shared, &threads, begin, GRACE.min(timeout / 4)));
+                runtime.block_on(drain.run(&shared, &threads, begin, grace));
             }
             gather_lines(&threads);
             drain.end();
@@ -81,10 +88,10 @@ impl Drain {
 
     async fn run(&self, shared: &Shared, threads: &[UnboundedSender<Order>], begin: Instant, grace: Duration) {
         self.at_most_until_the_end(tokio::time::sleep_until(begin.into())).await;
-        for thread in threads {
-            // Threads live as long as the process; a failure to send means that it ends.
-            let _ = thread.send(Order::Leave(shared.now().after(grace)));
-        }
+        self.state().has_begun = true;
+        let mut left = leave(shared, threads, grace);
+        // Until all of them have, one may still let somebody in, who would be cut.
+        self.at_most_until_the_end(async { while left.recv().await.is_some() {} }).await;
         self.at_most_until_the_end(shared.seats.emptied()).await;
         match shared.seats.taken() {
             0 => shared.program.say(Level::Info, "drain", "every connection has ended"),
@@ -120,4 +127,14 @@ impl Drain {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tells the threads to accept no more; idle connections go after `grace`. Ends with the last thread that has done so.
+fn leave(shared: &Shared, threads: &[UnboundedSender<Order>], grace: Duration) -> UnboundedReceiver<()> {
+    let (done, left) = unbounded_channel();
+    for thread in threads {
+        // Threads live as long as the process; a failure to send means that it ends.
+        let _ = thread.send(Order::Leave(shared.now().after(grace), done.clone()));
+    }
+    left
 }

@@ -260,10 +260,12 @@ impl Machine for Engine {
         json!({"items": self.shared.registry.target_counts(route), "next": null})
     }
 
-    fn drain(&self, delay: Duration, timeout: Duration) {
-        self.shared.ready.store(false, Ordering::Relaxed);
+    fn drain(&self, delay: Duration, timeout: Duration, succeeded: bool) {
+        if !succeeded {
+            self.shared.ready.store(false, Ordering::Relaxed);
+        }
         let orders = self.inner().threads.iter().map(|thread| thread.orders.clone()).collect();
-        self.drain.begin(&self.shared, orders, delay, timeout);
+        self.drain.begin(&self.shared, orders, delay, timeout, succeeded);
     }
 
     fn reopen_logs(&self) {

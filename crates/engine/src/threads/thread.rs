@@ -80,8 +80,8 @@ pub enum Order {
     Spare(Vec<u32>),
     /// Hand over what was logged, then acknowledge.
     HandLinesOver(SyncSender<()>),
-    /// Accept no more; connections without work go at this moment.
-    Leave(Moment),
+    /// Accept no more, then acknowledge; connections without work go at this moment.
+    Leave(Moment, UnboundedSender<()>),
 }
 
 /// A listener as one thread serves it.
@@ -240,12 +240,14 @@ impl Thread {
                 // The end may not wait any longer; then nobody listens.
                 let _ = done.send(());
             }
-            Order::Leave(at) => {
-                self.leave_at.set(at);
+            Order::Leave(at, done) => {
+                self.leave_at.set(self.leave_at.get().min(at));
                 for (_, accepting) in self.accepting.borrow_mut().drain() {
                     accepting.abort();
                 }
                 self.tell_news();
+                // The drain may be over by now.
+                let _ = done.send(());
             }
         }
     }
