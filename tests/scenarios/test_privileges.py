@@ -72,6 +72,24 @@ def test_a_new_supervisor_adopts_the_users_worker(as_nobody: Callable[..., Runni
         assert client.ask(GET).status == 200
 
 
+def test_after_an_upgrade_it_is_still_the_user_and_the_broker_still_binds(as_nobody: Callable[..., Running]) -> None:
+    proxy = as_nobody(pid_file="tidegate.pid").start()
+    pid, worker = proxy.supervisor.pid, proxy.worker_pid
+    done = proxy.call("upgrade")
+    assert done.returncode == 0, done.stderr
+    assert proxy.worker_pid != worker
+    for each in (pid, proxy.worker_pid):
+        assert f"Uid:{'	65534' * 4}\n" in Path(f"/proc/{each}/status").read_text()
+    config = json.loads(proxy.path.read_text())
+    config["listeners"]["more"] = {"bind": f"unix:{proxy.folder}/more.sock"}  # in a folder where only root may
+    proxy.reload(config)
+    proxy.addresses["more"] = f"unix:{proxy.folder}/more.sock"
+    with proxy.connect("more") as client:
+        assert client.ask(GET).status == 200
+    assert proxy.stop() == 0
+    assert not (proxy.folder / "tidegate.pid").exists()
+
+
 def test_an_access_log_in_a_folder_of_roots_is_made_for_the_user_and_again_after_it_was_renamed(
     as_nobody: Callable[..., Running],
 ) -> None:

@@ -5,10 +5,13 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from websockets.sync.client import connect
+
 from tests.peers.backend import Backend, Connection
 from tests.peers.load import Load
 from tests.peers.messages import chunked, get, post
 from tests.peers.tidegate import Config, Tidegate, upstream
+from tests.peers.websocket_server import WebSocketServer
 
 Backends = Callable[..., Backend]
 
@@ -43,6 +46,49 @@ def test_a_hundred_reloads_lose_no_request(tidegate: Tidegate, backend: Backends
                 each.wait_for(2)
     assert [each.failures for each in seen] == [[]] * len(kinds)
     assert proxy.status()["snapshot"]["number"] == 101
+
+
+def test_two_hundred_reloads_touch_no_request_no_download_and_no_tunnel(
+    tidegate: Tidegate, backend: Backends, load: Load
+) -> None:
+    goes_on = threading.Semaphore(0)
+
+    def serve(connection: Connection) -> None:
+        while request := connection.read_request():
+            if "/long" not in request.line:
+                connection.answer()
+                continue
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n")
+            for _ in range(200):
+                goes_on.acquire()
+                connection.send(b"x" * 1000)
+
+    with WebSocketServer() as server, ExitStack() as open_ones:
+        config = upstream(backend(serve).address)
+        config["routes"] += [{"match": {"path": "/ws"}, "to": "sockets"}]
+        config["upstreams"]["sockets"] = {"endpoints": [server.address]}
+        proxy = tidegate.run(config)
+        tunnel = open_ones.enter_context(connect(f"ws://{proxy.address()}/ws", proxy=None, compression=None))
+        download = open_ones.enter_context(proxy.connect()).send(get("/long"))
+        assert download.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 200")
+        kinds = [(get, 0), (get, 1), (lambda path: post(path, b"x" * 5000), 0)]
+        seen = [
+            open_ones.enter_context(
+                load.steady(f"{proxy.url}/a", connections=3, request=request, requests_per_connection=most)
+            )
+            for request, most in kinds
+        ]
+        for number in range(200):
+            proxy.write({**config, "drain": {"timeout": f"{number + 1}s"}, "threads": 1 + number % 2})
+            proxy.supervisor.send(signal.SIGHUP)
+            proxy.supervisor.wait_for_line(rf"snapshot {number + 2} is served")
+            goes_on.release()
+            assert download.read_exactly(1000) == b"x" * 1000
+            tunnel.send(str(number))
+            assert tunnel.recv(10) == str(number)
+        for each in seen:
+            each.wait_for(3)
+        assert [each.failures for each in seen] == [[]] * len(kinds)
 
 
 def test_a_reload_does_not_touch_kept_connections(tidegate: Tidegate, backend: Backends) -> None:

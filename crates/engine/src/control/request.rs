@@ -171,7 +171,12 @@ fields!(Upstream { upstream: document::Upstream });
 fields!(Route { name: String, to: document::Target });
 fields!(Providers { good: HashMap<String, f64> });
 fields!(Targets { route: String });
-fields!(Drain { delay_ms: u64, timeout_ms: u64, #[serde(default)] succeeded: bool });
+fields!(Drain {
+    delay_ms: u64,
+    timeout_ms: u64,
+    #[serde(default)]
+    succeeded: bool
+});
 
 #[cfg(test)]
 mod tests {
