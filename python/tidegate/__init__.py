@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tidegate.config.listener import Bind, Forwarded, Listener, ListenerLimits, ListenerTimeouts, Paths
     from tidegate.config.load import Loaded, load, load_text
     from tidegate.config.match import Match, PathMatch
+    from tidegate.config.mirror import Mirror
     from tidegate.config.named_set import NamedSet
     from tidegate.config.outlier import Latency, Outlier, SuccessRate
     from tidegate.config.persist import Persist, PersistCookie, PersistHeader
@@ -78,6 +79,7 @@ __all__ = [
     "Loaded",
     "Location",
     "Match",
+    "Mirror",
     "NamedSet",
     "Nearest",
     "Outlier",
@@ -142,6 +144,7 @@ _HOMES = {
     "layer4": ("Tcp", "TcpMatch", "TcpRoute", "Udp"),
     "load": ("Loaded", "load", "load_text"),
     "match": ("Match", "PathMatch"),
+    "mirror": ("Mirror",),
     "named_set": ("NamedSet",),
     "outlier": ("Latency", "Outlier", "SuccessRate"),
     "persist": ("Persist", "PersistCookie", "PersistHeader"),

@@ -312,6 +312,15 @@ def test_when_a_request_is_tried_again(
     assert line.endswith("(c.yaml:6:17)")
 
 
+def test_where_copies_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    mirrored = CONFIG.replace("{name: all, to: api}", "{name: all, mirror: {to: shadow, share: 5%}, to: api}")
+    Path("c.yaml").write_text(mirrored.replace("upstreams: {", "upstreams: {shadow: {endpoints: ['127.0.0.1:9009']}, "))
+    assert call("c.yaml", "--", "GET", "http://a.test:8080/") == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("mirror"))
+    assert "5% of the requests, to shadow (c.yaml:6:" in line
+
+
 @pytest.mark.parametrize(
     ("method", "says"),
     [("GET", ", a second one beside the first after p95;"), ("PUT", "; with a body of at most 64KiB")],

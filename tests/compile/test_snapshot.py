@@ -54,6 +54,7 @@ def fields_of_the_core() -> dict[str, list[str]]:
         ("RouteTimeouts", ["routes", 0, "timeouts"]),
         ("Retry", ["routes", 0, "retry"]),
         ("Hedge", ["routes", 0, "retry", "hedge"]),
+        ("Mirror", ["routes", 0, "mirror"]),
         ("Route", ["routes", 1]),
         ("Upstream", ["upstreams", 0]),
         ("Endpoint", ["upstreams", 0, "endpoints", 0]),

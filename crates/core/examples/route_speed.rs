@@ -104,6 +104,7 @@ fn route(host: Option<&str>, path: Option<PathMatch>) -> Route {
         timeouts: RouteTimeouts { response_ms: 0, idle_ms: 0 },
         filters: Vec::new(),
         retry: None,
+        mirror: None,
         to: Target::Upstream(0),
     }
 }

@@ -187,9 +187,13 @@ pub fn explain(compiled: Compiled, listener: usize, from: Option<SocketAddr>, he
                 break;
             }
             Act::Lease(_) | Act::Report | Act::Close(_) | Act::Metrics(_) => break,
-            Act::Meet | Act::GiveBack(_) | Act::DropUpstream | Act::Swap | Act::DropBehind | Act::Shut(_) => {
-                Event::Done
-            }
+            Act::Meet
+            | Act::GiveBack(_)
+            | Act::DropUpstream
+            | Act::Swap
+            | Act::DropBehind
+            | Act::Mirror
+            | Act::Shut(_) => Event::Done,
         };
     }
     if let Some(exchange) = lane.exchange() {

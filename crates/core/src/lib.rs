@@ -21,6 +21,7 @@ pub mod rule; // expressions: conditions and texts over one request
 pub mod balance; // which endpoint takes it
 pub mod health; // whether an endpoint is well
 pub mod retry; // whether it is tried again, and what its upstream can bear of that
+pub mod mirror; // a copy for another upstream, and an answer that nobody reads
 pub mod failure; // why an exchange failed, and what the client is told
 pub mod lane; // one HTTP/1 connection as a state machine: events in, acts out
 pub mod layer4; // connections whose bytes are carried on as they are

@@ -71,5 +71,6 @@ def _route(name: str, listener: int, path: dict[str, str], to: dict[str, Any]) -
         "timeouts": {"response_ms": 60_000, "idle_ms": 60_000},
         "filters": [],
         "retry": None,
+        "mirror": None,
         "to": to,
     }

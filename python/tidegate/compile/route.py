@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidegate.compile.filters import compile_filter
+from tidegate.compile.mirror import compile_mirror
 from tidegate.compile.retry import compile_retry
 from tidegate.compile.target import Upstreams, compile_upstreams
 from tidegate.config.match import Match, PathMatch
@@ -28,6 +29,7 @@ def compile_route(index: int, route: Route, listeners: Mapping[str, int], upstre
         },
         "filters": [compile_filter(each) for each in route.filters],
         "retry": compile_retry(route.retry),
+        "mirror": compile_mirror(route.mirror, upstreams),
         "to": compile_target(route, upstreams),
     }
 

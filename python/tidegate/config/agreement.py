@@ -88,6 +88,8 @@ def _names(
                 yield Disagreement(place, f"`{name}` carries bytes as they are, and serves no routes")
         if route.to is not None:
             yield from _targets(route.to, ("routes", index, "to"), upstreams)
+        if route.mirror is not None:
+            yield from _upstream(route.mirror.to, ("routes", index, "mirror", "to"), upstreams)
     for name, listener in listeners.items():
         for steps, target in listener.targets if listener is not None else ():
             yield from _targets(target, ("listeners", name, *steps), upstreams)
@@ -96,11 +98,15 @@ def _names(
             yield from _sessions(target, ("listeners", name, *steps), upstreams)
 
 
+def _upstream(name: str, path: Path, upstreams: Mapping[str, Upstream | None]) -> Iterator[Disagreement]:
+    if name not in upstreams:
+        hint = did_you_mean(name, upstreams) if upstreams else "there is no upstream at all"
+        yield Disagreement(path, f"no upstream is named `{name}`", hint)
+
+
 def _targets(target: Target, begin: Path, upstreams: Mapping[str, Upstream | None]) -> Iterator[Disagreement]:
     for path, name in target.upstreams:
-        if name not in upstreams:
-            hint = did_you_mean(name, upstreams) if upstreams else "there is no upstream at all"
-            yield Disagreement((*begin, *path), f"no upstream is named `{name}`", hint)
+        yield from _upstream(name, (*begin, *path), upstreams)
     for way, name, led in target.ways:
         upstream = upstreams.get(name)
         if upstream is None or upstream.providers:  # whose lists may have any labels

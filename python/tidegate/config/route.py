@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from tidegate.config.complaint import refused
 from tidegate.config.filters.filter import FOR_ENDPOINTS, SEVERAL, Filter
 from tidegate.config.match import Match
+from tidegate.config.mirror import Mirror
 from tidegate.config.model import Name
 from tidegate.config.placed import Placed
 from tidegate.config.quantities import Duration
@@ -51,6 +52,8 @@ class Route(Placed):
     """How long an endpoint may take."""
     retry: Retry | None = None
     """When a request is tried again. Default: only when an endpoint cannot be connected to, on at most three."""
+    mirror: Mirror | None = None
+    """Another upstream that gets copies of the requests. Default: none."""
     to: Target | None = None
     """The upstream that the request goes to: its name, or a list of several with weights."""
     redirect: Redirect | None = None
@@ -71,6 +74,21 @@ class Route(Placed):
         if self.retry is not None and self.to is None:
             says = "`retry` says when endpoints are tried again, and this route answers by itself"
             raise refused(says, "leave it out, or say where requests go with `to`", at=("retry",))
+        return self
+
+    @model_validator(mode="after")
+    def mirror_is_another_upstream(self) -> "Route":
+        """Refuse copies of what no endpoint gets, and copies for those that get the request."""
+        if self.mirror is not None and self.to is None:
+            says = "`mirror` copies what endpoints get, and this route answers by itself"
+            raise refused(says, "leave it out, or say where requests go with `to`", at=("mirror",))
+        if (
+            self.mirror is not None
+            and self.to is not None
+            and self.mirror.to in [name for _, name in self.to.upstreams]
+        ):
+            says = f"the route leads to `{self.mirror.to}` already, which would get each request twice"
+            raise refused(says, "name another upstream", at=("mirror", "to"))
         return self
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from tidegate.config.addresses import EndpointAddress
 from tidegate.config.config import Config
 from tidegate.config.filters.filter import Filter
 from tidegate.config.placed import Placed
+from tidegate.config.route import Route
 from tidegate.config.secret import SecretUnreadable
 from tidegate.config.target import Share
 from tidegate.config.upstream import Endpoint, Upstream
@@ -119,9 +120,17 @@ def _route(config: Config, routes: list[dict[str, Any]], index: int) -> dict[str
             **{key: route["timeouts"][key] for key in ("response_ms", "idle_ms")},
             "place": _place(given and given.timeouts),
         },
+        "mirror": _mirror(given),
         "leads_to": "upstream" if "part" in route["to"] else next(iter(route["to"])),
         "split": split and [_share(each) for each in split],
     }
+
+
+def _mirror(route: Route | None) -> dict[str, Any] | None:
+    """Tell where copies go."""
+    if route is None or route.mirror is None:
+        return None
+    return {"to": route.mirror.to, "share": str(route.mirror.share), "place": _place(route.mirror)}
 
 
 def _share(share: Share) -> dict[str, Any]:

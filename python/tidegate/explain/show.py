@@ -45,6 +45,9 @@ def _road(told: dict[str, Any], every: bool) -> Iterator[tuple[str, str]]:
         yield "filters", ", ".join(map(_named, route["filters"])) or "none"
         response, idle = (Duration(route["timeouts"][key]) for key in ("response_ms", "idle_ms"))
         yield "timeouts", _at(f"response {_limit(response)}, idle {_limit(idle)}", route["timeouts"]["place"])
+        if route["mirror"] is not None:
+            mirror = route["mirror"]
+            yield "mirror", _at(f"{mirror['share']} of the requests, to {mirror['to']}", mirror["place"])
     if told["balance"] is not None:
         yield from _balance(told, every)
     if told["retry"] is not None:

@@ -8,6 +8,7 @@ use super::request_id::Believed;
 use super::rewrite::{Rewrite, Rewritten};
 use crate::failure::{Failure, Kind, Stage};
 use crate::framing::BodyLength;
+use crate::mirror::Mirror;
 use crate::rule::Subject;
 use crate::snapshot::document::Filter;
 
@@ -32,6 +33,8 @@ pub struct Filters {
     pub error_pages: ErrorPages,
     /// Edits of the client's head.
     pub response_headers: Option<HeaderEdits>,
+    /// Where copies of the requests go. No filter; it lies here since most routes have neither, and look but once.
+    pub mirror: Option<Box<Mirror>>,
 }
 
 impl Filters {

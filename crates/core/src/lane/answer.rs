@@ -173,7 +173,7 @@ fn write_final(exchange: &mut Exchange, closing: bool, peer: &Peer, turn: &Turn<
 }
 
 /// An answer's body, framed for the client: HTTP/1.0 knows no chunks, so there the connection's end tells.
-pub(super) fn download(body: &BodyLength, old_client: bool) -> Body {
+pub(crate) fn download(body: &BodyLength, old_client: bool) -> Body {
     let framing = if old_client { Framing::AsItIs } else { Framing::Chunked };
     match body {
         BodyLength::None => Body::new(Coming::Nothing, Framing::AsItIs),

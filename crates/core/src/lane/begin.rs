@@ -134,6 +134,9 @@ impl Lane {
             Target::Upstream(_) | Target::Split(_) => {
                 let Some(leads_to) = route.to.lead(exchange.subject(peer).as_ref(), turn.dice) else { return };
                 exchange.leads_to = leads_to;
+                if let Some(mirror) = route.filters.as_deref().and_then(|filters| filters.mirror.as_deref()) {
+                    exchange.decide_copy(mirror, turn);
+                }
                 let buffered = route.filters.as_deref().and_then(|filters| filters.buffer_request);
                 self.gather_or_ask(buffered, turn);
             }

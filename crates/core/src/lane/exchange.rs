@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::body::{Body, Out};
 use super::buffer::{self, Buffer};
 use super::hedge::Behind;
+use super::mirror::Copying;
 use super::serving::{Chosen, Serving};
 use crate::balance::{Held, Lead};
 use crate::failure::{Failure, Kind, Stage};
@@ -157,6 +158,8 @@ pub struct Exchange {
     pub(super) live: Option<Live>,
     /// Most bytes of the request's body that are kept to be sent again; 0: it is not kept.
     pub(super) replay: usize,
+    /// Whether a copy goes to another upstream.
+    pub(super) copying: Copying,
     /// No endpoint is asked before.
     pub(super) resume_at: Moment,
     /// The status that the filter `fault` chose.

@@ -24,6 +24,7 @@ mod begin; // the heads, and what they lead to
 mod session; // the endpoint that a request's session is with
 mod retry; // what becomes of a try in vain
 mod hedge; // a second try beside the first
+mod mirror; // a copy for another upstream
 mod lease; // which endpoint is asked, and whether its connection serves on
 mod transfer; // bytes of both bodies on their way
 mod step; // the machine itself: events in, acts out
@@ -35,8 +36,10 @@ mod edit_tests; // what filters can not do to a message
 #[cfg(test)]
 mod subset_tests; // endpoints with certain labels, whatever the balancer
 
+pub(crate) use answer::download;
 pub use exchange::Exchange;
 pub use exposition::Exposition;
+pub use mirror::Copy;
 pub use serving::{Chosen, Recorded, Serving};
 
 use std::rc::Rc;
@@ -114,6 +117,8 @@ pub enum Act {
     Meet,
     /// The metrics are asked for, in this form: hand their text to [`Lane::supply`].
     Metrics(Exposition),
+    /// The request is whole: send what [`Lane::copy`] has to another upstream, and let it go.
+    Mirror,
     /// The exchange is over: log and count it.
     Report,
     /// The connection is over.

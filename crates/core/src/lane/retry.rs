@@ -119,7 +119,9 @@ impl Exchange {
         if may_repeat(&self.head, &self.bytes) {
             let hedge = self.hedge_delay();
             let is_first = !hedge.is_zero() && (per_try.is_zero() || hedge < per_try);
-            (self.replay, self.per_try) = (body, if is_first { hedge } else { per_try });
+            // What is kept for a copy is kept for a repeat.
+            self.replay = self.replay.max(body);
+            self.per_try = if is_first { hedge } else { per_try };
         }
         self.live = self.upstream().map(|upstream| Live::begin(&upstream.repeats));
     }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::answer;
 use super::body::Appetite;
 use super::exchange::{Answering, Exchange, Link};
+use super::mirror::Copying;
 use super::step::address;
 use super::{Act, Close, Interest, Lane, Phase, Side, Turn};
 use crate::failure::{Failure, Kind, Stage};
@@ -47,6 +48,12 @@ impl Lane {
         if exchange.link == Link::Wanted {
             return self.ask_for_endpoint(&serving, listener, turn);
         }
+        if exchange.copying == Copying::Wanted
+            && let Some(act) = self.copy_step()
+        {
+            return Some(act);
+        }
+        let exchange = self.exchange.as_deref_mut()?;
         if exchange.link == Link::Open {
             match self.move_download(turn) {
                 Ok(None) => {}

@@ -21,6 +21,7 @@ fn route(host: Option<&str>, path: Option<PathMatch>, priority: i64) -> Route {
         timeouts: RouteTimeouts { response_ms: 0, idle_ms: 0 },
         filters: Vec::new(),
         retry: None,
+        mirror: None,
         to: Target::Upstream(0),
     }
 }

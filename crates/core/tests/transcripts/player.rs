@@ -296,6 +296,11 @@ impl<'a> Player<'a> {
                         Exposition::OpenMetrics => "metrics as OpenMetrics",
                     }))
                 }
+                Act::Mirror => {
+                    let copy = self.lane.copy().map(|copy| copy.bytes);
+                    let copy = copy.as_deref().map_or("too many are under way".into(), crate::notation::show);
+                    Some(self.did(format!("mirror {copy}")))
+                }
                 Act::Report => {
                     let report = self.lane.exchange().map_or_else(String::new, told::report);
                     Some(self.did(format!("report {report}")))

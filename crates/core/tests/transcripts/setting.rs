@@ -36,8 +36,8 @@ impl Setting {
             ("respond" | "builtin", path) => self.add_route(path, answer(part, value)),
             ("target", path) => self.add_route(path, serde_json::from_str(value).map_err(|says| says.to_string())?),
             ("upstream", "another") => self.add_upstream(value)?,
-            ("route", "only") => {
-                self.document["routes"][0]["only"] = serde_json::from_str(value).map_err(|says| says.to_string())?;
+            ("route", "only" | "mirror") => {
+                self.document["routes"][0][key] = serde_json::from_str(value).map_err(|says| says.to_string())?;
             }
             ("route", "buffer_request" | "body_limit") => {
                 let size: u64 = value.parse().map_err(|_| "no size")?;

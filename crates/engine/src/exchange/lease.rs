@@ -24,7 +24,7 @@ const RECENT: Duration = Duration::from_secs(1);
 
 /// An endpoint closes an idle connection when it has announced to; ours ends so much earlier, so that its end never
 /// meets our next request.
-const MARGIN: Duration = Duration::from_millis(500);
+pub(super) const MARGIN: Duration = Duration::from_millis(500);
 
 /// A connection that is on its way to a lane.
 pub enum Leasing {

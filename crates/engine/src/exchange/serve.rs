@@ -9,7 +9,7 @@ use tidegate_core::filter::forwarded::Peer;
 use tidegate_core::lane::{Act, Close, Event, Lane, Side};
 
 use super::sides::Sides;
-use super::{lease, report};
+use super::{lease, mirror, report};
 use crate::accept::Taken;
 use crate::pool::stream::Stream;
 use crate::threads::open::Open;
@@ -80,6 +80,10 @@ async fn obey(sides: &mut Sides, lane: &mut Lane, open: &mut Open) -> Close {
             Act::Metrics(form) => {
                 let text = open.thread.render_metrics(form).await;
                 open.turn(|turn| lane.supply(&text, turn));
+                Event::Done
+            }
+            Act::Mirror => {
+                mirror::send(lane, &open.thread);
                 Event::Done
             }
             Act::Report => {

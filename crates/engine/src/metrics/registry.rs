@@ -10,7 +10,7 @@ use tidegate_core::failure::{Kind, Stage};
 use tidegate_core::health::Sample;
 use tidegate_core::lane::Exposition;
 use tidegate_core::layer4::Dropped;
-use tidegate_core::retry::Budget;
+use tidegate_core::snapshot::compiled::Upstream;
 
 use super::counted::{CLASSES, EndpointMetrics, HealthMetrics, ListenerMetrics, RouteMetrics, ThreadMetrics};
 use super::counter::Gauge;
@@ -114,8 +114,8 @@ pub struct Named<'a> {
     pub endpoints: HashSet<(&'a str, &'a str)>,
     /// Listeners.
     pub listeners: HashSet<&'a str>,
-    /// Upstreams, and what is repeated of the requests to each.
-    pub upstreams: HashMap<&'a str, &'a Arc<Budget>>,
+    /// Upstreams, by name.
+    pub upstreams: HashMap<&'a str, &'a Arc<Upstream>>,
 }
 
 impl Default for Registry {
@@ -400,6 +400,7 @@ impl Registry {
             Metric::RetriesRefused => retries.refused(out, metric),
             Metric::Hedges => retries.hedges(out, metric, false),
             Metric::HedgesWon => retries.hedges(out, metric, true),
+            Metric::Mirrored => retries.mirrored(out, metric),
             Metric::Snapshot => text::sample(out, metric, &[], self.snapshot.load(Ordering::Relaxed)),
             Metric::SnapshotTime => text::seconds(out, metric, &[], self.snapshot_ns.load(Ordering::Relaxed).into()),
             Metric::Reloads => {

@@ -102,6 +102,7 @@ metrics! {
     RetriesRefused "tidegate_retries_refused_total" Counter ["upstream"] "Times that a request was not tried again, nor a second endpoint asked beside the first, because `retry_budget` was spent.";
     Hedges "tidegate_hedges_total" Counter ["upstream"] "Times that a second endpoint was asked beside the first, since that had not answered in the time of `hedge`.";
     HedgesWon "tidegate_hedges_won_total" Counter ["upstream"] "Times that such a second endpoint answered first.";
+    Mirrored "tidegate_mirrored_total" Counter ["upstream", "outcome"] "Copies of requests for this upstream (`mirror`), by what became of them: `answered`, `failed`, `late`; or not sent, since too many were under way (`full`), the body is too long (`too_large`), or the request was answered before it was whole (`incomplete`). What never happened is left out.";
     // What it runs on.
     ProviderGood "tidegate_provider_good_timestamp_seconds" Gauge ["provider"] "When the list of a provider of endpoints was last known to hold, in seconds since 1970, told at most 5 s late; a provider that never had one is left out.";
     Snapshot "tidegate_snapshot_number" Gauge [] "The number of the snapshot that is served.";

@@ -168,7 +168,7 @@ fn named(compiled: &Compiled) -> Named<'_> {
             .flat_map(|upstream| upstream.endpoints.iter().map(|e| (upstream.name.as_str(), e.address.as_str())))
             .collect(),
         listeners: compiled.listeners.iter().map(|listener| listener.name.as_str()).collect(),
-        upstreams: compiled.upstreams.iter().map(|upstream| (upstream.name.as_str(), &upstream.repeats)).collect(),
+        upstreams: compiled.upstreams.iter().map(|upstream| (upstream.name.as_str(), upstream)).collect(),
     }
 }
 

@@ -388,6 +388,11 @@ impl Thread {
         })
     }
 
+    /// Lets somebody roll the thread's dice.
+    pub fn with_dice<T>(&self, roll: impl FnOnce(&mut Dice) -> T) -> T {
+        roll(&mut self.dice.borrow_mut())
+    }
+
     /// Makes the current task one that news wake, until the guard is dropped.
     pub async fn register(self: &Rc<Self>) -> Registered {
         let key = poll_fn(|cx| Poll::Ready(self.wakers.borrow_mut().insert(cx.waker().clone()))).await;

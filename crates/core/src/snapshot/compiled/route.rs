@@ -8,6 +8,7 @@ use crate::balance::subset::tell_labels;
 use crate::balance::{Lead, Split};
 use crate::dice::Dice;
 use crate::filter::Filters;
+use crate::mirror::Mirror;
 use crate::retry::{Latencies, Policy};
 use crate::rule::{Stand, Subject, Template, Text};
 use crate::snapshot::document::{self, Builtin, Document};
@@ -88,7 +89,11 @@ impl Route {
         upstreams: &[document::Upstream],
         known: Option<&Arc<Latencies>>,
     ) -> Result<Self, String> {
-        let filters = Filters::build(&route.filters)?;
+        let mut filters = Filters::build(&route.filters)?;
+        if let Some(mirror) = &route.mirror {
+            let mirror = Mirror::build(mirror, upstreams.len())?;
+            filters.get_or_insert_default().mirror = Some(Box::new(mirror));
+        }
         Ok(Self {
             to: Target::build(&route.to, upstreams)?,
             response: Duration::from_millis(route.timeouts.response_ms),

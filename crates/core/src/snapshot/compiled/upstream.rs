@@ -12,6 +12,7 @@ use crate::balance::view::panics;
 use crate::balance::{EndpointLoad, EndpointStanding, HashTable, Method, Persist, Ranking, Rule, Seat, Subset};
 use crate::geo::{Geo, Place};
 use crate::health::{Adaptive, Check, Circuit, Ejector, Full, Member, Outcome, Strikes, UnderWay};
+use crate::mirror::Mirrored;
 use crate::moment::Moment;
 use crate::retry::{Allowance, Budget};
 use crate::rule::{Subject, Text};
@@ -56,6 +57,8 @@ pub struct Upstream {
     pub repeats: Arc<Budget>,
     /// How much of that it can bear.
     pub allowance: Allowance,
+    /// Copies of requests that go to it; shared alike.
+    pub mirrored: Arc<Mirrored>,
     /// How a bound on the requests under way is found; none: it is not.
     pub adaptive: Option<Box<Adaptive>>,
     /// How many requests are under way, where that is bounded; shared alike.
@@ -248,6 +251,7 @@ pub(super) fn compile(
         circuit: old.map(|old| Arc::clone(&old.circuit)).unwrap_or_default(),
         ejector: old.map(|old| Arc::clone(&old.ejector)).unwrap_or_default(),
         repeats: old.map(|old| Arc::clone(&old.repeats)).unwrap_or_default(),
+        mirrored: old.map(|old| Arc::clone(&old.mirrored)).unwrap_or_default(),
         allowance: Allowance { percent: upstream.retry_budget.share, least: upstream.retry_budget.least },
     }))
 }

@@ -32,6 +32,9 @@ pub struct Route {
     /// When a request is tried again; none: when an endpoint cannot be connected to.
     #[serde(default)]
     pub retry: Option<Box<Retry>>,
+    /// Where copies of requests go; none: nowhere.
+    #[serde(default)]
+    pub mirror: Option<Box<Mirror>>,
     /// Where a request goes.
     pub to: Target,
 }
@@ -95,6 +98,22 @@ pub struct Retry {
     /// When a second endpoint is asked beside the first; none: never.
     #[serde(default)]
     pub hedge: Option<Hedge>,
+}
+
+/// Where copies of requests go.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Mirror {
+    /// The upstream, by index.
+    pub to: usize,
+    /// Of a hundred requests, so many are copied.
+    pub share: u32,
+    /// Most bytes of a body that are copied.
+    pub body: u64,
+    /// Most copies that are under way at once to that upstream.
+    pub most: u32,
+    /// How long a copy may take, in milliseconds.
+    pub timeout_ms: u64,
 }
 
 /// When a second endpoint is asked beside the first.
