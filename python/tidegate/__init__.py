@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tidegate.config.filters.request_id import RequestId
     from tidegate.config.filters.rewrite import PathReplacement, Rewrite
     from tidegate.config.geo import Geo, Location
-    from tidegate.config.health import Expected, Health, HttpCheck, TcpCheck
+    from tidegate.config.health import Expected, Health, HttpCheck, TcpCheck, TlsCheck
     from tidegate.config.hedge import Hedge
     from tidegate.config.labels import Fallback
     from tidegate.config.layer4 import Tcp, TcpMatch, TcpRoute, Udp
@@ -112,6 +112,7 @@ __all__ = [
     "TcpCheck",
     "TcpMatch",
     "TcpRoute",
+    "TlsCheck",
     "Udp",
     "Upgrade",
     "Upstream",
@@ -137,7 +138,7 @@ _HOMES = {
     "filters.request_id": ("RequestId",),
     "filters.rewrite": ("PathReplacement", "Rewrite"),
     "geo": ("Geo", "Location"),
-    "health": ("Expected", "Health", "HttpCheck", "TcpCheck"),
+    "health": ("Expected", "Health", "HttpCheck", "TcpCheck", "TlsCheck"),
     "hedge": ("Hedge",),
     "labels": ("Fallback",),
     "listener": ("Bind", "Forwarded", "Listener", "ListenerLimits", "ListenerTimeouts", "Paths"),

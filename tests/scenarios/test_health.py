@@ -1,10 +1,17 @@
 """Health checks of real backends: who fails leaves, who is well returns, and clients see little of it."""
 
 import signal
+import ssl
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.peers.backend import Backend, Connection
+from tests.peers.carried import carried
+from tests.peers.certificate import make_certificate
 from tests.peers.load import Load
 from tests.peers.messages import get, head
 from tests.peers.tidegate import Config, Running, Tidegate, upstream
@@ -187,3 +194,42 @@ def test_an_upstream_without_health_forgets_what_checks_said(tidegate: Tidegate)
     proxy.reload(config)
     until(lambda: standings(proxy) == ["in"])
     proxy.supervisor.wait_for_line(f"{one.address} is no longer checked")
+
+
+@pytest.mark.needs("openssl")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["1.2", "1.3"])
+def test_who_shakes_hands_is_well(
+    tidegate: Tidegate, backend: Backends, tmp_path: Path, version: ssl.TLSVersion
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(make_certificate(tmp_path))
+    context.minimum_version = context.maximum_version = version
+    asked: list[str | None] = []
+
+    def look_at_name(_: ssl.SSLObject, name: str | None, __: ssl.SSLContext) -> int | None:
+        asked.append(name)
+        return None if name == "db.test" else ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+
+    context.sni_callback = look_at_name
+
+    def shake(connection: Connection) -> None:
+        with suppress(OSError), context.wrap_socket(connection.socket, server_side=True):
+            pass
+
+    def greet(connection: Connection) -> None:
+        connection.send("220 mail.test\r\n")
+
+    secure, plain = backend(shake).address, backend(greet).address
+    config = carried([secure, plain])
+    usual = {"interval": "200ms", "fast_interval": "50ms", "timeout": "2s"}
+    config["upstreams"]["db"]["health"] = {"tls": {"sni": "db.test", "alpn": "h2"}, **usual}
+    config["upstreams"]["other"] = {"endpoints": [secure], "health": {"tls": {"sni": "other.test"}, **usual}}
+    proxy = tidegate.run(config)
+    said = [
+        f"upstream db: {secure} is up",
+        f"upstream db: {plain} is down: .*: its answer is not TLS",
+        f"upstream other: {secure} is down: .*: it refused the handshake: unrecognized_name",
+    ]
+    for line in said:
+        proxy.supervisor.wait_for_line(line)
+    assert {"db.test", "other.test"} == set(asked)

@@ -22,6 +22,8 @@ def compile_health(health: Health) -> dict[str, Any]:
 
 def compile_probe(health: Health) -> dict[str, Any]:
     """Write what is asked, and what a good answer is."""
+    if health.tls is not None:
+        return {"tls": {"sni": health.tls.sni, "alpn": list(health.tls.alpn)}}
     if health.http is None:
         tcp = health.tcp
         send, expect = ("", None) if tcp is None else (tcp.send, tcp.expect)

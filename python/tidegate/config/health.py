@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Sk
 
 from tidegate.config.complaint import refused
 from tidegate.config.filters.fields import check_value
+from tidegate.config.layer4 import Protocols, read_server
 from tidegate.config.match import HeaderName, Method, Regex, names_stand_once
 from tidegate.config.model import Model
 from tidegate.config.quantities import Duration, PositiveDuration
@@ -146,6 +147,26 @@ class TcpCheck(Model):
     """What must then come, or come by itself where nothing is sent. Default: that it accepts is enough."""
 
 
+def check_server(name: str) -> str:
+    """Refuse a pattern of names: one is asked for."""
+    if name.startswith("*"):
+        raise refused(f"must be one name, as `db.example.com`, not {show(name)}")
+    return name
+
+
+class TlsCheck(Model):
+    """The beginning of a TLS handshake: that a ServerHello comes. No certificate is looked at.
+
+    The hello offers TLS 1.3 and 1.2 and no key share, so that a server of TLS 1.3 has nothing to sign (RFC 8446,
+    section 4.1.4). Then the connection ends, which a server may log. (HAProxy's `ssl-hello-chk`.)
+    """
+
+    sni: Annotated[str, BeforeValidator(read_server), AfterValidator(check_server)] | None = None
+    """The name of the server that is asked for. Default: none is told."""
+    alpn: Protocols = ()
+    """Protocols that are offered, the favourite first, as `[h2, http/1.1]`. Default: none."""
+
+
 class Health(Model):
     """Checks of the endpoints of an upstream. An endpoint that has not been checked yet takes work.
 
@@ -158,6 +179,8 @@ class Health(Model):
     """Ask over HTTP: a path, or a mapping."""
     tcp: TcpCheck | None = None
     """Connect, and perhaps talk: `tcp: {}`."""
+    tls: TlsCheck | None = None
+    """Begin a TLS handshake: `tls: {}`."""
     port: Annotated[Whole, Field(ge=1, le=65_535)] | None = None
     """Another port that is asked, of the same host; no PROXY protocol header is sent there."""
     interval: PositiveDuration = Duration(2_000)
@@ -174,6 +197,6 @@ class Health(Model):
     @model_validator(mode="after")
     def asks_in_one_way(self) -> "Health":
         """Refuse two ways at once, and none."""
-        if (self.http is None) == (self.tcp is None):
-            raise refused("must have exactly one of `http` and `tcp`: how endpoints are asked")
+        if sum(each is not None for each in (self.http, self.tcp, self.tls)) != 1:
+            raise refused("must have exactly one of `http`, `tcp` and `tls`: how endpoints are asked")
         return self

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::answer::{self, Judgement};
 use super::schedule::Schedule;
+use super::tls;
 use crate::head::Method;
 use crate::rule::pattern::Pattern;
 use crate::snapshot::document::{self, Expected, Probe};
@@ -34,6 +35,7 @@ impl Check {
         let expected = match &document.probe {
             Probe::Http(http) => http.body.as_ref(),
             Probe::Tcp(tcp) => tcp.expect.as_ref(),
+            Probe::Tls(_) => None,
         };
         Ok(Self {
             document: document.clone(),
@@ -58,6 +60,7 @@ impl Check {
     pub fn question(&self, address: &str) -> Vec<u8> {
         let http = match &self.document.probe {
             Probe::Tcp(tcp) => return tcp.send.as_bytes().to_vec(),
+            Probe::Tls(probe) => return tls::hello(probe),
             Probe::Http(http) => http,
         };
         let host = match &http.host {
@@ -91,6 +94,7 @@ impl Check {
                 answer::http(came, ended, method, &http.statuses, self.expected.as_ref())
             }
             Probe::Tcp(_) => answer::tcp(came, ended, self.expected.as_ref()),
+            Probe::Tls(_) => tls::judge(came, ended),
         }
     }
 }

@@ -30,6 +30,8 @@ pub enum Probe {
     Http(HttpProbe),
     /// A connection.
     Tcp(TcpProbe),
+    /// The beginning of a TLS handshake.
+    Tls(TlsProbe),
 }
 
 /// A request, and what its answer must be.
@@ -58,6 +60,16 @@ pub struct TcpProbe {
     pub send: String,
     /// What must come then; none: that it accepts is enough.
     pub expect: Option<Expected>,
+}
+
+/// What a ClientHello asks for.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(deny_unknown_fields)]
+pub struct TlsProbe {
+    /// The name of the server; none names nobody.
+    pub sni: Option<String>,
+    /// Protocols, the favourite first.
+    pub alpn: Vec<String>,
 }
 
 /// What must be found.
