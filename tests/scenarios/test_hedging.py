@@ -113,7 +113,7 @@ def test_to_be_called_off_is_no_failure_of_an_endpoint(tidegate: Tidegate, quick
 
 def test_what_the_budget_does_not_bear_is_not_sent_twice(tidegate: Tidegate, quick: Backend, silent: Silent) -> None:
     config = hedging([silent.backend, quick], {"after": "5ms"})
-    config["routes"][0]["timeouts"] = {"response": "50ms"}
+    config["routes"][0]["timeouts"] = {"response": "500ms"}
     config["upstreams"]["api"]["retry_budget"] = {"share": 0, "least": 0}
     proxy = tidegate.run(config)
     with proxy.connect() as client:

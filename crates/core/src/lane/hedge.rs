@@ -185,7 +185,7 @@ impl Exchange {
 
     /// The deadline of the exchange, with what is due of the try behind.
     pub(super) fn due_of_both(&self, front: (Moment, Due)) -> (Moment, Due) {
-        let Some(behind) = self.behind.as_ref().filter(|_| self.answering == Answering::Waiting) else { return front };
+        let Some(behind) = self.behind.as_ref().filter(|_| self.has_two()) else { return front };
         let answered_by = self.answer_due().unwrap_or(Moment::NEVER);
         let front = sooner(front, (answered_by, Due::Fail(Kind::ResponseTimeout)));
         sooner(front, (behind.due(), Due::Behind))

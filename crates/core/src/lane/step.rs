@@ -124,6 +124,7 @@ impl Lane {
         if turn.now < at {
             return;
         }
+        let had_two = self.has_two();
         match due {
             Due::Leave => self.leave(),
             Due::Gathered | Due::Resume => self.want_endpoint(),
@@ -144,6 +145,14 @@ impl Lane {
                 self.fail(Failure::new(kind, stage, format!("{}: {}", address, kind.says())), turn);
             }
         }
+        // The other one of two tries may be due as well.
+        if had_two && !self.has_two() {
+            self.wake(turn);
+        }
+    }
+
+    fn has_two(&self) -> bool {
+        self.exchange.as_deref().is_some_and(Exchange::has_two)
     }
 
     fn leave(&mut self) {
