@@ -65,6 +65,7 @@ fn route(only: Conditions) -> Route {
         timeouts: RouteTimeouts { response_ms: 0, idle_ms: 0 },
         filters: Vec::new(),
         retry: None,
+        mirror: None,
         to: Target::Upstream(0),
     }
 }
