@@ -114,7 +114,7 @@ STAGES = {
     "its worker serves": ("supervisor/successor.py", "        await worker.give_streams(", SUPERVISOR),
     "written down": ("supervisor/successor.py", '    log.info(f"the worker with pid', SUPERVISOR),
     "executed": ("supervisor/belongings.py", "    state = State(Path(handover.folder), handover.lock)", "TAKES_OVER"),
-    "adopted": ("supervisor/instance.py", "        await self.names.look_up_new(self.snapshots.config)", "GIVEN"),
+    "adopted": ("supervisor/instance.py", "        await self._look_up_new(self.snapshots.config)", "GIVEN"),
 }
 
 
@@ -208,11 +208,27 @@ def test_what_was_asked_for_meanwhile_is_done_by_the_new_program(
     until(lambda: "/seen" in log.read_text())
 
 
-def test_told_to_end_during_an_upgrade_it_ends(tidegate: Tidegate, installed: Installed, backend: Backends) -> None:
+HANGS_AT = {
+    "before its worker": HANGS,
+    "its worker serves": {
+        "supervisor/successor.py": (
+            "        await worker.give_streams(",
+            "        ours.state.write('serves', {}) or time.sleep(600)\n        await worker.give_streams(",
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("stage", HANGS_AT)
+def test_told_to_end_during_an_upgrade_it_ends(
+    tidegate: Tidegate, installed: Installed, backend: Backends, stage: str
+) -> None:
     proxy = installed.run(tidegate, upstream(backend().address))
-    installed.install("2.0.0", HANGS)
+    installed.install("2.0.0", HANGS_AT[stage])
     proxy.supervisor.send(signal.SIGUSR2)
     proxy.supervisor.wait_for_line("is tried")
+    if stage == "its worker serves":
+        until((proxy.state / "serves").exists)
     assert proxy.stop() == 0
     proxy.supervisor.wait_for_line("the instance was told to end")
     assert installed.workers() == set()
@@ -262,6 +278,7 @@ def origin(backend: Backends) -> Backend:
 PART, PARTS = 10_000, 21
 
 
+@pytest.mark.timeout(400)
 def test_twenty_upgrades_lose_no_request_and_touch_no_download_and_no_tunnel(
     tidegate: Tidegate, installed: Installed, origin: Backend, load: Load
 ) -> None:
@@ -278,7 +295,7 @@ def test_twenty_upgrades_lose_no_request_and_touch_no_download_and_no_tunnel(
         kinds = [(get, 0), (get, 1), (lambda path: post(path, b"x" * 5000), 0)]
         seen = [
             open_ones.enter_context(
-                load.steady(f"{proxy.url}/a", connections=3, request=request, requests_per_connection=most)
+                load.steady(f"{proxy.url}/a", connections=2, request=request, requests_per_connection=most)
             )
             for request, most in kinds
         ]

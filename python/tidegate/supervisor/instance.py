@@ -149,7 +149,8 @@ class Instance:
         self._watch_endpoints()
         await self.keeper.ended.wait()
         await self.keeper.end()  # it was told to end while it was starting
-        await self.keeper.elders.end(0)
+        await self.upgrades.over.wait()  # the worker of one that came to nothing is an elder by then
+        await self.keeper.elders.end(INTERRUPT_S if self._ends == 1 else 0)
         self.names.stop()
         self.providers.stop()
         for task in list(self._tasks):

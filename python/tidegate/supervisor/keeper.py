@@ -8,7 +8,7 @@ from typing import Any
 from tidegate.supervisor.elders import Elders
 from tidegate.supervisor.frames import Gone
 from tidegate.supervisor.log import Log
-from tidegate.supervisor.passport import PROTOCOL
+from tidegate.supervisor.passport import PROTOCOL, Passport
 from tidegate.supervisor.reload import Snapshots
 from tidegate.supervisor.sockets import Sockets
 from tidegate.supervisor.state import State
@@ -84,15 +84,23 @@ class Keeper:
     async def _adopt_elder(self, entry: dict[str, Any]) -> None:
         found, until = Worker.find(self.state, entry), entry.get("until")
         if found is None:
+            self._forget(entry)
             return
         try:
             await found.connect(self.generation)
         except (Gone, WorkerRefused) as error:
-            self.log.error(f"the worker with pid {found.pid} cannot be seen off ({error}): it is ended")
-            found.kill()
+            done, _ = await asyncio.wait([found.ended], timeout=UNDO_S)  # it may have been about to end
+            if not done:
+                self.log.error(f"the worker with pid {found.pid} cannot be seen off ({error}): it is ended")
+                found.kill()
+            self._forget(entry)
             return
         await self._give_streams(found)
         self.elders.add(found, float(until) if isinstance(until, int | float) else 0.0)
+
+    def _forget(self, entry: dict[str, Any]) -> None:
+        if (passport := Passport.read(entry)) is not None:
+            self.state.remove(passport.socket)
 
     async def _give_streams(self, worker: Worker) -> None:
         try:

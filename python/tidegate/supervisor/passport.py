@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,20 @@ PROTOCOL = 1
 
 
 def start_time(pid: int) -> int | None:
-    """Give the start of a process in clock ticks after boot: with its ID it names a process for ever (proc(5), 22)."""
+    """Give the start of a process that runs, in clock ticks after boot: with its ID it names a process for ever.
+
+    That is field 22 of proc(5). None where it has ended, be it a child of ours that nobody has asked about: an upgrade
+    leaves such to us.
+    """
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        if words[0] not in ("Z", "X"):
+            return int(words[19])
     except (OSError, ValueError, IndexError):
         return None
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

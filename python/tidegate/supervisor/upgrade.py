@@ -36,6 +36,9 @@ class Upgrades:
 
     def __init__(self, ours: Belongings, keeper: Keeper, snapshots: Snapshots, since: float, log: Log) -> None:
         self.under_way = False
+        self.over = asyncio.Event()
+        """None is under way."""
+        self.over.set()
         self.reload = False
         """A reload was asked for meanwhile."""
         self.reopen = False
@@ -52,6 +55,7 @@ class Upgrades:
             self._log.warning(f"upgrade ({cause}): one is under way already")
             return {"ok": False, "error": UNDER_WAY}
         self.under_way, self.reload, self.reopen = True, False, False
+        self.over.clear()
         try:
             async with self._keeper.changing:
                 await self._upgrade(cause, asker)
@@ -61,6 +65,7 @@ class Upgrades:
             return {"ok": False, "error": str(error)}
         finally:
             self.under_way = False
+            self.over.set()
         raise AssertionError("the new program runs in this process")
 
     async def _upgrade(self, cause: str, asker: socket.socket | None) -> None:
