@@ -32,7 +32,8 @@ fuzz_target!(|input: &[u8]| {
         let found = asked.head.fields.iter().find(|field| field.name.of(asked.bytes).eq_ignore_ascii_case(name));
         found.map(|field| field.value.of(asked.bytes)).unwrap_or_default()
     };
-    let layer4 = Layer4 { protocol: "tcp", server_name: field(b"host") };
+    let datagrams = request.first().filter(|_| request.len() % 2 == 1).map(|count| (u64::from(*count), 3));
+    let layer4 = Layer4 { protocol: "tcp", server_name: field(b"host"), datagrams };
     for (failure, layer4) in [(Some(&failure), None), (None, None), (None, Some(layer4))] {
         let record = Record {
             time_unix_ns: request.len() as u64 * 1_000_000_007,
