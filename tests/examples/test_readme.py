@@ -45,7 +45,7 @@ def test_the_first_configuration_serves(running: Running) -> None:
 
 def test_its_commands_work_as_they_stand_there(running: Running) -> None:
     words = [shlex.split(command) for command in COMMANDS]
-    assert [each[0] for each in words] == ["check", "run", "status", "reload", "stop"]
+    assert [each[0] for each in words] == ["check", "run", "status", "reload", "upgrade", "stop"]
     for each in words:
         if each[0] != "run":  # it runs
             done = subprocess.run([*COMMAND, *each], cwd=running.folder, capture_output=True, timeout=60, check=False)

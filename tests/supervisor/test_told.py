@@ -112,8 +112,16 @@ def test_rows_find_their_upstream_and_those_of_another_snapshot_are_left_out() -
     asked = DRAINED.model_dump(exclude={"upstream"})
     api = {"endpoints": [ENDPOINT], "unresolved": [{"entry": "b:1", "says": "no such name"}]}
     assert told == [
-        {"name": "api", "balance": "round_robin", "panic": False, **api, "overrides": [asked]},
-        {"name": "none", "balance": "first", "panic": True, "endpoints": [], "unresolved": [], "overrides": []},
+        {"name": "api", "balance": "round_robin", "panic": False, "limit": None, **api, "overrides": [asked]},
+        {
+            "name": "none",
+            "balance": "first",
+            "panic": True,
+            "limit": None,
+            "endpoints": [],
+            "unresolved": [],
+            "overrides": [],
+        },
     ]
 
 
