@@ -72,12 +72,12 @@ BROKEN = {
         "hands over in format 1, and this one takes 2",
     ),
     "hangs": (
-        {"supervisor/successor.py": ("    names = Names(", "    time.sleep(600)\n    names = Names(")},
+        {"supervisor/successor.py": ("    sources = Sources(", "    time.sleep(600)\n    sources = Sources(")},
         "within 3 s",
     ),
     "worker": ({"supervisor/worker.py": ('f"_engine.work({descriptor})', 'f"1 / 0')}, "ZeroDivisionError"),
     "killed": (
-        {"supervisor/successor.py": ("    names = Names(", "    os.kill(os.getpid(), 9)\n    names = Names(")},
+        {"supervisor/successor.py": ("    sources = Sources(", "    os.kill(os.getpid(), 9)\n    sources = Sources(")},
         "signal 9",
     ),
     "protocol": ({"supervisor/passport.py": ("PROTOCOL = 1", "PROTOCOL = 7")}, "protocol 7 is not spoken here"),
@@ -114,7 +114,7 @@ STAGES = {
     "its worker serves": ("supervisor/successor.py", "        await worker.give_streams(", SUPERVISOR),
     "written down": ("supervisor/successor.py", '    log.info(f"the worker with pid', SUPERVISOR),
     "executed": ("supervisor/belongings.py", "    state = State(Path(handover.folder), handover.lock)", "TAKES_OVER"),
-    "adopted": ("supervisor/instance.py", "        await self._look_up_new(self.snapshots.config)", "GIVEN"),
+    "adopted": ("supervisor/instance.py", "        await self.sources.look_up_new(self.snapshots.config)", "GIVEN"),
 }
 
 
@@ -165,7 +165,7 @@ def test_where_the_interpreter_cannot_be_executed_the_new_worker_serves_under_th
     assert seen.failures == []
 
 
-HANGS = {"supervisor/successor.py": ("    names = Names(", "    time.sleep(600)\n    names = Names(")}
+HANGS = {"supervisor/successor.py": ("    sources = Sources(", "    time.sleep(600)\n    sources = Sources(")}
 
 
 def test_one_thing_at_a_time(tidegate: Tidegate, installed: Installed, backend: Backends) -> None:
@@ -188,8 +188,8 @@ def test_what_was_asked_for_meanwhile_is_done_by_the_new_program(
 ) -> None:
     proxy = installed.run(tidegate, upstream(backend().address) | {"access_log": {"to": "access.log"}})
     goes_on = proxy.folder / "go on"
-    waits = f"    while not os.path.exists({str(goes_on)!r}):\n        time.sleep(0.02)\n    names = Names("
-    installed.install("2.0.0", {"supervisor/successor.py": ("    names = Names(", waits)})
+    waits = f"    while not os.path.exists({str(goes_on)!r}):\n        time.sleep(0.02)\n    sources = Sources("
+    installed.install("2.0.0", {"supervisor/successor.py": ("    sources = Sources(", waits)})
     proxy.supervisor.send(signal.SIGUSR2)
     proxy.supervisor.wait_for_line("is tried")
     log = proxy.folder / "access.log"

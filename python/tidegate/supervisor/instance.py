@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import tidegate
-from tidegate.compile.snapshot import names_to_resolve
 from tidegate.config.config import Config
 from tidegate.config.load import Loaded, load
-from tidegate.discovery.resolver import LoopClock, SystemResolver
 from tidegate.supervisor import belongings, commands, handover, notify, resources, streams
 from tidegate.supervisor.api import Resources, serve_api
 from tidegate.supervisor.belongings import Belongings
@@ -27,13 +25,12 @@ from tidegate.supervisor.frames import Frames, Gone
 from tidegate.supervisor.handover import Handover
 from tidegate.supervisor.keeper import RECORD, Keeper
 from tidegate.supervisor.log import Log
-from tidegate.supervisor.names import Names
-from tidegate.supervisor.providers import Providers
 from tidegate.supervisor.refusal import Refused
 from tidegate.supervisor.rehearse import rehearse
 from tidegate.supervisor.reload import NotReloaded, Snapshots
 from tidegate.supervisor.resources import NotTold
 from tidegate.supervisor.rolling import Rolling
+from tidegate.supervisor.sources import Sources
 from tidegate.supervisor.state import replace
 from tidegate.supervisor.successor import prepare
 from tidegate.supervisor.upgrade import UNDER_WAY, Upgrades, heed_signals
@@ -90,12 +87,10 @@ class Instance:
         self.log = log
         self.files = files
         self.since = given.since if given is not None else time.time()
-        resolver, clock = SystemResolver(), LoopClock()
-        self.names = Names(resolver, clock, log, self._name_changed)
-        self.providers = Providers(resolver, clock, log, ours.state, self._provider_changed)
+        self.sources = Sources(ours.state, log, self._name_changed, self._list_changed)
         read_secret = ours.household.read_secret
         self.snapshots = Snapshots(
-            loaded.source, loaded.config, ours.state, ours.sockets, self.names, self.providers, read_secret, log
+            loaded.source, loaded.config, ours.state, ours.sockets, self.sources, read_secret, log
         )
         self.keeper = Keeper(ours.state, ours.sockets, self.snapshots, log)
         self.endpoints = Endpoints(self.snapshots, log, self.keeper.changing, lambda: self.worker)
@@ -146,13 +141,12 @@ class Instance:
         rehearse()
         self._say_ready()
         self._spawn(self._go_on())
-        self._watch_endpoints()
+        self.sources.watch(self.snapshots.config)
         await self.keeper.ended.wait()
         await self.keeper.end()  # it was told to end while it was starting
         await self.upgrades.over.wait()  # the worker of one that came to nothing is an elder by then
         await self.keeper.elders.end(INTERRUPT_S if self._ends == 1 else 0)
-        self.names.stop()
-        self.providers.stop()
+        self.sources.stop()
         for task in list(self._tasks):
             if task is not asyncio.current_task():
                 task.cancel()
@@ -176,7 +170,7 @@ class Instance:
         """Have a worker, and serve the configuration."""
         await self.keeper.begin()
         assert self.worker is not None
-        await self._look_up_new(self.snapshots.config)
+        await self.sources.look_up_new(self.snapshots.config)
         await self.snapshots.serve(self.worker, self.snapshots.config)
         self.keeper.record()
         self.keeper.elders.see_off(self.snapshots.config.upgrade.generations)
@@ -271,7 +265,7 @@ class Instance:
                 if loaded.config is None:
                     raise NotReloaded("\n".join(map(str, loaded.problems)))
                 self._tell_what_needs_a_start(loaded.config)
-                await self._look_up_new(loaded.config)
+                await self.sources.look_up_new(loaded.config)
                 await self.snapshots.serve(worker, loaded.config)
             except (NotReloaded, Refused, Gone, WorkerRefused) as error:
                 says = f"the worker went away meanwhile: {error}" if isinstance(error, Gone) else str(error)
@@ -280,7 +274,7 @@ class Instance:
                 return {"ok": False, "error": says}
             self.keeper.record()
             self.log.level, self.log.format = loaded.config.log.level, loaded.config.log.format
-            self._watch_endpoints()
+            self.sources.watch(self.snapshots.config)
             self.log.info(f"reload ({cause}): snapshot {self.snapshots.number} is served")
             notify.ready(f"serving snapshot {self.snapshots.number} of {self.source}")
             return {"ok": True, "snapshot": self.snapshots.number}
@@ -320,7 +314,7 @@ class Instance:
             "threads": served.threads,
             **resources.standing_of(told),
             "upstreams": upstreams,
-            "providers": self.providers.told(),
+            "providers": self.sources.providers.told(),
             "version": tidegate.__version__,
             "supervisor": {"pid": os.getpid(), "since": self.since},
             "worker": worker.describe() if worker is not None and told else None,
@@ -387,21 +381,12 @@ class Instance:
 
     # Where endpoints come from
 
-    async def _look_up_new(self, config: Config) -> None:
-        await self.providers.look_up_new(config)
-        await self.names.look_up_new(names_to_resolve(config, self.providers.found))
-
-    def _watch_endpoints(self) -> None:
-        config = self.snapshots.config
-        self.providers.watch(config)
-        self.names.watch(names_to_resolve(config, self.providers.found))
-
     async def _tell_providers(self) -> None:
         """Tell the worker how old each list is, for its metrics; for ever."""
         told: tuple[Worker | None, dict[str, float]] = (None, {})
         while True:
             await asyncio.sleep(TELL_S)
-            worker, good = self.worker, self.providers.good()
+            worker, good = self.worker, self.sources.providers.good()
             if worker is not None and (worker, good) != told and (good or told[1]):
                 with suppress(Gone, WorkerRefused, TimeoutError):
                     await asyncio.wait_for(worker.ask("providers", good=good), STATUS_S)
@@ -411,9 +396,8 @@ class Instance:
         """A name stands for other addresses now."""
         await self._change(self.snapshots.change_name, entry)
 
-    async def _provider_changed(self, key: str) -> None:
+    async def _list_changed(self, key: str) -> None:
         """A provider lists other endpoints now."""
-        await self.names.look_up_new(names_to_resolve(self.snapshots.config, self.providers.found))
         await self._change(self.snapshots.change_provider, key)
 
     async def _change(self, change: Callable[[Worker, str], Awaitable[None]], entry: str) -> None:
@@ -423,7 +407,7 @@ class Instance:
                     await change(self.worker, entry)
                 except (Gone, WorkerRefused) as error:
                     self.log.error(f"the endpoints of {entry} were not changed: {error}")
-                self._watch_endpoints()
+                self.sources.watch(self.snapshots.config)
 
     async def _watch(self) -> None:
         async for _ in watch_files(lambda: self.watched, self.seen):

@@ -15,14 +15,13 @@ from tidegate.supervisor import access_log
 from tidegate.supervisor.control_socket import MOST_PATH
 from tidegate.supervisor.frames import Gone
 from tidegate.supervisor.log import Log
-from tidegate.supervisor.names import Names
 from tidegate.supervisor.overrides import Override, Overrides, weights_of
-from tidegate.supervisor.providers import Providers
 from tidegate.supervisor.refusal import Refused
 from tidegate.supervisor.rollout import Rollout, Target
 from tidegate.supervisor.rollouts import Rollouts
 from tidegate.supervisor.secrets import ReadSecret, read_secret, read_secrets
 from tidegate.supervisor.sockets import Sockets
+from tidegate.supervisor.sources import Sources
 from tidegate.supervisor.state import State
 from tidegate.supervisor.worker import Worker, WorkerRefused
 
@@ -40,8 +39,7 @@ class Snapshots:
         config: Config,
         state: State,
         sockets: Sockets,
-        names: Names,
-        providers: Providers,
+        sources: Sources,
         open_secret: ReadSecret | None,
         log: Log,
     ) -> None:
@@ -57,8 +55,7 @@ class Snapshots:
         self._state = state
         self._api = state.folder / "api.sock"
         self._sockets = sockets
-        self._names = names
-        self._providers = providers
+        self._sources = sources
         self._open_secret = open_secret
         self._keys: Keys = {}
         self._log = log
@@ -86,7 +83,7 @@ class Snapshots:
             self.number = number
             if isinstance(document, dict) and document.get("number") == number:
                 self._document = document
-        self._names.remember({str(key): list(value) for key, value in (kept.get("resolved") or {}).items()})
+        self._sources.names.remember({str(key): list(value) for key, value in (kept.get("resolved") or {}).items()})
 
     async def serve(self, worker: Worker, config: Config) -> None:
         """Serve a configuration. Raises `NotReloaded`, `Refused`, `WorkerRefused` or `Gone`."""
@@ -99,7 +96,7 @@ class Snapshots:
         self._tell_of_a_long_path(config)
         before = self.config, self.bound, self._keys
         self.config, self.bound, self._keys = config, taken.config, keys
-        overtaken = self.overrides.look_at(config, self._names.resolved, self._providers.found)
+        overtaken = self.overrides.look_at(config, self._sources.resolved, self._sources.found)
         ended = self.rollouts.look_at(config)
         since = time.time()
         try:
@@ -159,7 +156,7 @@ class Snapshots:
 
     async def change_name(self, worker: Worker, entry: str) -> None:
         """Serve what a name stands for now, wherever it is an endpoint."""
-        found = self._providers.found
+        found = self._sources.found
         for name, upstream in self.config.upstreams.items():
             listed = (each for provider in upstream.providers for each in found.get(provider.key, Found()).endpoints)
             if any(str(endpoint.address) == entry for endpoint in (*upstream.listed, *listed)):
@@ -183,7 +180,7 @@ class Snapshots:
 
     def weights_of(self, upstream: Upstream) -> dict[str, int]:
         """The weight of each address that an upstream has now, but for what was asked of it."""
-        return weights_of(upstream, self._names.resolved, self._providers.found)
+        return weights_of(upstream, self._sources.resolved, self._sources.found)
 
     async def change_upstream(self, worker: Worker, name: str) -> None:
         """Serve an upstream as it is now."""
@@ -194,8 +191,8 @@ class Snapshots:
         if self._document is None:
             raise Gone("there is no snapshot yet")
         upstream, asked, zone = self.config.upstreams[name], self.overrides.of(name), self.config.zone
-        keys, found = self._keys.get(name, ()), self._providers.found
-        part = compile_upstream(name, upstream, self._names.resolved, found, asked, zone, keys)
+        keys, found = self._keys.get(name, ()), self._sources.found
+        part = compile_upstream(name, upstream, self._sources.resolved, found, asked, zone, keys)
         # What routes ask of an upstream changes only with the configuration.
         before = next(each for each in self._document["upstreams"] if each["name"] == name)
         part |= {"subsets": before.get("subsets", [])}
@@ -228,8 +225,8 @@ class Snapshots:
             threads=self.threads,
             connections=self.connections,
             sockets=ids,
-            resolved=self._names.resolved,
-            found=self._providers.found,
+            resolved=self._sources.resolved,
+            found=self._sources.found,
             api_socket=str(self._api) if len(str(self._api).encode()) <= MOST_PATH else None,
             asked=self.overrides.all(),
             keys=self._keys,
@@ -242,7 +239,7 @@ class Snapshots:
 
     def _write(self) -> None:
         assert self._document is not None
-        resolved = {entry: answer.addresses for entry, answer in self._names.resolved.items() if answer.addresses}
+        resolved = {entry: answer.addresses for entry, answer in self._sources.resolved.items() if answer.addresses}
         try:
             self._state.write("snapshot.json", {"document": self._document, "resolved": resolved})
         except OSError as error:

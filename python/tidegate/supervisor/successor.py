@@ -13,17 +13,14 @@ import time
 from typing import Any
 
 import tidegate
-from tidegate.compile.snapshot import names_to_resolve
 from tidegate.config.load import Loaded
-from tidegate.discovery.resolver import LoopClock, SystemResolver
 from tidegate.supervisor.belongings import Belongings, take_over
 from tidegate.supervisor.frames import Gone
 from tidegate.supervisor.handover import Handover
 from tidegate.supervisor.log import Log
-from tidegate.supervisor.names import Names
-from tidegate.supervisor.providers import Providers
 from tidegate.supervisor.refusal import Refused
 from tidegate.supervisor.reload import NotReloaded, Snapshots
+from tidegate.supervisor.sources import Sources
 from tidegate.supervisor.worker import Worker, WorkerRefused
 
 PR_SET_PDEATHSIG = 1
@@ -35,11 +32,9 @@ async def prepare(loaded: Loaded, handover: Handover, log: Log) -> int:
     config = loaded.config
     assert config is not None, "the command has told the problems"
     ours = take_over(handover)
-    resolver, clock = SystemResolver(), LoopClock()
-    names = Names(resolver, clock, log, _changed)
-    providers = Providers(resolver, clock, log, ours.state, _changed)
+    sources = Sources(ours.state, log, _changed, _changed)
     read_secret = ours.household.read_secret
-    snapshots = Snapshots(loaded.source, config, ours.state, ours.sockets, names, providers, read_secret, log)
+    snapshots = Snapshots(loaded.source, config, ours.state, ours.sockets, sources, read_secret, log)
     snapshots.adopt(handover.snapshot)
     generation = handover.generation + 1
     worker = Worker.start(ours.state, generation)
@@ -48,8 +43,7 @@ async def prepare(loaded: Loaded, handover: Handover, log: Log) -> int:
     try:
         await worker.connect(generation)
         await worker.give(ours.sockets.all())
-        await providers.look_up_new(config)
-        await names.look_up_new(names_to_resolve(config, providers.found))
+        await sources.look_up_new(config)
         await snapshots.serve(worker, config)
         await worker.give_streams(handover.streams)
     except (NotReloaded, Refused, Gone, WorkerRefused) as error:
