@@ -13,7 +13,7 @@ use tidegate_core::head::Version;
 use tidegate_core::lane::Exposition;
 use tidegate_engine::log::{AccessLog, Layout, LogWriter, Plan, Record, Target};
 use tidegate_engine::metrics::counted::Answered;
-use tidegate_engine::metrics::registry::REMEMBERED;
+use tidegate_engine::metrics::family::REMEMBERED;
 use tidegate_engine::metrics::{Named, Registry};
 
 const ENOUGH: Duration = Duration::from_secs(10);

@@ -23,7 +23,8 @@ use crate::layer4;
 use crate::log::program::Level;
 use crate::pool::stream::Stream;
 use crate::sys::readiness::readable;
-use crate::threads::thread::{ListenerState, Order, Thread};
+use crate::threads::listener::ListenerState;
+use crate::threads::thread::{Order, Thread};
 use seats::Seat;
 
 /// How long accepting pauses when descriptors have run out, unless one of our own connections ends.

@@ -176,7 +176,7 @@ impl Sending<'_> {
     fn settle(&self, became: Result<u16, Kind>) {
         let Some(chosen) = self.asked.get() else { return };
         let Some((upstream, endpoint)) = self.copy.named(chosen) else { return };
-        let metrics = self.thread.endpoint_metrics(endpoint.id, &upstream.name, &endpoint.address);
+        let metrics = self.thread.counters.of_endpoint(endpoint.id, &upstream.name, &endpoint.address);
         let outcome = match became {
             Ok(status) => Outcome::Answered(status),
             Err(kind) => Outcome::Broken(kind.says()),

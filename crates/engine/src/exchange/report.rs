@@ -12,7 +12,8 @@ use tidegate_core::rule::{Answer, Subject};
 use crate::log::Record;
 use crate::log::program::Level;
 use crate::metrics::counted::Answered;
-use crate::threads::thread::{ListenerState, Thread};
+use crate::threads::listener::ListenerState;
+use crate::threads::thread::Thread;
 
 /// Logs and counts a connection that did not begin as its listener wants.
 pub fn refused(says: &str, peer: &Peer, listener: &ListenerState, thread: &Thread) {
@@ -36,10 +37,12 @@ pub fn report(lane: &Lane, listener: &ListenerState, thread: &Thread) {
     let answered =
         Answered { status: exchange.status, duration_ns, bytes_in: exchange.bytes_in(), bytes_out: exchange.bytes_out };
     match (exchange.route, &exchange.serving) {
-        (Some(id), Some(serving)) => thread.route_metrics(&serving.compiled, id, |metrics| metrics.answered(&answered)),
+        (Some(id), Some(serving)) => {
+            thread.counters.of_route(&serving.compiled, id, |metrics| metrics.answered(&answered))
+        }
         (Some(_) | None, _) => {
             if !exchange.route_name().is_empty() {
-                thread.route_metrics_of(exchange.route_name()).answered(&answered);
+                thread.counters.of_name(exchange.route_name()).answered(&answered);
             }
         }
     }
@@ -106,13 +109,13 @@ fn count_target(exchange: &Exchange, upstream: &str, first_byte_ns: Option<u64>,
     let is_broken = matches!(exchange.outcome(), Some(Outcome::Broken(_)));
     if is_broken || exchange.status >= 100 {
         let is_good = !is_broken && exchange.status < 500;
-        thread.target_metrics(exchange.route_name(), upstream, |target| target.count(is_good, first_byte_ns));
+        thread.counters.of_target(exchange.route_name(), upstream, |target| target.count(is_good, first_byte_ns));
     }
 }
 
 fn count_endpoint(exchange: &Exchange, first_byte_ns: Option<u64>, thread: &Thread) {
     let (Some(upstream), Some(endpoint)) = (exchange.upstream(), exchange.endpoint()) else { return };
-    let metrics = thread.endpoint_metrics(endpoint.id, &upstream.name, &endpoint.address);
+    let metrics = thread.counters.of_endpoint(endpoint.id, &upstream.name, &endpoint.address);
     if let Some(nanos) = first_byte_ns {
         metrics.first_byte.observe(nanos);
     }

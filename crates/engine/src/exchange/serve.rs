@@ -12,8 +12,9 @@ use super::sides::Sides;
 use super::{lease, mirror, report};
 use crate::accept::Taken;
 use crate::pool::stream::Stream;
+use crate::threads::listener::ListenerState;
 use crate::threads::open::Open;
-use crate::threads::thread::{ListenerState, Thread};
+use crate::threads::thread::Thread;
 
 /// How long we read what a client still sends after our last answer.
 const LINGER: Duration = Duration::from_secs(5);
@@ -60,12 +61,12 @@ async fn obey(sides: &mut Sides, lane: &mut Lane, open: &mut Open) -> Close {
         event = match open.turn(|turn| lane.next(event, turn)) {
             Act::Wait(interest) => {
                 if lane.stage() == Stage::Write {
-                    open.thread.expect_report(lane.exchange().and_then(|exchange| exchange.route), true);
+                    open.thread.counters.expect(lane.exchange().and_then(|exchange| exchange.route), true);
                 }
                 sides.first_of(interest, lane, &open.thread).await
             }
             Act::Lease(lease) => {
-                open.thread.expect_report(lane.exchange().and_then(|exchange| exchange.route), false);
+                open.thread.counters.expect(lane.exchange().and_then(|exchange| exchange.route), false);
                 lease::take(sides, lane, &open.thread, lease).await
             }
             Act::GiveBack(keep) => lease::give_back(sides, lane, &open.thread, keep),

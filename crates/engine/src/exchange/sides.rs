@@ -27,7 +27,7 @@ pub struct Load(pub Arc<EndpointMetrics>);
 impl Load {
     /// Counts work for an endpoint, as open until it is dropped.
     pub fn begin(thread: &Thread, upstream: &Upstream, endpoint: &Endpoint) -> Self {
-        let metrics = thread.endpoint_metrics(endpoint.id, &upstream.name, &endpoint.address);
+        let metrics = thread.counters.of_endpoint(endpoint.id, &upstream.name, &endpoint.address);
         metrics.requests.one();
         metrics.exchanges.up();
         Self(metrics)

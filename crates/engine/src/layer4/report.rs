@@ -12,7 +12,8 @@ use tidegate_core::rule::{Answer, Subject};
 use crate::exchange::report::refused;
 use crate::log::Record;
 use crate::log::record::Layer4;
-use crate::threads::thread::{ListenerState, Thread};
+use crate::threads::listener::ListenerState;
+use crate::threads::thread::Thread;
 
 /// What is told of both.
 struct Ended<'a> {
@@ -60,7 +61,7 @@ fn count_failure(known: &Known, peer: &Peer, listener: &ListenerState, thread: &
     if let (Some(upstream), Some(endpoint)) = (&known.upstream, &known.endpoint)
         && failure.is_of_endpoint()
     {
-        thread.endpoint_metrics(endpoint.id, &upstream.name, &endpoint.address).failures.one();
+        thread.counters.of_endpoint(endpoint.id, &upstream.name, &endpoint.address).failures.one();
     }
 }
 

@@ -14,8 +14,9 @@ use super::lease::Leased;
 use super::report;
 use crate::accept::Taken;
 use crate::pool::stream::Stream;
+use crate::threads::listener::ListenerState;
 use crate::threads::open::Open;
-use crate::threads::thread::{ListenerState, Thread};
+use crate::threads::thread::Thread;
 
 /// What a connection has.
 struct Ends {

@@ -12,7 +12,9 @@ mod retries; // what was tried again, by upstream
 pub mod table; // every metric: name, type, labels, help; the docs are built from it
 pub mod counted; // what one thread counts for one route, endpoint, listener, and for itself
 pub mod targets; // what one thread counts of a route for each of several upstreams
+pub mod family; // what is counted for each name, by each thread
 pub mod registry; // all of them, by identity
+mod render; // all of them, as text
 mod text; // the text format of Prometheus
 mod process; // what the kernel says of the process
 

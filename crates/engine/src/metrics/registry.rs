@@ -5,36 +5,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tidegate_core::balance::history::Change;
-use tidegate_core::failure::{Kind, Stage};
 use tidegate_core::health::Sample;
-use tidegate_core::lane::Exposition;
-use tidegate_core::layer4::Dropped;
 use tidegate_core::snapshot::compiled::Upstream;
 
 use super::counted::{CLASSES, EndpointMetrics, HealthMetrics, ListenerMetrics, RouteMetrics, ThreadMetrics};
 use super::counter::Gauge;
-use super::histogram::{Histogram, Totals};
-use super::process::{Process, unix_ns};
+use super::family::Family;
+use super::process::unix_ns;
 use super::retries::Retries;
-use super::table::Metric;
 use super::targets::{self, TargetCounts, TargetMetrics};
-use super::text;
-
-/// How long what no snapshot names any more is still shown, so that a last scrape sees what came after the one before.
-pub const REMEMBERED: Duration = Duration::from_secs(300);
 
 /// What the threads of this process count.
 #[derive(Debug)]
 pub struct Registry {
     families: Mutex<Families>,
-    started_ns: u64,
-    snapshot: AtomicU64,
-    snapshot_ns: AtomicU64,
-    applied: AtomicU64,
-    refused: AtomicU64,
-    access: Arc<LogCounts>,
-    program: Arc<LogCounts>,
+    pub(super) started_ns: u64,
+    pub(super) snapshot: AtomicU64,
+    pub(super) snapshot_ns: AtomicU64,
+    pub(super) applied: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) access: Arc<LogCounts>,
+    pub(super) program: Arc<LogCounts>,
 }
 
 /// What became of the lines of one log; counted by any thread, seldom.
@@ -91,18 +82,19 @@ pub struct RouteCounts {
     pub bytes_out: u64,
 }
 
+/// Everything that is counted by identity.
 #[derive(Debug, Default)]
-struct Families {
-    routes: Family<String, RouteMetrics>,
-    targets: Family<(String, String), TargetMetrics>,
-    endpoints: Family<(String, String), EndpointMetrics>,
-    health: Family<(String, String), HealthMetrics>,
-    panics: Family<String, Gauge>,
-    listeners: Family<String, ListenerMetrics>,
-    threads: Vec<Arc<ThreadMetrics>>,
-    retries: Retries,
+pub(super) struct Families {
+    pub(super) routes: Family<String, RouteMetrics>,
+    pub(super) targets: Family<(String, String), TargetMetrics>,
+    pub(super) endpoints: Family<(String, String), EndpointMetrics>,
+    pub(super) health: Family<(String, String), HealthMetrics>,
+    pub(super) panics: Family<String, Gauge>,
+    pub(super) listeners: Family<String, ListenerMetrics>,
+    pub(super) threads: Vec<Arc<ThreadMetrics>>,
+    pub(super) retries: Retries,
     /// When the list of each provider of endpoints was last known to hold, in seconds since 1970.
-    providers: BTreeMap<String, f64>,
+    pub(super) providers: BTreeMap<String, f64>,
 }
 
 /// Everything that a snapshot names.
@@ -234,7 +226,7 @@ impl Registry {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Forgets, [`REMEMBERED`] from `now`, what the new snapshot does not name; what was to be forgotten and is named
+    /// Forgets, [`REMEMBERED`](super::family::REMEMBERED) from `now`, what the new snapshot does not name; what was to be forgotten and is named
     /// again goes on. Called after each snapshot and each change of endpoints.
     pub fn retire(&self, named: &Named<'_>, now: Instant) {
         let mut families = self.families();
@@ -292,247 +284,14 @@ impl Registry {
         open(&self.families().listeners, name)
     }
 
-    /// Writes the text that Prometheus reads, in this form. Takes about 3 µs for each route, with the lock held: with
-    /// thousands of routes not on a serving thread.
-    pub fn render(&self, out: &mut Vec<u8>, form: Exposition) {
-        let families = self.families();
-        let process = Process::now();
-        for metric in Metric::ALL {
-            text::head(out, *metric, form);
-            self.render_metric(out, *metric, &families, &process, form);
-        }
-        text::end(out, form);
-    }
-
-    fn render_metric(
-        &self,
-        out: &mut Vec<u8>,
-        metric: Metric,
-        families: &Families,
-        process: &Process,
-        form: Exposition,
-    ) {
-        let Families { routes, targets, endpoints, health, panics, listeners, threads, retries, providers } = families;
-        let of_endpoints = |out: &mut Vec<u8>, what: fn(&EndpointMetrics) -> u64| {
-            for key @ (upstream, address) in endpoints.named.keys() {
-                text::sample(out, metric, &[upstream, address], endpoints.sum_of(key, what));
-            }
-        };
-        match metric {
-            Metric::Requests => {
-                for name in routes.named.keys() {
-                    for (class, word) in CLASSES.iter().enumerate() {
-                        text::sample(out, metric, &[name, word], routes.sum_of(name, |r| r.requests(class)));
-                    }
-                }
-            }
-            Metric::TargetRequests => {
-                for key @ (route, upstream) in targets.named.keys() {
-                    text::sample(out, metric, &[route, upstream, "good"], targets.sum_of(key, |one| one.good.get()));
-                    text::sample(out, metric, &[route, upstream, "bad"], targets.sum_of(key, |one| one.bad.get()));
-                }
-            }
-            Metric::RequestSeconds => {
-                for (name, each) in &routes.named {
-                    text::histogram(out, metric, &[name], &each.totals(|route| &route.duration), form);
-                }
-            }
-            Metric::FirstByteSeconds => {
-                for ((upstream, address), each) in &endpoints.named {
-                    let totals = each.totals(|endpoint| &endpoint.first_byte);
-                    text::histogram(out, metric, &[upstream, address], &totals, form);
-                }
-            }
-            Metric::BytesIn => sums(out, metric, routes, |route| route.bytes_in.get()),
-            Metric::BytesOut => sums(out, metric, routes, |route| route.bytes_out.get()),
-            Metric::Failures => failures(out, metric, threads),
-            Metric::Accepted => sums(out, metric, listeners, |listener| listener.accepted.get()),
-            Metric::Closed => sums(out, metric, listeners, |listener| listener.closed.get()),
-            Metric::Refused => sums(out, metric, listeners, |listener| listener.refused.get()),
-            Metric::CarriedIn => sums(out, metric, listeners, |listener| listener.bytes_in.get()),
-            Metric::CarriedOut => sums(out, metric, listeners, |listener| listener.bytes_out.get()),
-            Metric::DatagramsIn => sums(out, metric, listeners, |listener| listener.datagrams_in.get()),
-            Metric::DatagramsOut => sums(out, metric, listeners, |listener| listener.datagrams_out.get()),
-            Metric::DatagramsDropped => {
-                for name in listeners.named.keys() {
-                    for why in Dropped::ALL {
-                        let count = listeners.sum_of(name, |listener| listener.drops(*why));
-                        if count > 0 {
-                            text::sample(out, metric, &[name, why.name()], count);
-                        }
-                    }
-                }
-            }
-            Metric::Open => {
-                for name in listeners.named.keys() {
-                    text::sample(out, metric, &[name], open(listeners, name));
-                }
-            }
-            Metric::EndpointRequests => of_endpoints(out, |endpoint| endpoint.requests.get()),
-            Metric::EndpointFailures => of_endpoints(out, |endpoint| endpoint.failures.get()),
-            Metric::EndpointServerErrors => of_endpoints(out, |endpoint| endpoint.server_errors.get()),
-            Metric::EndpointConnectFailures => of_endpoints(out, |endpoint| endpoint.connect_failures.get()),
-            Metric::EndpointConnects => of_endpoints(out, |endpoint| endpoint.connects.get()),
-            Metric::EndpointReused => of_endpoints(out, |endpoint| endpoint.reused.get()),
-            Metric::EndpointPassedOver => of_endpoints(out, |endpoint| endpoint.passed_over.get()),
-            Metric::EndpointExchanges => of_endpoints(out, |endpoint| endpoint.exchanges.get()),
-            Metric::EndpointIdle => of_endpoints(out, |endpoint| endpoint.idle.get()),
-            Metric::EndpointEligible => of_health(out, health, |out, labels, one| {
-                text::sample(out, metric, &labels, one.eligible.get());
-            }),
-            Metric::EndpointChecks => of_health(out, health, |out, [upstream, address], one| {
-                text::sample(out, metric, &[upstream, address, "passed"], one.passed.get());
-                text::sample(out, metric, &[upstream, address, "failed"], one.failed.get());
-            }),
-            Metric::EndpointChanges => of_health(out, health, |out, [upstream, address], one| {
-                for change in Change::ALL.iter().filter(|change| one.changes(**change) > 0) {
-                    text::sample(out, metric, &[upstream, address, change.name()], one.changes(*change));
-                }
-            }),
-            Metric::Panic => sums(out, metric, panics, Gauge::get),
-            Metric::ProviderGood => {
-                for (name, seconds) in providers {
-                    let nanos = Duration::try_from_secs_f64(*seconds).unwrap_or_default().as_nanos();
-                    text::seconds(out, metric, &[name], nanos);
-                }
-            }
-            Metric::Retries => retries.by_reason(out, metric),
-            Metric::RetriesRefused => retries.refused(out, metric),
-            Metric::Hedges => retries.hedges(out, metric, false),
-            Metric::HedgesWon => retries.hedges(out, metric, true),
-            Metric::Mirrored => retries.mirrored(out, metric),
-            Metric::Snapshot => text::sample(out, metric, &[], self.snapshot.load(Ordering::Relaxed)),
-            Metric::SnapshotTime => text::seconds(out, metric, &[], self.snapshot_ns.load(Ordering::Relaxed).into()),
-            Metric::Reloads => {
-                text::sample(out, metric, &["applied"], self.applied.load(Ordering::Relaxed));
-                text::sample(out, metric, &["refused"], self.refused.load(Ordering::Relaxed));
-            }
-            Metric::LogDropped => {
-                for (log, counts) in [("access", &self.access), ("program", &self.program)] {
-                    let LogCounts { full, refused, torn, .. } = &**counts;
-                    for (reason, count) in [("full", full), ("refused", refused), ("torn", torn)] {
-                        text::sample(out, metric, &[log, reason], count.load(Ordering::Relaxed));
-                    }
-                }
-            }
-            Metric::LogWritten => {
-                text::sample(out, metric, &["access"], self.access.written.load(Ordering::Relaxed));
-                text::sample(out, metric, &["program"], self.program.written.load(Ordering::Relaxed));
-            }
-            Metric::ThreadBeats => {
-                for (number, thread) in threads.iter().enumerate() {
-                    text::sample(out, metric, &[&number.to_string()], thread.beats.get());
-                }
-            }
-            Metric::Threads => text::sample(out, metric, &[], threads.len() as u64),
-            Metric::Build => text::sample(out, metric, &[env!("CARGO_PKG_VERSION")], 1),
-            Metric::ProcessStart => text::seconds(out, metric, &[], self.started_ns.into()),
-            Metric::ProcessCpu => text::seconds(out, metric, &[], process.cpu.as_nanos()),
-            Metric::ProcessMemory => text::sample(out, metric, &[], process.memory),
-            Metric::ProcessOpenFds => text::sample(out, metric, &[], process.open_fds),
-            Metric::ProcessMaxFds => text::sample(out, metric, &[], process.max_fds),
-        }
-    }
-
     /// A thread that panicked while it held the lock left counters as they were: nothing there can be half done.
-    fn families(&self) -> MutexGuard<'_, Families> {
+    pub(super) fn families(&self) -> MutexGuard<'_, Families> {
         self.families.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What is counted for each name, by each thread.
-#[derive(Debug)]
-struct Family<K, T> {
-    named: BTreeMap<K, Each<T>>,
-}
-
-#[derive(Debug)]
-struct Each<T> {
-    threads: Vec<Option<Arc<T>>>,
-    retired: Option<Instant>,
-}
-
-impl<T> Each<T> {
-    fn totals(&self, of: impl Fn(&T) -> &Histogram) -> Totals {
-        let mut totals = Totals::default();
-        self.threads.iter().flatten().for_each(|one| of(one).add_to(&mut totals));
-        totals
-    }
-}
-
-impl<K, T> Default for Family<K, T> {
-    fn default() -> Self {
-        Self { named: BTreeMap::new() }
-    }
-}
-
-impl<K: Ord, T: Default> Family<K, T> {
-    fn of<Q>(&mut self, thread: usize, name: &Q, owned: impl FnOnce(&Q) -> K) -> Arc<T>
-    where
-        K: std::borrow::Borrow<Q>,
-        Q: Ord + ?Sized,
-    {
-        if !self.named.contains_key(name) {
-            self.named.insert(owned(name), Each { threads: Vec::new(), retired: None });
-        }
-        let each = self.named.get_mut(name).expect("it was put there above");
-        each.retired = None;
-        if each.threads.len() <= thread {
-            each.threads.resize_with(thread + 1, || None);
-        }
-        Arc::clone(each.threads[thread].get_or_insert_default())
-    }
-
-    fn sum_of<Q>(&self, name: &Q, what: impl Fn(&T) -> u64) -> u64
-    where
-        K: std::borrow::Borrow<Q>,
-        Q: Ord + ?Sized,
-    {
-        self.named.get(name).map_or(0, |each| each.threads.iter().flatten().map(|one| what(one)).sum())
-    }
-
-    fn retire(&mut self, now: Instant, is_named: impl Fn(&K) -> bool) {
-        self.named.retain(|name, each| {
-            if is_named(name) {
-                each.retired = None;
-                return true;
-            }
-            let since = *each.retired.get_or_insert(now);
-            now.saturating_duration_since(since) < REMEMBERED
-        });
-    }
-}
-
-fn sums<T: Default>(out: &mut Vec<u8>, metric: Metric, family: &Family<String, T>, what: fn(&T) -> u64) {
-    for name in family.named.keys() {
-        text::sample(out, metric, &[name], family.sum_of(name.as_str(), what));
-    }
-}
-
-/// Closed is read first, so that a connection that comes and goes meanwhile never makes it negative.
-fn open(listeners: &Family<String, ListenerMetrics>, name: &str) -> u64 {
+/// Connections open now. Closed is read first, so that a connection that comes and goes meanwhile never makes it negative.
+pub(super) fn open(listeners: &Family<String, ListenerMetrics>, name: &str) -> u64 {
     let closed = listeners.sum_of(name, |listener| listener.closed.get());
     listeners.sum_of(name, |listener| listener.accepted.get()).saturating_sub(closed)
-}
-
-/// Writes what is known of each endpoint's health.
-fn of_health(
-    out: &mut Vec<u8>,
-    health: &Family<(String, String), HealthMetrics>,
-    write: impl Fn(&mut Vec<u8>, [&str; 2], &HealthMetrics),
-) {
-    for ((upstream, address), each) in &health.named {
-        each.threads.iter().flatten().for_each(|one| write(out, [upstream, address], one));
-    }
-}
-
-fn failures(out: &mut Vec<u8>, metric: Metric, threads: &[Arc<ThreadMetrics>]) {
-    for kind in Kind::ALL {
-        for stage in Stage::ALL {
-            let count: u64 = threads.iter().map(|thread| thread.failures(*kind, *stage)).sum();
-            if count > 0 {
-                text::sample(out, metric, &[kind.name(), stage.name()], count);
-            }
-        }
-    }
 }

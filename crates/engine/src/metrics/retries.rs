@@ -10,7 +10,7 @@ use tidegate_core::mirror::{Fate, Mirrored};
 use tidegate_core::retry::{Budget, Why};
 use tidegate_core::snapshot::compiled::Upstream;
 
-use super::registry::REMEMBERED;
+use super::family::REMEMBERED;
 use super::table::Metric;
 use super::text;
 

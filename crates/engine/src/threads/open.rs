@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use tidegate_core::lane::Turn;
 
-use super::thread::{ListenerState, Thread};
+use super::listener::ListenerState;
+use super::thread::Thread;
 use crate::accept::Taken;
 use crate::accept::crowd::Member;
 

@@ -11,7 +11,6 @@ use std::sync::mpsc::SyncSender;
 use std::task::{Poll, Waker};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustc_hash::FxHashMap;
 use slab::Slab;
 use tidegate_core::dice::Dice;
 use tidegate_core::failure::Stage;
@@ -19,23 +18,21 @@ use tidegate_core::lane::buffer::Shelf;
 use tidegate_core::lane::{Exposition, Serving, Turn};
 use tidegate_core::moment::Moment;
 use tidegate_core::route::RouteId;
-use tidegate_core::snapshot::compiled::{Compiled, Listener};
-use tidegate_core::snapshot::document::ListenerKind;
+use tidegate_core::snapshot::compiled::Compiled;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
+use super::counters::Counters;
+use super::listener::ListenerState;
 use super::shared::{Shared, Whereabouts};
 use crate::accept;
-use crate::accept::crowd::Crowd;
 use crate::exchange::date::http_date;
 use crate::layer4::udp::{self, Udp, owners::Handover};
 use crate::log::{AccessLog, Plan};
-use crate::metrics::counted::{EndpointMetrics, ListenerMetrics, RouteMetrics, ThreadMetrics};
-use crate::metrics::targets::TargetMetrics;
+use crate::metrics::counted::ThreadMetrics;
 use crate::pool::Pool;
 use crate::pool::pipe::Pipes;
-use crate::sys::prefetch::prefetch;
 
 /// How often a thread beats, hands its log lines over and looks through its pool.
 const TICK: Duration = Duration::from_millis(200);
@@ -84,58 +81,6 @@ pub enum Order {
     Leave(Moment, UnboundedSender<()>),
 }
 
-/// A listener as one thread serves it.
-pub struct ListenerState {
-    /// Its name.
-    pub name: String,
-    serving: RefCell<Rc<Serving>>,
-    index: Cell<usize>,
-    leave_at: Cell<Moment>,
-    /// Who is connected to it.
-    pub crowd: Arc<Crowd>,
-    /// Counters.
-    pub metrics: Arc<ListenerMetrics>,
-}
-
-impl ListenerState {
-    /// Whether it is the admin's: what is asked there is no exchange that an access log tells of.
-    pub fn is_admin(&self) -> bool {
-        self.look(|listener| listener.kind == ListenerKind::Admin).unwrap_or(false)
-    }
-
-    /// What is served there now.
-    pub fn serving(&self) -> Rc<Serving> {
-        Rc::clone(&self.serving.borrow())
-    }
-
-    /// Whether its connections begin with a PROXY protocol header.
-    pub fn is_proxied(&self) -> bool {
-        self.look(|listener| listener.proxy_protocol).unwrap_or(false)
-    }
-
-    /// Whether bytes are carried on as they are.
-    pub fn is_layer4(&self) -> bool {
-        self.look(|listener| listener.layer4.is_some()).unwrap_or(false)
-    }
-
-    /// Whether datagrams come to it.
-    pub fn is_udp(&self) -> bool {
-        self.look(|listener| listener.kind == ListenerKind::Udp).unwrap_or(false)
-    }
-
-    /// Looks at what its connections may do now.
-    pub fn look<T>(&self, look: impl FnOnce(&Arc<Listener>) -> T) -> Option<T> {
-        self.serving.borrow().compiled.listeners.get(self.index.get()).map(look)
-    }
-}
-
-/// A thread's counters of the routes of one snapshot.
-#[derive(Default)]
-struct RouteCounters {
-    snapshot: u64,
-    by_id: Vec<Option<Arc<RouteMetrics>>>,
-}
-
 /// One serving thread's own state.
 pub struct Thread {
     /// What the threads share.
@@ -150,8 +95,10 @@ pub struct Thread {
     pub pipes: Rc<Pipes>,
     /// Its side of the access log.
     pub log: AccessLog,
-    /// Its counters.
+    /// Its counters, of itself.
     pub metrics: Arc<ThreadMetrics>,
+    /// Its counters, of routes and endpoints.
+    pub counters: Counters,
     /// Its number.
     pub index: usize,
     whereabouts: Arc<Whereabouts>,
@@ -161,10 +108,6 @@ pub struct Thread {
     serving: RefCell<Option<Rc<Serving>>>,
     listeners: RefCell<HashMap<String, Rc<ListenerState>>>,
     accepting: RefCell<HashMap<u32, AbortHandle>>,
-    routes: RefCell<RouteCounters>,
-    /// By route and upstream, of routes that several share.
-    targets: RefCell<HashMap<String, HashMap<String, Arc<TargetMetrics>>>>,
-    endpoints: RefCell<FxHashMap<u32, Arc<EndpointMetrics>>>,
     wakers: RefCell<Slab<Waker>>,
     news: Cell<u64>,
     leave_at: Cell<Moment>,
@@ -184,6 +127,7 @@ impl Thread {
             slow: Rc::default(),
             log: AccessLog::new(shared.writer.clone(), !seed),
             metrics: shared.registry.thread(index),
+            counters: Counters::new(Arc::clone(&shared.registry), index),
             index,
             whereabouts,
             dice: RefCell::new(Dice::seeded(seed)),
@@ -192,9 +136,6 @@ impl Thread {
             serving: RefCell::default(),
             listeners: RefCell::default(),
             accepting: RefCell::default(),
-            routes: RefCell::default(),
-            targets: RefCell::default(),
-            endpoints: RefCell::default(),
             wakers: RefCell::default(),
             news: Cell::default(),
             leave_at: Cell::new(Moment::NEVER),
@@ -263,14 +204,9 @@ impl Thread {
             gone.retain(|name| *name != listener.name);
             let mut listeners = self.listeners.borrow_mut();
             let state = listeners.entry(listener.name.clone()).or_insert_with(|| {
-                Rc::new(ListenerState {
-                    name: listener.name.clone(),
-                    serving: RefCell::new(Rc::clone(&serving)),
-                    index: Cell::new(index),
-                    leave_at: Cell::new(Moment::NEVER),
-                    crowd: self.shared.crowd(&listener.name),
-                    metrics: self.shared.registry.listener(self.index, &listener.name),
-                })
+                let metrics = self.shared.registry.listener(self.index, &listener.name);
+                let (name, crowd) = (listener.name.clone(), self.shared.crowd(&listener.name));
+                Rc::new(ListenerState::new(name, Rc::clone(&serving), index, crowd, metrics))
             });
             state.serving.replace(Rc::clone(&serving));
             state.index.set(index);
@@ -409,59 +345,6 @@ impl Thread {
         for (_, waker) in self.wakers.borrow().iter() {
             waker.wake_by_ref();
         }
-    }
-
-    /// Counts something of a route of the snapshot.
-    pub fn route_metrics(&self, compiled: &Compiled, id: RouteId, count: impl FnOnce(&RouteMetrics)) {
-        let Some(route) = compiled.route(id) else { return };
-        let mut routes = self.routes.borrow_mut();
-        let made = || self.route_metrics_of(&route.name);
-        if routes.snapshot != compiled.document.number {
-            // An exchange that began under an older snapshot is looked up among all, by name.
-            if routes.snapshot > compiled.document.number {
-                count(&made());
-                return;
-            }
-            *routes = RouteCounters { snapshot: compiled.document.number, by_id: vec![None; compiled.routes.len()] };
-            self.targets.borrow_mut().clear(); // what was forgotten meanwhile must not be counted on
-        }
-        if let Some(of_route) = routes.by_id.get_mut(id.0 as usize) {
-            count(of_route.get_or_insert_with(made));
-        }
-    }
-
-    /// A request of `route` will be counted, `soon` or later. With thousands of routes its counters are in no cache: where
-    /// they are is fetched while the endpoint is asked, and they themselves while the answer is written.
-    pub fn expect_report(&self, route: Option<RouteId>, soon: bool) {
-        let routes = self.routes.borrow();
-        match route.and_then(|id| routes.by_id.get(id.0 as usize)) {
-            Some(Some(counters)) if soon => prefetch(&**counters),
-            Some(place) if !soon => prefetch(place),
-            Some(_) | None => {}
-        }
-    }
-
-    /// The counters of the route of this name, found among all.
-    pub fn route_metrics_of(&self, name: &str) -> Arc<RouteMetrics> {
-        self.shared.registry.route(self.index, name)
-    }
-
-    /// Counts with the counters of what `upstream` gets of a route that several share.
-    pub fn target_metrics(&self, route: &str, upstream: &str, count: impl FnOnce(&TargetMetrics)) {
-        let mut targets = self.targets.borrow_mut();
-        if let Some(known) = targets.get(route).and_then(|shared| shared.get(upstream)) {
-            return count(known);
-        }
-        let made = self.shared.registry.target(self.index, route, upstream);
-        count(&made);
-        targets.entry(route.to_owned()).or_default().insert(upstream.to_owned(), made);
-    }
-
-    /// The counters of the endpoint with this id.
-    pub fn endpoint_metrics(&self, id: u32, upstream: &str, address: &str) -> Arc<EndpointMetrics> {
-        let mut endpoints = self.endpoints.borrow_mut();
-        let made = || self.shared.registry.endpoint(self.index, upstream, address);
-        Arc::clone(endpoints.entry(id).or_insert_with(made))
     }
 
     /// Counts a client that has shown to be slow, until the guard is dropped.

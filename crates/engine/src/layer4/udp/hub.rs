@@ -20,8 +20,9 @@ use crate::exchange::lease::kind_of;
 use crate::layer4::report;
 use crate::sys::datagrams::MOST;
 use crate::sys::readiness::DATAGRAMS;
+use crate::threads::listener::ListenerState;
 use crate::threads::open::Open;
-use crate::threads::thread::{ListenerState, Thread};
+use crate::threads::thread::Thread;
 
 /// So often a datagram is tried on another socket before it is given up.
 const TRIES: usize = 8;

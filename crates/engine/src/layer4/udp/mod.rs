@@ -23,7 +23,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::AbortHandle;
 
 use crate::sys::datagrams::{Batch, MOST};
-use crate::threads::thread::{ListenerState, Socket, Thread};
+use crate::threads::listener::ListenerState;
+use crate::threads::thread::{Socket, Thread};
 use hub::Hub;
 use owners::Handover;
 use port::Port;
