@@ -19,6 +19,8 @@ COMMANDS = {
     "status": ("tidegate.cli.instance:status", "Show what the running instance does."),
     "stop": ("tidegate.cli.instance:stop", "Drain the running instance, then end it."),
     "endpoints": ("tidegate.cli.endpoints:app", "Change where traffic goes, live."),
+    "certificates": ("tidegate.cli.certificates:app", "Certificates that are obtained and renewed by themselves."),
+    "trust": ("tidegate.cli.trust:trust", "Make this machine believe the instance's own authority."),
     "rollout": ("tidegate.cli.rollout:app", "Lead a route to another upstream step by step."),
     "demo": ("tidegate.cli.demo:demo", "Start three small backends behind tidegate, and say what to try."),
     "schema": ("tidegate.cli.schema:schema", "Print the JSON Schema of the configuration."),
@@ -26,7 +28,7 @@ COMMANDS = {
 }
 """Each command, in the order of `--help`: where it is, and what it does in a line, as its docstring begins."""
 
-LATER = ("certificates", "trust", "cache", "test")
+LATER = ("cache", "test")
 """Commands that have a name, and are not built yet."""
 
 SERVING = ("run", "proxy", "demo")

@@ -2,5 +2,6 @@
 
 One concept a file. `load.py` is the road: bytes, tree with positions (`tree.py`), plain data, models, then what no
 model can tell by itself (`agreement.py`). Nothing here opens a socket, resolves a name or reads a secret's value, and
-nothing knows the snapshot. Imports: _engine. Imported by: cli, compile, explain, simulate, supervisor.
+nothing knows the snapshot. Imports: _engine. Imported by: certificates, cli, compile, explain, simulate,
+supervisor.
 """
