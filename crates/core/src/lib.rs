@@ -14,6 +14,7 @@ pub mod snapshot; // the compiled configuration: the document from Python, and w
 pub mod head; // the head of a message: spans over the bytes it came in
 pub mod proxy_protocol; // who the client is, told in front of the first byte
 pub mod framing; // RFC 9112: where a message begins and ends, or why nobody can know
+pub mod challenge; // what shows an issuer of certificates that a name is ours
 pub mod route; // which route a request takes, by host and path
 pub mod filter; // what is changed on the way: forwarded fields, hop-by-hop fields
 pub mod geo; // where clients are, by databases in MaxMind's format

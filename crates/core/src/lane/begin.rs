@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::deadline::GATHER;
 use super::exchange::Link;
+use super::request::Led;
 use super::{Act, Close, Exposition, Interest, Lane, Phase, Turn};
 use super::{buffer, own, request};
 use crate::failure::{Failure, Kind, Stage};
@@ -93,7 +94,11 @@ impl Lane {
         exchange.rate_bytes = self.input.len() as u64;
         exchange.last = is_old;
         match request::admit(exchange, &self.peer, turn) {
-            Ok(route) => self.direct(route, turn),
+            Ok(Led::To(route)) => self.direct(route, turn),
+            Ok(Led::Proof(proof)) => {
+                let kind = "application/octet-stream";
+                own::answer(exchange, 200, &[], kind, proof.as_bytes(), &self.peer, turn);
+            }
             Err(failure) => self.refuse(failure, turn),
         }
     }

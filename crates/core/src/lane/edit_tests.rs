@@ -85,8 +85,8 @@ fn exchange(request: &[u8], filters: &Value) -> Option<Result<Exchange, Failure>
     HeadReader::default().read_request(request, &LIMITS, &mut exchange.head).ok()?;
     exchange.serving = Some(Rc::clone(&serving));
     let (mut dice, mut shelf) = (Dice::seeded(1), Shelf::new());
-    let route =
-        request::admit(&mut exchange, &peer(), &mut super::tests::turn(&mut dice, &mut shelf, &serving)).ok()?;
+    let turn = &mut super::tests::turn(&mut dice, &mut shelf, &serving);
+    let Ok(request::Led::To(route)) = request::admit(&mut exchange, &peer(), turn) else { return None };
     exchange.route = Some(route);
     let compiled = &serving.compiled;
     let (listener, filters) = (compiled.listeners.first()?, compiled.route(route)?.filters.as_deref()?);

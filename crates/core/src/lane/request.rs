@@ -1,6 +1,7 @@
 //! From a request's head to what the endpoint is sent.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Turn;
 use super::body::{Body, Coming, Framing};
@@ -12,14 +13,22 @@ use crate::filter::fault;
 use crate::filter::forwarded::{self, Peer};
 use crate::filter::{Filters, Rewritten};
 use crate::framing::{BodyLength, ChunkReader, Dropped, judge_request};
-use crate::head::{Field, Known, RequestHead, TargetForm};
+use crate::head::{Field, Known, Method, RequestHead, TargetForm};
 use crate::route::{Choice, RouteId, read_path};
 use crate::rule::Subject;
 use crate::snapshot::compiled::Listener;
 use crate::snapshot::document::ListenerKind;
 
+/// Where a request leads.
+pub(super) enum Led {
+    /// To a route.
+    To(RouteId),
+    /// To what shows an issuer that the name is ours.
+    Proof(Arc<str>),
+}
+
 /// Decides everything about a request that its head alone decides: its framing, its client, its route.
-pub(super) fn admit(exchange: &mut Exchange, peer: &Peer, turn: &mut Turn<'_>) -> Result<RouteId, Failure> {
+pub(super) fn admit(exchange: &mut Exchange, peer: &Peer, turn: &mut Turn<'_>) -> Result<Led, Failure> {
     let serving = turn.serving;
     let Some(listener) = serving.compiled.listeners.get(turn.listener) else {
         return Err(Failure::new(Kind::Internal, Stage::Route, "the listener is not in the snapshot"));
@@ -36,7 +45,17 @@ pub(super) fn admit(exchange: &mut Exchange, peer: &Peer, turn: &mut Turn<'_>) -
     exchange.told = forwarded::listen_to(&listener.trust, peer, &exchange.bytes, &exchange.head, turn.dice);
     refuse_scheme(exchange, peer)?;
     refuse_large(exchange, listener)?;
-    choose_route(exchange, listener, peer, turn)
+    if let Some(proof) = prove(exchange, listener, turn) {
+        return Ok(Led::Proof(proof));
+    }
+    choose_route(exchange, listener, peer, turn).map(Led::To)
+}
+
+/// What shows an issuer of certificates that a name is ours, where this request asks for it.
+fn prove(exchange: &Exchange, listener: &Listener, turn: &Turn<'_>) -> Option<Arc<str>> {
+    let head = &exchange.head;
+    let asks = listener.kind == ListenerKind::Http && matches!(head.method, Method::Get | Method::Head);
+    if asks { turn.serving.compiled.challenges.answer(head.path.of(&exchange.bytes)) } else { None }
 }
 
 fn upload(body: &BodyLength) -> Body {

@@ -2,6 +2,7 @@
 //! that a user gets; a line changes one of them, or adds a route that answers without an upstream.
 
 use std::cell::OnceCell;
+use std::collections::HashMap;
 
 use serde_json::{Value, json};
 use tidegate_core::snapshot::compiled::Compiled;
@@ -16,11 +17,13 @@ pub(crate) struct Setting {
     decoded: OnceCell<Result<Document, String>>,
     /// The client has more connections than it may.
     pub(crate) crowded: bool,
+    /// What shows issuers that names are ours: tokens with their answers.
+    challenges: HashMap<String, String>,
 }
 
 impl Default for Setting {
     fn default() -> Self {
-        Self { document: defaults(), decoded: OnceCell::new(), crowded: false }
+        Self { document: defaults(), decoded: OnceCell::new(), crowded: false, challenges: HashMap::new() }
     }
 }
 
@@ -33,6 +36,7 @@ impl Setting {
         let value = value.trim();
         match (part, key) {
             ("client", "crowded") => self.crowded = true,
+            ("challenge", token) => drop(self.challenges.insert(token.to_owned(), value.to_owned())),
             ("respond" | "builtin", path) => self.add_route(path, answer(part, value)),
             ("target", path) => self.add_route(path, serde_json::from_str(value).map_err(|says| says.to_string())?),
             ("upstream", "another") => self.add_upstream(value)?,
@@ -70,7 +74,9 @@ impl Setting {
         // Decoded once, and compiled for each play: what is known of endpoints must not outlive one.
         let read = || serde_json::from_value(self.document.clone()).map_err(|says| says.to_string());
         let document = self.decoded.get_or_init(read).clone()?;
-        Compiled::build(document, previous).map_err(|says| says.join("; "))
+        let compiled = Compiled::build(document, previous).map_err(|says| says.join("; "))?;
+        compiled.challenges.set(self.challenges.clone());
+        Ok(compiled)
     }
 
     /// Whether something may be waited for without an end.

@@ -136,6 +136,7 @@ impl Desk {
             Request::Upstream(upstream) => machine.change_upstream(*upstream)?,
             Request::Route { name, to } => machine.change_route(&name, *to)?,
             Request::Providers(good) => machine.keep_providers(good),
+            Request::Challenges(answers) => machine.keep_challenges(answers)?,
             Request::Targets(route) => return page(machine.targets(&route)).map(Some),
             Request::Drain { delay, timeout, succeeded } => machine.drain(delay, timeout, succeeded),
             Request::Reopen => machine.reopen_logs(),

@@ -36,6 +36,9 @@ pub trait Machine: Send + Sync + 'static {
     /// Keeps when the list of each provider of endpoints was last known to hold, in seconds since 1970.
     fn keep_providers(&self, good: HashMap<String, f64>);
 
+    /// Shows these to issuers of certificates from now on, and no others.
+    fn keep_challenges(&self, answers: HashMap<String, String>) -> Result<(), String>;
+
     /// What was counted of a route by each upstream that it leads to, while it leads to several: `items`.
     fn targets(&self, route: &str) -> serde_json::Value;
 

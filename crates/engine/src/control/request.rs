@@ -43,6 +43,8 @@ pub(super) enum Request {
     },
     /// When the list of each provider of endpoints was last known to hold.
     Providers(HashMap<String, f64>),
+    /// What shows issuers of certificates that names are ours, from now on: the answer to each token.
+    Challenges(HashMap<String, String>),
     /// Tell what was counted of a route by each upstream that it leads to.
     Targets(String),
     /// Go.
@@ -117,6 +119,7 @@ pub(super) fn decode(body: &[u8]) -> Result<(u64, Request), NotUnderstood> {
         "upstream" => part(body).map(|Upstream { upstream, .. }| Request::Upstream(Box::new(upstream))),
         "route" => part(body).map(|Route { name, to, .. }| Request::Route { name, to: Box::new(to) }),
         "providers" => part(body).map(|Providers { good, .. }| Request::Providers(good)),
+        "challenges" => part(body).map(|Challenges { answers, .. }| Request::Challenges(answers)),
         "targets" => part(body).map(|Targets { route, .. }| Request::Targets(route)),
         "drain" => part(body).map(|Drain { delay_ms, timeout_ms, succeeded, .. }| Request::Drain {
             delay: Duration::from_millis(delay_ms),
@@ -170,6 +173,7 @@ fields!(Snapshot { snapshot: document::Document });
 fields!(Upstream { upstream: document::Upstream });
 fields!(Route { name: String, to: document::Target });
 fields!(Providers { good: HashMap<String, f64> });
+fields!(Challenges { answers: HashMap<String, String> });
 fields!(Targets { route: String });
 fields!(Drain {
     delay_ms: u64,

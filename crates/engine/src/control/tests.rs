@@ -73,6 +73,11 @@ impl Machine for Tiny {
         Ok(())
     }
 
+    fn keep_challenges(&self, answers: HashMap<String, String>) -> Result<(), String> {
+        self.tell(format!("{} challenges", answers.len()));
+        Ok(())
+    }
+
     fn keep_providers(&self, good: HashMap<String, f64>) {
         self.tell(format!("providers {good:?}"));
     }
@@ -234,6 +239,7 @@ fn each_request_reaches_the_machine_and_is_answered_by_its_id() {
     for (says, told) in [
         (json!({"kind": "secrets", "id": 4, "secrets": {"a": "b"}}), "1 secrets"),
         (json!({"kind": "sets", "id": 4, "sets": {"a": "10.0.0.0/8\n::1"}}), "1 sets"),
+        (json!({"kind": "challenges", "id": 4, "answers": {"a": "a.b"}}), "1 challenges"),
         (json!({"kind": "reopen", "id": 5}), "reopen"),
         (json!({"kind": "drain", "id": 6, "delay_ms": 0, "timeout_ms": 25000}), "drain 0ns 25s"),
         (

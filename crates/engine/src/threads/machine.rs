@@ -256,6 +256,13 @@ impl Machine for Engine {
         self.shared.registry.keep_providers(good);
     }
 
+    fn keep_challenges(&self, answers: HashMap<String, String>) -> Result<(), String> {
+        let inner = self.inner();
+        let Some(compiled) = &inner.compiled else { return Err("there is no snapshot yet".into()) };
+        compiled.challenges.set(answers);
+        Ok(())
+    }
+
     fn targets(&self, route: &str) -> Value {
         json!({"items": self.shared.registry.target_counts(route), "next": null})
     }

@@ -17,6 +17,7 @@ pub use route::{Redirect, Respond, Route, Target};
 pub use upstream::{Endpoint, Key, Upstream};
 
 use super::document::{self, Document};
+use crate::challenge::Challenges;
 use crate::geo::{Database, Geo};
 use crate::route::{RouteId, Table};
 use crate::rule::{Set, Sets};
@@ -38,6 +39,8 @@ pub struct Compiled {
     pub sets: Sets,
     /// What tells where clients are.
     pub geo: Geo,
+    /// What shows issuers that names are ours; shared by all snapshots.
+    pub challenges: Arc<Challenges>,
     next_id: u32,
 }
 
@@ -95,6 +98,7 @@ impl Compiled {
                 }
             },
         };
+        let challenges = previous.map(|old| Arc::clone(&old.challenges)).unwrap_or_default();
         let mut next_id = previous.map_or(0, |old| old.next_id);
         let known: HashMap<&str, &Arc<Upstream>> =
             previous.iter().flat_map(|old| &old.upstreams).map(|upstream| (upstream.name.as_str(), upstream)).collect();
@@ -109,7 +113,7 @@ impl Compiled {
         }
         match table {
             Some(table) if problems.is_empty() => {
-                let compiled = Self { document, listeners, routes, upstreams, table, sets, geo, next_id };
+                let compiled = Self { document, listeners, routes, upstreams, table, sets, geo, challenges, next_id };
                 compiled.upstreams.iter().for_each(|upstream| upstream.ask());
                 Ok(compiled)
             }
