@@ -186,7 +186,7 @@ pub fn explain(compiled: Compiled, listener: usize, from: Option<SocketAddr>, he
                 explanation.waits_for_body = true;
                 break;
             }
-            Act::Lease(_) | Act::Report | Act::Close(_) | Act::Metrics(_) => break,
+            Act::Lease(_) | Act::Report | Act::Close(_) | Act::SpeakHttp2 | Act::Metrics(_) => break,
             Act::Meet
             | Act::GiveBack(_)
             | Act::DropUpstream

@@ -38,13 +38,26 @@ pub struct Field {
     pub known: Known,
 }
 
-/// HTTP/1 minor version.
+/// The version of HTTP that a message came in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Version {
     /// HTTP/1.0
     Http10,
     /// HTTP/1.1
     Http11,
+    /// HTTP/2, of which a lane sees the bytes of HTTP/1
+    Http2,
+}
+
+impl Version {
+    /// The number in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2.0",
+        }
+    }
 }
 
 /// Request methods that change what the road does (RFC 9110, section 9); all others are `Other`, the span tells.

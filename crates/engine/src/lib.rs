@@ -5,6 +5,7 @@
 
 pub mod accept; // taking connections off listening sockets
 pub mod exchange; // one downstream connection: the loop that obeys the core
+pub mod http2; // connections that carry many requests at once
 pub mod layer4; // connections whose bytes are carried on as they are
 pub mod pool; // upstream connections without work
 pub mod log; // the access log and the program's own, written by a thread that nobody waits for

@@ -7,7 +7,7 @@ use tidegate_core::failure::Failure;
 use tidegate_core::framing::{
     BodyLength, ChunkLimits, ChunkReader, HeadLimits, HeadReader, Piece, Progress, judge_request, judge_response,
 };
-use tidegate_core::head::{Field, Method, RequestHead, ResponseHead, Version};
+use tidegate_core::head::{Field, Method, RequestHead, ResponseHead};
 
 /// As a listener has them by default.
 const HEAD: HeadLimits = HeadLimits { bytes: 64 * 1024, fields: 128, line: 16 * 1024 };
@@ -31,7 +31,7 @@ pub(crate) fn read_request<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Option
     let Some(body) = Body::read(data, head.len, facts.body, ChunkReader::default()).map_err(refused)? else {
         return Ok(None);
     };
-    let line = (bytes(py, head.method_span.of(data)), bytes(py, head.target.of(data)), version(head.version));
+    let line = (bytes(py, head.method_span.of(data)), bytes(py, head.target.of(data)), head.version.name());
     Ok(Some((line, fields(py, data, &head.fields), body.data(py), body.trailers(py), facts.keep_alive, body.end)))
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn read_response<'py>(
     let Some(body) = Body::read(data, head.len, facts.body, ChunkReader::of_response()).map_err(refused)? else {
         return Ok(None);
     };
-    let line = (version(head.version), head.status, bytes(py, head.reason.of(data)));
+    let line = (head.version.name(), head.status, bytes(py, head.reason.of(data)));
     Ok(Some((line, fields(py, data, &head.fields), body.data(py), body.trailers(py), facts.keep_alive, body.end)))
 }
 
@@ -110,13 +110,6 @@ fn fields<'py>(py: Python<'py>, data: &[u8], fields: &[Field]) -> Fields<'py> {
 
 fn bytes<'py>(py: Python<'py>, data: &[u8]) -> Bound<'py, PyBytes> {
     PyBytes::new(py, data)
-}
-
-fn version(version: Version) -> &'static str {
-    match version {
-        Version::Http10 => "1.0",
-        Version::Http11 => "1.1",
-    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from tidegate.compile.listener import compile_limits, compile_timeouts
+from tidegate.compile.listener import compile_http2, compile_limits, compile_timeouts
 from tidegate.compile.retry import compile_budget
 from tidegate.compile.upstream import ALONE, AS_CONFIGURED, compile_endpoint, compile_pool
 from tidegate.config.agreement import ADMIN
+from tidegate.config.http2 import ListenerHttp2
 from tidegate.config.listener import ListenerLimits, ListenerTimeouts
 from tidegate.config.retry import RetryBudget
 from tidegate.config.upstream import Pool
@@ -30,6 +31,7 @@ def add_admin(document: dict[str, Any], binds: list[dict[str, Any]], api_socket:
             "limits": compile_limits(ListenerLimits()),
             "error_pages": [],
             "layer4": None,
+            "http2": compile_http2(ListenerHttp2()),
         }
     )
     for builtin in ("livez", "readyz", "metrics"):

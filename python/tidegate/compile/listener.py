@@ -5,6 +5,7 @@ from typing import Any
 
 from tidegate.compile.filters import compile_pages
 from tidegate.compile.target import Upstreams, compile_upstreams
+from tidegate.config.http2 import ListenerHttp2
 from tidegate.config.layer4 import Tcp, Udp
 from tidegate.config.listener import Bind, Forwarded, Listener, ListenerLimits, ListenerTimeouts
 from tidegate.config.quantities import Rate
@@ -26,6 +27,7 @@ def compile_listener(
         "limits": compile_limits(listener.limits),
         "error_pages": compile_pages(listener.error_pages),
         "layer4": compile_layer4(listener, upstreams),
+        "http2": compile_http2(listener.http2),
     }
 
 
@@ -97,6 +99,19 @@ def compile_limits(limits: ListenerLimits) -> dict[str, Any]:
         "connections": limits.connections,
         "connections_per_client": limits.connections_per_client,
         "connection_rate": compile_rate(limits.connection_rate),
+    }
+
+
+def compile_http2(http2: ListenerHttp2) -> dict[str, Any] | None:
+    """Write what clients of HTTP/2 may do; none: nobody speaks it."""
+    if http2.serve == "off":
+        return None
+    return {
+        "only": http2.serve == "only",
+        "streams": http2.streams,
+        "window": http2.window.bytes,
+        "connection_window": http2.connection_window.bytes,
+        "resets": http2.resets,
     }
 
 

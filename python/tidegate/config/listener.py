@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 from tidegate.config.addresses import BindAddress, Network
 from tidegate.config.complaint import refused
 from tidegate.config.filters.error_pages import ErrorPage
+from tidegate.config.http2 import ListenerHttp2
 from tidegate.config.layer4 import Tcp, Udp
 from tidegate.config.model import Model
 from tidegate.config.placed import Placed
@@ -119,7 +120,7 @@ class ListenerLimits(Model):
 
 
 OF_HTTP = {
-    "listener": ("forwarded", "underscores", "paths", "error_pages"),
+    "listener": ("forwarded", "underscores", "paths", "error_pages", "http2"),
     "timeouts": ("idle", "tunnel", "max_age"),
     "limits": (
         "header_bytes",
@@ -176,6 +177,8 @@ class Listener(Placed):
     """How much a client may send and hold."""
     error_pages: tuple[ErrorPage, ...] = ()
     """Pages where no page of a route is for the answer, as where no route matches."""
+    http2: ListenerHttp2 = ListenerHttp2()
+    """HTTP/2, beside HTTP/1 and on by default: `off`, or what clients may do."""
 
     @property
     def targets(self) -> list[tuple[tuple[str | int, ...], Target]]:

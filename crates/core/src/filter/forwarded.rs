@@ -198,6 +198,7 @@ pub fn write_client(
 /// on as they are.
 pub fn write_via(out: &mut Vec<u8>, received: Version) {
     out.extend_from_slice(match received {
+        Version::Http2 => b"via: 2.0 tidegate\r\n",
         Version::Http11 => b"via: 1.1 tidegate\r\n",
         Version::Http10 => b"via: 1.0 tidegate\r\n",
     });

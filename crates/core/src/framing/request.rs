@@ -63,7 +63,7 @@ fn judge(bytes: &[u8], head: &RequestHead) -> Result<RequestFacts, Flaw> {
         Declared { length: None, .. } => BodyLength::None,
     };
     let has_body = !matches!(body, BodyLength::None | BodyLength::Length(0));
-    let is_new = head.version == Version::Http11;
+    let is_new = head.version != Version::Http10;
     let is_websocket = |value: Span| value.of(bytes).eq_ignore_ascii_case(b"websocket");
     Ok(RequestFacts {
         body,
@@ -140,7 +140,7 @@ fn refuse_look_alike(bytes: &[u8], field: &Field) -> Result<(), Flaw> {
 
 /// The authority of the target, where it has one, else that of Host; both, where both are there, must be the same.
 fn judge_host(bytes: &[u8], head: &RequestHead, host: Option<Span>) -> Result<Option<HostSpan>, Flaw> {
-    if host.is_none() && head.version == Version::Http11 {
+    if host.is_none() && head.version != Version::Http10 {
         return Err(of_span(Kind::InvalidHost, head.target, "a request without Host"));
     }
     let host = host.map(|value| HostSpan::read(bytes, value)).transpose()?;

@@ -8,7 +8,7 @@ use super::own::{self, reason_phrase, write_connection, write_field, write_statu
 use super::request::write_decimal;
 use super::{Moment, Turn, retry};
 use crate::failure::{Failure, Kind, Retryable, Stage};
-use crate::filter::forwarded::Peer;
+use crate::filter::forwarded::{Peer, write_via};
 use crate::framing::{BodyLength, ChunkReader, Dropped, HeadLimits, Progress, judge_response};
 use crate::head::{Known, Version};
 
@@ -62,7 +62,7 @@ fn pass_informational(exchange: &mut Exchange) -> Result<(), Failure> {
         let reason = format!("more than {MOST_INFORMATIONAL} interim answers");
         return Err(Failure::new(Kind::ResponseMalformed, Stage::Exchange, reason));
     }
-    if exchange.head.version == Version::Http11 {
+    if exchange.head.version != Version::Http10 {
         let Exchange { source, answer, down, .. } = exchange;
         let bytes = source.filled();
         write_status(&mut down.bytes, answer.status, answer.reason.of(bytes));
@@ -144,10 +144,7 @@ fn write_final(exchange: &mut Exchange, closing: bool, peer: &Peer, turn: &Turn<
         }
     }
     let ours = out.len();
-    out.extend_from_slice(match answer.version {
-        Version::Http11 => b"via: 1.1 tidegate\r\n",
-        Version::Http10 => b"via: 1.0 tidegate\r\n",
-    });
+    write_via(out, answer.version);
     if !answer_facts.has_date {
         write_field(out, b"date", turn.date);
     }

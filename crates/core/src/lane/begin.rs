@@ -64,8 +64,20 @@ impl Lane {
         }
         let exchange = self.exchange.as_deref_mut()?;
         let bytes = self.input.filled();
+        if self.carried.is_none() && listener.http2.is_some_and(|http2| http2.only) {
+            return Some(match http2_begins(bytes) {
+                Some(true) => Act::SpeakHttp2,
+                Some(false) if !self.ended => self.wait_for_more(turn),
+                Some(false) | None => Act::Close(Close::Now),
+            });
+        }
         match exchange.reader.read_request(bytes, &listener.head, &mut exchange.head) {
-            Err(failure) => self.refuse(failure, turn),
+            Err(failure) => match http2_begins(bytes) {
+                Some(is_whole) if self.served == 0 && self.carried.is_none() && listener.http2.is_some() => {
+                    return Some(if is_whole { Act::SpeakHttp2 } else { self.wait_for_more(turn) });
+                }
+                Some(_) | None => self.refuse(failure, turn),
+            },
             Ok(Progress::Partial) if self.ended => return Some(Act::Close(Close::Now)),
             Ok(Progress::Partial) => return Some(self.wait_for_more(turn)),
             Ok(Progress::Complete) => self.begin(turn),
@@ -89,6 +101,7 @@ impl Lane {
         exchange.bytes.extend_from_slice(self.input.filled().get(..len).unwrap_or_default());
         self.input.consume(len);
         self.phase = Phase::Exchange;
+        exchange.head.version = self.carried.unwrap_or(exchange.head.version);
         exchange.serving = Some(Rc::clone(turn.serving));
         exchange.rate_from = turn.now;
         exchange.rate_bytes = self.input.len() as u64;
@@ -179,4 +192,15 @@ impl Lane {
             exchange.up.keep = true;
         }
     }
+}
+
+/// Whether these are the bytes that a client of HTTP/2 begins with (RFC 9113, section 3.4), and whether all of them have
+/// come.
+#[cold]
+fn http2_begins(bytes: &[u8]) -> Option<bool> {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    if bytes.starts_with(PREFACE) {
+        return Some(true);
+    }
+    PREFACE.starts_with(bytes).then_some(false)
 }

@@ -48,6 +48,7 @@ use std::time::Duration;
 use crate::dice::Dice;
 use crate::failure::{Kind, Stage};
 use crate::filter::forwarded::Peer;
+use crate::head::Version;
 use crate::moment::Moment;
 use buffer::{Buffer, Shelf};
 
@@ -113,6 +114,8 @@ pub enum Act {
     DropBehind,
     /// Nothing more will be sent to this side; tell it so.
     Shut(Side),
+    /// The client speaks HTTP/2 from its first byte: [`Lane::let_go`] has what came of it.
+    SpeakHttp2,
     /// It is known now who the client is, by the PROXY protocol header: count the connection for it.
     Meet,
     /// The metrics are asked for, in this form: hand their text to [`Lane::supply`].
@@ -240,6 +243,8 @@ pub struct Lane {
     /// The current phase began, or moved last.
     touched: Moment,
     served: u32,
+    /// The version of which this is one stream: there is one request, and it came in that version.
+    carried: Option<Version>,
     /// The last answer was large.
     large_answers: bool,
     /// The id of the endpoint whose connection is kept for this client alone.
@@ -260,12 +265,23 @@ impl Lane {
             began: now,
             touched: now,
             served: 0,
+            carried: None,
             large_answers: false,
             bound: None,
             refused: None,
             input: Buffer::none(),
             exchange: None,
         }
+    }
+
+    /// A lane for one stream of a connection from `peer`, which speaks another version.
+    pub fn of_stream(peer: Peer, version: Version, now: Moment) -> Self {
+        Self { carried: Some(version), ..Self::new(peer, false, now) }
+    }
+
+    /// What came of a connection that speaks another version ([`Act::SpeakHttp2`]), and who sent it.
+    pub fn let_go(&mut self) -> (Vec<u8>, Peer) {
+        (self.input.filled().to_vec(), self.peer.clone())
     }
 
     /// The exchange under way, or the one to report.

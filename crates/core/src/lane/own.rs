@@ -213,7 +213,7 @@ pub(super) fn write_connection(out: &mut Vec<u8>, last: bool, version: Version) 
     match (last, version) {
         (true, _) => out.extend_from_slice(b"connection: close\r\n"),
         (false, Version::Http10) => out.extend_from_slice(b"connection: keep-alive\r\n"),
-        (false, Version::Http11) => {}
+        (false, Version::Http11 | Version::Http2) => {}
     }
 }
 

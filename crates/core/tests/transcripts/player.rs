@@ -305,6 +305,11 @@ impl<'a> Player<'a> {
                     let report = self.lane.exchange().map_or_else(String::new, told::report);
                     Some(self.did(format!("report {report}")))
                 }
+                Act::SpeakHttp2 => {
+                    self.is_over = true;
+                    self.did("http2");
+                    None
+                }
                 Act::Close(how) => {
                     self.is_over = true;
                     self.did(match how {

@@ -62,6 +62,9 @@ impl Setting {
             ("upstream", "retry_budget") => {
                 self.document["upstreams"][0][key] = serde_json::from_str(value).map_err(|says| says.to_string())?;
             }
+            ("listener", "http2") => {
+                self.document["listeners"][0][key] = serde_json::from_str(value).map_err(|says| says.to_string())?;
+            }
             ("route", "host") => self.document["routes"][0]["host"] = json!(value),
             ("upstream", "endpoints") => self.document["upstreams"][0]["endpoints"] = endpoints(value),
             _ => self.change(part, key, value)?,

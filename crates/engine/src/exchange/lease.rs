@@ -72,7 +72,7 @@ pub fn take<'a>(
 fn begin(sides: &mut Sides, lane: &Lane, thread: &Thread, lease: Lease, cx: &mut Context<'_>) -> Event {
     let Some((upstream, _)) = named(lane) else { return Event::LeaseFailed(Kind::Internal) };
     let is_bounded = upstream.connections > 0;
-    if let Some((id, kept)) = sides.kept.take().map(|kept| *kept)
+    if let Some((id, mut kept)) = sides.kept.take().map(|kept| *kept)
         && id == lease.to.id
         && thread.now().since(kept.since) <= most_idle(lease.fresh)
         && kept.is_good(thread.now(), cx)

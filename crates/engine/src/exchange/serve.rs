@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use tidegate_core::failure::Stage;
 use tidegate_core::filter::forwarded::Peer;
+use tidegate_core::head::Version;
 use tidegate_core::lane::{Act, Close, Event, Lane, Side};
 
 use super::sides::Sides;
 use super::{lease, mirror, report};
 use crate::accept::Taken;
+use crate::http2;
 use crate::pool::stream::Stream;
 use crate::threads::listener::ListenerState;
 use crate::threads::open::Open;
@@ -28,7 +30,7 @@ pub fn serve(
     listener: Rc<ListenerState>,
     thread: Rc<Thread>,
 ) -> impl Future<Output = ()> + 'static {
-    let mut open = Open::begin(thread, listener, seats);
+    let open = Open::begin(thread, listener, seats);
     let proxied = open.listener.is_proxied();
     if !proxied {
         open.meet(peer.ip());
@@ -37,7 +39,15 @@ pub fn serve(
     let mut lane = Lane::new(peer, proxied, open.thread.now());
     async move {
         let _waker = open.thread.register().await;
-        let how = obey(&mut sides, &mut lane, &mut open).await;
+        let how = match obey(&mut sides, &mut lane, &open).await {
+            End::Close(how) => how,
+            End::Http2 => {
+                let (came, peer) = lane.let_go();
+                lane.clear(&mut open.thread.shelf.borrow_mut());
+                // Boxed, since what waits on HTTP/1 need not have room for it.
+                return Box::pin(http2::serve::serve(sides.down, came, peer, open)).await;
+            }
+        };
         if let Some(says) = lane.refused() {
             report::refused(says, lane.peer(), &open.listener, &open.thread);
         }
@@ -53,8 +63,27 @@ pub fn serve(
     }
 }
 
-/// Does what the lane says until the connection is to close, and how.
-async fn obey(sides: &mut Sides, lane: &mut Lane, open: &mut Open) -> Close {
+/// Serves one stream of a connection that carries many.
+pub fn serve_stream(down: Stream, peer: Peer, version: Version, open: Rc<Open>) -> impl Future<Output = ()> + 'static {
+    let mut sides = Sides::new(down, &open.thread);
+    let mut lane = Lane::of_stream(peer, version, open.thread.now());
+    async move {
+        // However it ends, what is cut shows as that once the stream is dropped.
+        obey(&mut sides, &mut lane, &open).await;
+        lane.clear(&mut open.thread.shelf.borrow_mut());
+    }
+}
+
+/// What becomes of a connection.
+enum End {
+    /// It is to close.
+    Close(Close),
+    /// Its client speaks HTTP/2.
+    Http2,
+}
+
+/// Does what the lane says until the connection is no longer the lane's.
+async fn obey(sides: &mut Sides, lane: &mut Lane, open: &Open) -> End {
     let mut event = Event::Accepted;
     loop {
         open.thread.at(lane.stage(), lane.exchange().and_then(|exchange| exchange.route));
@@ -91,7 +120,8 @@ async fn obey(sides: &mut Sides, lane: &mut Lane, open: &mut Open) -> Close {
                 report::report(lane, &open.listener, &open.thread);
                 Event::Done
             }
-            Act::Close(how) => return how,
+            Act::SpeakHttp2 => return End::Http2,
+            Act::Close(how) => return End::Close(how),
         };
     }
 }
@@ -109,7 +139,7 @@ async fn shut(sides: &mut Sides, side: Side) -> Event {
 }
 
 /// Reads what the client still sends, so that a reset never eats our last answer.
-async fn linger(down: &mut Stream) {
+pub async fn linger(down: &mut Stream) {
     if poll_fn(|cx| down.poll_shutdown(cx)).await.is_err() {
         return;
     }

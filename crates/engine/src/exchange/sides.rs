@@ -133,7 +133,7 @@ impl Sides {
     fn poll(&mut self, interest: Interest, lane: &mut Lane, thread: &Thread, cx: &mut Context<'_>) -> Poll<Event> {
         if interest.write_downstream {
             let wrote = match &mut self.pipe {
-                Some(pipe) if pipe.held() > 0 => splice_out(pipe, &self.down, interest.splice > 0, cx),
+                Some(pipe) if pipe.held() > 0 => splice_out(pipe, &mut self.down, interest.splice > 0, cx),
                 Some(_) | None => write(Side::Downstream, &mut self.down, lane, cx),
             };
             if wrote.is_ready() {
@@ -196,14 +196,12 @@ impl Sides {
 
     /// Closes the connection that is kept for this client once its time is over or something has come on it.
     fn watch_kept(&mut self, deadline: Moment, now: Moment, cx: &mut Context<'_>) -> Moment {
-        match &self.kept {
-            None => deadline,
-            Some(kept) if kept.1.is_good(now, cx) => deadline.min(kept.1.until),
-            Some(_) => {
-                self.kept = None;
-                deadline
-            }
+        let Some(kept) = &mut self.kept else { return deadline };
+        if kept.1.is_good(now, cx) {
+            return deadline.min(kept.1.until);
         }
+        self.kept = None;
+        deadline
     }
 }
 
@@ -213,7 +211,7 @@ impl Behind {
         if let Some(leasing) = &mut self.leasing {
             return leasing.poll_arrived(cx).is_ready();
         }
-        self.up.as_ref().is_some_and(|Connection { stream, .. }| {
+        self.up.as_mut().is_some_and(|Connection { stream, .. }| {
             stream.poll_readable(cx).is_ready() || (writes && stream.poll_writable(cx).is_ready())
         })
     }
@@ -238,7 +236,7 @@ fn pipe_for<'a>(
     pipe.as_deref_mut()
 }
 
-fn splice_in(pipe: &mut Pipe, up: &Stream, most: usize, cx: &mut Context<'_>) -> Poll<Event> {
+fn splice_in(pipe: &mut Pipe, up: &mut Stream, most: usize, cx: &mut Context<'_>) -> Poll<Event> {
     pipe.poll_fill(up, most, cx).map(|moved| match moved {
         Ok(0) => Event::Read(Side::Upstream, 0),
         Ok(n) => Event::Spliced(n),
@@ -246,7 +244,7 @@ fn splice_in(pipe: &mut Pipe, up: &Stream, most: usize, cx: &mut Context<'_>) ->
     })
 }
 
-fn splice_out(pipe: &mut Pipe, down: &Stream, more: bool, cx: &mut Context<'_>) -> Poll<Event> {
+fn splice_out(pipe: &mut Pipe, down: &mut Stream, more: bool, cx: &mut Context<'_>) -> Poll<Event> {
     pipe.poll_empty(down, more, cx).map(|moved| match moved {
         Ok(0) | Err(_) => Event::Broke(Side::Downstream),
         Ok(n) => Event::Wrote(Side::Downstream, n),

@@ -113,10 +113,7 @@ impl<'a> Record<'a> {
             Field::Method => Value::Text(self.method),
             Field::Host => known(self.host),
             Field::Path => Value::Text(self.path),
-            Field::Version => match self.version {
-                Version::Http10 => Value::Text(b"1.0"),
-                Version::Http11 => Value::Text(b"1.1"),
-            },
+            Field::Version => Value::Text(self.version.name().as_bytes()),
             Field::Status => Value::Number(self.status.into()),
             Field::BytesIn => Value::Number(self.bytes_in),
             Field::BytesOut => Value::Number(self.bytes_out),

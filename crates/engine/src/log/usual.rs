@@ -37,6 +37,7 @@ pub(super) fn append(out: &mut Vec<u8>, clock: &mut Clock, record: &Record<'_>) 
             out.extend_from_slice(match record.version {
                 Version::Http10 => b",\"version\":\"1.0\",\"status\":",
                 Version::Http11 => b",\"version\":\"1.1\",\"status\":",
+                Version::Http2 => b",\"version\":\"2.0\",\"status\":",
             });
             number(out, record.status.into());
         }

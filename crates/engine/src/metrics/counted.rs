@@ -5,6 +5,7 @@
 
 use tidegate_core::balance::history::Change;
 use tidegate_core::failure::{Kind, Stage};
+use tidegate_core::http2::Farewell;
 use tidegate_core::layer4::Dropped;
 
 use super::counter::{Counter, Gauge};
@@ -140,6 +141,8 @@ pub struct ListenerMetrics {
     pub datagrams_out: Counter,
     /// By reason, in the order of [`Dropped::ALL`].
     dropped: [Counter; Dropped::ALL.len()],
+    /// By reason, in the order of [`Farewell::ALL`].
+    sent_away: [Counter; Farewell::ALL.len()],
 }
 
 impl ListenerMetrics {
@@ -148,6 +151,18 @@ impl ListenerMetrics {
         if let Some(counter) = self.dropped.get(why as usize) {
             counter.one();
         }
+    }
+
+    /// Counts a client that was sent away.
+    pub fn sent_away(&self, why: Farewell) {
+        if let Some(counter) = self.sent_away.get(why as usize) {
+            counter.one();
+        }
+    }
+
+    /// How many clients were sent away for that reason.
+    pub fn farewells(&self, why: Farewell) -> u64 {
+        self.sent_away.get(why as usize).map_or(0, Counter::get)
     }
 
     /// How many datagrams were dropped for that reason.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tidegate_core::balance::history::Change;
 use tidegate_core::failure::{Kind, Stage};
+use tidegate_core::http2::Farewell;
 use tidegate_core::lane::Exposition;
 use tidegate_core::layer4::Dropped;
 
@@ -83,6 +84,16 @@ impl Registry {
                 for name in listeners.named.keys() {
                     for why in Dropped::ALL {
                         let count = listeners.sum_of(name, |listener| listener.drops(*why));
+                        if count > 0 {
+                            text::sample(out, metric, &[name, why.name()], count);
+                        }
+                    }
+                }
+            }
+            Metric::SentAway => {
+                for name in listeners.named.keys() {
+                    for why in Farewell::ALL {
+                        let count = listeners.sum_of(name, |listener| listener.farewells(*why));
                         if count > 0 {
                             text::sample(out, metric, &[name, why.name()], count);
                         }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use tidegate_core::http2::Farewell;
 use tidegate_core::layer4::Dropped;
 
 use super::histogram::BOUNDS;
@@ -77,6 +78,7 @@ metrics! {
     Closed "tidegate_connections_closed_total" Counter ["listener"] "Client connections closed.";
     Refused "tidegate_connections_refused_total" Counter ["listener"] "Client connections closed at once because a limit was reached.";
     Open "tidegate_connections_open" Gauge ["listener"] "Client connections open now.";
+    SentAway "tidegate_http2_goaway_total" Counter ["listener", "reason"] "Clients of HTTP/2 that were sent away with a GOAWAY, by reason; those that never happened are left out.";
     CarriedIn "tidegate_connections_received_bytes_total" Counter ["listener"] "Bytes of clients that were carried to endpoints on a listener of layer 4; counted at the end of a connection, and for UDP with each datagram.";
     CarriedOut "tidegate_connections_sent_bytes_total" Counter ["listener"] "Bytes of endpoints that were carried to clients on a listener of layer 4; counted at the end of a connection, and for UDP with each datagram.";
     DatagramsIn "tidegate_datagrams_received_total" Counter ["listener"] "Datagrams of clients that were passed on to endpoints on a UDP listener; its sessions count as connections.";
@@ -139,6 +141,10 @@ pub fn page() -> String {
     .expect("a string takes all");
     page.push_str("\n## Why datagrams are dropped\n\n| reason | meaning |\n|---|---|\n");
     for why in Dropped::ALL {
+        writeln!(page, "| `{}` | {} |", why.name(), why.says()).expect("a string takes all");
+    }
+    page.push_str("\n## Why clients of HTTP/2 are sent away\n\n| reason | meaning |\n|---|---|\n");
+    for why in Farewell::ALL {
         writeln!(page, "| `{}` | {} |", why.name(), why.says()).expect("a string takes all");
     }
     page

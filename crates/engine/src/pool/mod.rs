@@ -43,7 +43,7 @@ pub struct Idle {
 impl Idle {
     /// Whether it may be used at `now`: it was not kept too long, and nothing has come on it, not even its end.
     /// No system call: the event loop knows.
-    pub fn is_good(&self, now: Moment, cx: &mut Context<'_>) -> bool {
+    pub fn is_good(&mut self, now: Moment, cx: &mut Context<'_>) -> bool {
         now < self.until && matches!(self.connection.stream.poll_readable(cx), Poll::Pending)
     }
 
@@ -106,7 +106,7 @@ impl Pool {
             if now.since(kept.since) > most {
                 return None;
             }
-            let kept = shelf.pop()?;
+            let mut kept = shelf.pop()?;
             if kept.is_good(now, cx) {
                 return Some(kept);
             }
@@ -143,7 +143,7 @@ impl Pool {
     /// Closes what was kept long enough, and what the other side has closed.
     pub fn sweep(&mut self, now: Moment, cx: &mut Context<'_>) {
         for Shelf { idle, metrics } in self.shelves.values_mut() {
-            idle.retain(|kept| {
+            idle.retain_mut(|kept| {
                 let is_good = kept.is_good(now, cx);
                 if !is_good {
                     forget(metrics, kept);

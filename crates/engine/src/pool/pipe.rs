@@ -66,7 +66,7 @@ impl Pipe {
 
     /// Takes up to `most` bytes from `stream`; 0 is the end. Only while the pipe is empty, so that want of bytes is
     /// never mistaken for want of room.
-    pub fn poll_fill(&mut self, stream: &Stream, most: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    pub fn poll_fill(&mut self, stream: &mut Stream, most: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Some(ends) = &self.ends else { return Poll::Ready(Ok(0)) };
         loop {
             ready!(stream.poll_readable(cx))?;
@@ -87,7 +87,7 @@ impl Pipe {
     }
 
     /// Moves what is in it to `stream`; `more`: more will follow at once.
-    pub fn poll_empty(&mut self, stream: &Stream, more: bool, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    pub fn poll_empty(&mut self, stream: &mut Stream, more: bool, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Some(ends) = &self.ends else { return Poll::Ready(Ok(0)) };
         loop {
             ready!(stream.poll_writable(cx))?;
@@ -131,12 +131,12 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_go_from_socket_to_socket_in_order_and_no_more_than_asked_for() {
-        let ((mut origin, up), (mut client, down)) = (pair().await, pair().await);
+        let ((mut origin, mut up), (mut client, mut down)) = (pair().await, pair().await);
         let mut pipe = Rc::new(Pipes::default()).take().expect("a pipe");
         origin.write_all(b"of the body, of the next answer").await.expect("sends");
-        let filled = poll_fn(|cx| pipe.poll_fill(&up, 11, cx)).await.expect("moves");
+        let filled = poll_fn(|cx| pipe.poll_fill(&mut up, 11, cx)).await.expect("moves");
         assert_eq!((filled, pipe.held()), (11, 11));
-        assert_eq!(poll_fn(|cx| pipe.poll_empty(&down, false, cx)).await.expect("moves"), 11);
+        assert_eq!(poll_fn(|cx| pipe.poll_empty(&mut down, false, cx)).await.expect("moves"), 11);
         let mut seen = [0; 11];
         client.read_exact(&mut seen).await.expect("comes");
         assert_eq!((&seen, pipe.held()), (b"of the body", 0));
@@ -144,10 +144,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_from_which_all_was_taken_counts_as_silent() {
-        let (mut origin, up) = pair().await;
+        let (mut origin, mut up) = pair().await;
         let mut pipe = Rc::new(Pipes::default()).take().expect("a pipe");
         origin.write_all(b"of the body").await.expect("sends");
-        poll_fn(|cx| pipe.poll_fill(&up, 11, cx)).await.expect("moves");
+        poll_fn(|cx| pipe.poll_fill(&mut up, 11, cx)).await.expect("moves");
         let is_silent = poll_fn(|cx| Poll::Ready(up.poll_readable(cx).is_pending())).await;
         assert!(is_silent, "it may serve another request");
         origin.write_all(b"!").await.expect("sends");
@@ -156,21 +156,21 @@ mod tests {
 
     #[tokio::test]
     async fn the_end_of_the_endpoint_is_told() {
-        let ((origin, up), _) = (pair().await, ());
+        let ((origin, mut up), _) = (pair().await, ());
         let mut pipe = Rc::new(Pipes::default()).take().expect("a pipe");
         drop(origin);
-        assert_eq!(poll_fn(|cx| pipe.poll_fill(&up, 11, cx)).await.expect("ends"), 0);
+        assert_eq!(poll_fn(|cx| pipe.poll_fill(&mut up, 11, cx)).await.expect("ends"), 0);
     }
 
     #[tokio::test]
     async fn an_empty_pipe_is_used_again_and_one_that_holds_bytes_is_closed() {
-        let (mut origin, up) = pair().await;
+        let (mut origin, mut up) = pair().await;
         let pipes = Rc::new(Pipes::default());
         drop(pipes.take());
         assert_eq!((pipes.idle.borrow().len(), pipes.made.get()), (1, 1));
         let mut pipe = pipes.take().expect("a pipe");
         origin.write_all(b"stuck").await.expect("sends");
-        poll_fn(|cx| pipe.poll_fill(&up, 5, cx)).await.expect("moves");
+        poll_fn(|cx| pipe.poll_fill(&mut up, 5, cx)).await.expect("moves");
         drop(pipe);
         assert_eq!((pipes.idle.borrow().len(), pipes.made.get()), (0, 0));
     }

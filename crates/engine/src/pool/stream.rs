@@ -1,5 +1,6 @@
-//! A connection, over TCP or a Unix socket.
+//! A connection, over TCP or a Unix socket, or a stream within one.
 
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -13,13 +14,31 @@ use tokio::net::{TcpStream, UnixStream};
 /// Most unsent bytes that the kernel holds for a slow peer.
 const UNSENT: u32 = 64 * 1024;
 
-/// A connection, over TCP or a Unix socket.
+/// A stream of a connection that carries many: a lane reads and writes HTTP/1 over it, whatever goes over the wire.
+pub trait Multiplexed: fmt::Debug + Send {
+    /// Ready once bytes, or the end, have come.
+    fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Ready once there is room for bytes.
+    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Reads into `room`; 0 is the end.
+    fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut [u8]) -> Poll<io::Result<usize>>;
+    /// Writes what the slices hold, as much as there is room for; to be called with the same bytes until it is ready.
+    fn poll_write(&mut self, cx: &mut Context<'_>, slices: [&[u8]; 3]) -> Poll<io::Result<usize>>;
+    /// Tells the other side that nothing more comes.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Whether the other side has reset it.
+    fn is_broken(&mut self) -> bool;
+}
+
+/// A connection, over TCP or a Unix socket, or a stream within one.
 #[derive(Debug)]
 pub enum Stream {
     /// TCP.
     Tcp(TcpStream),
     /// A Unix socket.
     Unix(UnixStream),
+    /// A stream of a connection that carries many.
+    Multiplexed(Box<dyn Multiplexed>),
 }
 
 impl Stream {
@@ -41,14 +60,16 @@ impl Stream {
         match self {
             Self::Tcp(stream) => TcpStream::from_std(stream.into_std()?).map(Self::Tcp),
             Self::Unix(stream) => UnixStream::from_std(stream.into_std()?).map(Self::Unix),
+            Self::Multiplexed(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
     /// Ready once bytes, or the end, have come.
-    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(cx),
             Self::Unix(stream) => stream.poll_read_ready(cx),
+            Self::Multiplexed(stream) => stream.poll_readable(cx),
         }
     }
 
@@ -58,6 +79,7 @@ impl Stream {
         let seen = match self {
             Self::Tcp(stream) => SockRef::from(stream).peek(&mut byte),
             Self::Unix(stream) => SockRef::from(stream).peek(&mut byte),
+            Self::Multiplexed(_) => return false,
         };
         seen.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
@@ -69,23 +91,26 @@ impl Stream {
         let _ = match self {
             Self::Tcp(stream) => stream.try_io(Interest::READABLE, || SockRef::from(stream).peek(&mut byte)),
             Self::Unix(stream) => stream.try_io(Interest::READABLE, || SockRef::from(stream).peek(&mut byte)),
+            Self::Multiplexed(_) => return,
         };
     }
 
     /// Whether the other side has reset it; that is told once.
-    pub fn is_broken(&self) -> bool {
+    pub fn is_broken(&mut self) -> bool {
         let error = match self {
             Self::Tcp(stream) => stream.take_error(),
             Self::Unix(stream) => stream.take_error(),
+            Self::Multiplexed(stream) => return stream.is_broken(),
         };
         !matches!(error, Ok(None))
     }
 
     /// Ready once there is room for bytes.
-    pub fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_write_ready(cx),
             Self::Unix(stream) => stream.poll_write_ready(cx),
+            Self::Multiplexed(stream) => stream.poll_writable(cx),
         }
     }
 
@@ -99,6 +124,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.try_io(Interest::READABLE, || read(stream.as_fd())),
             Self::Unix(stream) => stream.try_io(Interest::READABLE, || read(stream.as_fd())),
+            Self::Multiplexed(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -107,6 +133,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.try_io(Interest::WRITABLE, || write(stream.as_fd())),
             Self::Unix(stream) => stream.try_io(Interest::WRITABLE, || write(stream.as_fd())),
+            Self::Multiplexed(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -116,6 +143,7 @@ impl Stream {
         let done = match self {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, &mut buffer),
+            Self::Multiplexed(stream) => return stream.poll_read(cx, room),
         };
         done.map_ok(|()| buffer.filled().len())
     }
@@ -126,12 +154,14 @@ impl Stream {
             [bytes, [], []] | [[], bytes, []] => match self {
                 Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
                 Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+                Self::Multiplexed(stream) => stream.poll_write(cx, slices),
             },
             all => {
                 let vectors = all.map(IoSlice::new);
                 match self {
                     Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, &vectors),
                     Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, &vectors),
+                    Self::Multiplexed(stream) => stream.poll_write(cx, all),
                 }
             }
         }
@@ -142,6 +172,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Multiplexed(stream) => stream.poll_shutdown(cx),
         }
     }
 

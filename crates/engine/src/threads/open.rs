@@ -1,5 +1,6 @@
 //! A connection that is open: counted in all, on its listener and for its client, until it is dropped.
 
+use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -17,7 +18,7 @@ pub struct Open {
     /// Where it came in.
     pub listener: Rc<ListenerState>,
     /// Boxed, since most listeners bound nothing for a client.
-    member: Option<Box<Member>>,
+    member: OnceCell<Box<Member>>,
     _seats: Taken,
 }
 
@@ -25,12 +26,16 @@ impl Open {
     /// Counts a connection that has its seats.
     pub fn begin(thread: Rc<Thread>, listener: Rc<ListenerState>, seats: Taken) -> Self {
         listener.metrics.accepted.one();
-        Self { thread, listener, member: None, _seats: seats }
+        Self { thread, listener, member: OnceCell::new(), _seats: seats }
     }
 
     /// Counts the connection for its client, once it is known who that is.
-    pub fn meet(&mut self, client: Option<IpAddr>) {
-        self.member = client.and_then(|client| self.listener.crowd.join(client, self.thread.now())).map(Box::new);
+    pub fn meet(&self, client: Option<IpAddr>) {
+        let member = client.and_then(|client| self.listener.crowd.join(client, self.thread.now()));
+        if let Some(member) = member {
+            // It is met once.
+            let _ = self.member.set(Box::new(member));
+        }
         if self.is_crowded() {
             self.listener.metrics.refused.one();
         }
@@ -43,7 +48,7 @@ impl Open {
 
     /// Whether its client has, or has begun, more than it may.
     pub fn is_crowded(&self) -> bool {
-        self.member.as_ref().is_some_and(|member| member.is_too_much)
+        self.member.get().is_some_and(|member| member.is_too_much)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::framing::{ChunkLimits, HeadLimits};
 use crate::geo::Geo;
 use crate::rate::Rate;
 use crate::route::DotSegments;
-use crate::snapshot::document::{self, Document, ListenerKind};
+use crate::snapshot::document::{self, Document, Http2, ListenerKind};
 
 /// What a listener's connections may do.
 #[derive(Debug)]
@@ -55,6 +55,8 @@ pub struct Listener {
     pub geo: Geo,
     /// Where it carries bytes to, if it serves no routes.
     pub layer4: Option<Layer4>,
+    /// What clients of HTTP/2 may do, where it is spoken.
+    pub http2: Option<Http2>,
 }
 
 /// Every listener, or what is wrong with it.
@@ -106,6 +108,7 @@ fn compile_listener(
         error_pages,
         geo: geo.clone(),
         layer4,
+        http2: listener.http2,
     }
 }
 

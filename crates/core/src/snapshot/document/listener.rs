@@ -45,6 +45,25 @@ pub struct Listener {
     pub error_pages: Vec<ErrorPage>,
     /// Where bytes are carried to, where no routes are served.
     pub layer4: Option<Layer4>,
+    /// What clients of HTTP/2 may do; none: nobody speaks it.
+    #[serde(default)]
+    pub http2: Option<Http2>,
+}
+
+/// What clients of HTTP/2 may do.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Http2 {
+    /// Whether nothing else is spoken.
+    pub only: bool,
+    /// Streams of a connection at once.
+    pub streams: u32,
+    /// Bytes of a request's body that may come before any is taken.
+    pub window: u32,
+    /// The same for all streams of a connection.
+    pub connection_window: u32,
+    /// Streams that a client may reset in 10 s, where they are most of its streams; 0 is no limit.
+    pub resets: u64,
 }
 
 /// One bound address.

@@ -91,7 +91,7 @@ impl Hub {
         let seat = self.listener.crowd.seats.try_take().ok_or(Dropped::Sessions)?;
         let among_all = self.thread.shared.seats.try_take().ok_or(Dropped::Sessions)?;
         let peer = Peer::new(Some(flow.client), Some(flow.local));
-        let mut open = Open::begin(Rc::clone(&self.thread), Rc::clone(&self.listener), (seat, Some(among_all)));
+        let open = Open::begin(Rc::clone(&self.thread), Rc::clone(&self.listener), (seat, Some(among_all)));
         open.meet(peer.ip());
         if open.is_crowded() {
             return Err(Dropped::Client);
