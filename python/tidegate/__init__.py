@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tidegate.config.geo import Geo, Location
     from tidegate.config.health import Expected, Health, HttpCheck, TcpCheck, TlsCheck
     from tidegate.config.hedge import Hedge
-    from tidegate.config.http2 import ListenerHttp2
+    from tidegate.config.http2 import ListenerHttp2, UpstreamHttp2
     from tidegate.config.labels import Fallback
     from tidegate.config.layer4 import Tcp, TcpMatch, TcpRoute, Udp
     from tidegate.config.listener import Bind, Forwarded, Listener, ListenerLimits, ListenerTimeouts, Paths
@@ -118,6 +118,7 @@ __all__ = [
     "Udp",
     "Upgrade",
     "Upstream",
+    "UpstreamHttp2",
     "UrlProvider",
     "Zones",
     "__version__",
@@ -143,7 +144,7 @@ _HOMES = {
     "health": ("Expected", "Health", "HttpCheck", "TcpCheck", "TlsCheck"),
     "hedge": ("Hedge",),
     "labels": ("Fallback",),
-    "http2": ("ListenerHttp2",),
+    "http2": ("ListenerHttp2", "UpstreamHttp2"),
     "listener": ("Bind", "Forwarded", "Listener", "ListenerLimits", "ListenerTimeouts", "Paths"),
     "layer4": ("Tcp", "TcpMatch", "TcpRoute", "Udp"),
     "load": ("Loaded", "load", "load_text"),

@@ -57,6 +57,12 @@ class Connection:
         else:
             request.body = self._read(int((request.values("content-length") or ["0"])[0]))
 
+    def read_chunk(self) -> bytes:
+        """Read one chunk of a body; the last one is empty."""
+        piece = self._read(int(self._read_line().split(b";")[0], 16))
+        self._read(2)
+        return piece
+
     def send(self, data: bytes | str) -> None:
         """Send all of it."""
         self.socket.sendall(data.encode() if isinstance(data, str) else data)

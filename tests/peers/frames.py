@@ -1,4 +1,4 @@
-"""A client of HTTP/2 whose every frame the test decides. It reads frames, and no header blocks."""
+"""Clients and servers of HTTP/2 whose every frame the test decides. They read frames, and no header blocks."""
 
 import socket
 import struct
@@ -6,11 +6,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Self
 
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 8, 9
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-NO_ERROR, PROTOCOL_ERROR, REFUSED_STREAM, CANCEL, ENHANCE_YOUR_CALM = 0, 1, 7, 8, 11
+NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, REFUSED_STREAM, CANCEL, ENHANCE_YOUR_CALM = 0, 1, 2, 7, 8, 11
 
 
 @dataclass(frozen=True)
@@ -39,23 +40,20 @@ def literal(name: str, value: str) -> bytes:
     return b"\x00" + b"".join(bytes([len(text)]) + text.encode() for text in (name, value))
 
 
-def get(authority: str, path: str = "/", *fields: tuple[str, str]) -> bytes:
-    """Write the header block of a GET."""
-    pseudo = [(":method", "GET"), (":scheme", "http"), (":authority", authority), (":path", path)]
+def get(authority: str, path: str = "/", *fields: tuple[str, str], method: str = "GET") -> bytes:
+    """Write the header block of a request."""
+    pseudo = [(":method", method), (":scheme", "http"), (":authority", authority), (":path", path)]
     return b"".join(literal(name, value) for name, value in (*pseudo, *fields))
 
 
-class FrameClient:
-    """A connection that has said the preface; SETTINGS are acknowledged when they are read."""
+class Frames:
+    """One side of a connection; SETTINGS are acknowledged when they are read."""
 
-    def __init__(self, address: str, *, before: bytes = b"") -> None:
-        host, _, port = address.rpartition(":")
-        self.authority = address
-        self.socket = socket.create_connection((host, int(port)), timeout=20)
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
         self.unread = b""
-        self.send(before + PREFACE + frame(SETTINGS))
 
-    def __enter__(self) -> "FrameClient":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,19 +62,6 @@ class FrameClient:
     def send(self, data: bytes) -> None:
         """Send bytes."""
         self.socket.sendall(data)
-
-    def flood(self, data: bytes) -> None:
-        """Send bytes beside what else is done, for as long as somebody takes them."""
-
-        def send() -> None:
-            with suppress(OSError):
-                self.send(data)
-
-        threading.Thread(target=send, daemon=True).start()
-
-    def ask(self, stream: int, path: str = "/", flags: int = END_STREAM | END_HEADERS) -> None:
-        """Send a GET."""
-        self.send(frame(HEADERS, stream, get(self.authority, path), flags))
 
     def frames(self) -> Iterator[Frame]:
         """Read frames until the connection ends."""
@@ -107,3 +92,39 @@ class FrameClient:
             self.unread += data
         taken, self.unread = self.unread[:count], self.unread[count:]
         return taken
+
+
+class FrameClient(Frames):
+    """A client that has said the preface."""
+
+    def __init__(self, address: str, *, before: bytes = b"") -> None:
+        host, _, port = address.rpartition(":")
+        super().__init__(socket.create_connection((host, int(port)), timeout=20))
+        self.authority = address
+        self.send(before + PREFACE + frame(SETTINGS))
+
+    def flood(self, data: bytes) -> None:
+        """Send bytes beside what else is done, for as long as somebody takes them."""
+
+        def send() -> None:
+            with suppress(OSError):
+                self.send(data)
+
+        threading.Thread(target=send, daemon=True).start()
+
+    def ask(self, stream: int, path: str = "/", *, method: str = "GET", flags: int = END_STREAM | END_HEADERS) -> None:
+        """Send the head of a request."""
+        self.send(frame(HEADERS, stream, get(self.authority, path, method=method), flags))
+
+
+class FrameServer(Frames):
+    """The side of a server, once the preface has come."""
+
+    def __init__(self, sock: socket.socket, settings: bytes = b"") -> None:
+        super().__init__(sock)
+        assert self._take(len(PREFACE)) == PREFACE
+        self.send(frame(SETTINGS, payload=settings))
+
+    def answer(self, stream: int, body: bytes = b"") -> None:
+        """Send a 200."""
+        self.send(frame(HEADERS, stream, b"\x88", END_HEADERS) + frame(DATA, stream, body, END_STREAM))

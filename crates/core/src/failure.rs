@@ -29,6 +29,7 @@ impl Failure {
             self.kind,
             Kind::UpstreamClosed
                 | Kind::UpstreamReset
+                | Kind::StreamRefused
                 | Kind::ResponseTimeout
                 | Kind::ResponseStalled
                 | Kind::ResponseMalformed
@@ -206,6 +207,7 @@ kinds! {
     UpstreamClosed "upstream_closed" 502 "connection_terminated" "the endpoint closed the connection before it answered";
     ConnectionIdle "connection_idle" 0 "connection_timeout" "no byte came either way for the idle time of the listener";
     UpstreamReset "upstream_reset" 502 "connection_terminated" "the endpoint reset the connection before it answered";
+    StreamRefused "stream_refused" 503 "connection_limit_reached" "the endpoint refused the stream, and has not looked at the request";
     ResponseTimeout "response_timeout" 504 "http_response_timeout" "the endpoint did not answer within timeouts.response";
     ResponseStalled "response_stalled" 504 "connection_read_timeout" "the endpoint paused its answer longer than timeouts.idle";
     ResponseMalformed "response_malformed" 502 "http_protocol_error" "the endpoint's answer is not HTTP as RFC 9112 has it";

@@ -13,6 +13,7 @@ def compile_retry(retry: Retry | None) -> dict[str, Any] | None:
     written: dict[str, Any] = {
         "attempts": retry.attempts,
         "reset": "reset" in retry.on,
+        "refused": "refused" in retry.on,
         "statuses": [list(each) for each in retry.statuses],
         "per_try_ms": 0 if retry.per_try is None else retry.per_try.milliseconds,
         "body": retry.body.bytes,

@@ -15,6 +15,7 @@ from tidegate.compile.resolved import Resolved
 from tidegate.compile.retry import compile_budget
 from tidegate.compile.zone import distance
 from tidegate.config.balance import Balance, Hash, Nearest
+from tidegate.config.http2 import UpstreamHttp2
 from tidegate.config.upstream import Endpoint, Pool, Upstream
 
 AS_CONFIGURED = Asked()
@@ -66,12 +67,24 @@ def compile_upstream(
         "unresolved": unresolved,
         "pool": compile_pool(upstream.pool),
         "proxy_protocol": upstream.proxy_protocol,
+        "http2": compile_http2(upstream.http2 or UpstreamHttp2()) if upstream.protocol == "http2" else None,
         "health": None if upstream.health is None else compile_health(upstream.health),
         "outlier": None if upstream.outlier is None else compile_outlier(upstream.outlier),
         "panic_threshold": upstream.panic_threshold.amount,
         "circuit": None if upstream.circuit is None else compile_circuit(upstream.circuit),
         "retry_budget": compile_budget(upstream.retry_budget),
         "traffic": upstream.zones.traffic.amount if upstream.zones and upstream.zones.traffic else 0,
+    }
+
+
+def compile_http2(http2: UpstreamHttp2) -> dict[str, Any]:
+    """Write how HTTP/2 is spoken to endpoints."""
+    return {
+        "streams": http2.streams,
+        "window": http2.window.bytes,
+        "connection_window": http2.connection_window.bytes,
+        "max_age_ms": http2.max_age.milliseconds,
+        "ping_ms": http2.ping.milliseconds,
     }
 
 

@@ -1,4 +1,5 @@
-"""HTTP/2: what clients of a listener may do. Counted in the core, `crates/core/src/http2/`; spoken by the engine."""
+"""HTTP/2: what clients of a listener may do, and how it is spoken to endpoints. Floods are counted in the core,
+`crates/core/src/http2/`; the engine speaks it."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from tidegate.config.complaint import refused
 from tidegate.config.model import Model
-from tidegate.config.quantities import Size
+from tidegate.config.quantities import Duration, Size
 from tidegate.config.scalar import Whole
 
 MOST_WINDOW = 2**31 - 1
@@ -39,3 +40,19 @@ class ListenerHttp2(Model):
     resets: Annotated[Whole, Field(ge=0, le=2**32)] = 200
     """Streams that a client may reset within 10 s, if they are most of those that it begins; more and it is sent away
     (rapid reset, CVE-2023-44487). 0 is no limit."""
+
+
+class UpstreamHttp2(Model):
+    """How HTTP/2 is spoken to endpoints. Each thread has connections of its own, and each carries many requests."""
+
+    streams: Annotated[Whole, Field(ge=1, le=100_000)] = 100
+    """Requests on a connection at once, or fewer where the endpoint says so; another one is made for more."""
+    window: Window = Size(256 * 1024)
+    """Most of an answer's body that may come before the client has taken any of it, in bytes."""
+    connection_window: Window = Size(4 * 1024 * 1024)
+    """The same for all requests on a connection together: a slow client must not stop the others."""
+    max_age: Duration = Duration(0)
+    """Age at which nothing more begins on a connection, so that what is new behind an address is found; 0 is none."""
+    ping: Duration = Duration(30_000)
+    """How often a connection is asked whether it lives; one that has not answered by the next time is closed.
+    0 is never."""

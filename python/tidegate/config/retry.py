@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from tidegate.config.complaint import later, refused
+from tidegate.config.complaint import refused
 from tidegate.config.hedge import Hedge
 from tidegate.config.hints import did_you_mean
 from tidegate.config.model import Model
@@ -13,8 +13,7 @@ from tidegate.config.placed import Placed
 from tidegate.config.quantities import Duration, Percent, PositiveDuration, Size
 from tidegate.config.scalar import Whole, show
 
-WORDS: Final = ("connect", "reset", "timeout", "gateway")
-LATER: Final = {"refused": "trying again what a stream of HTTP/2 refused"}
+WORDS: Final = ("connect", "reset", "refused", "timeout", "gateway")
 MOST_BYTES: Final = 1024 * 1024
 """No larger body is kept: each request in flight may hold as much."""
 
@@ -27,11 +26,10 @@ def read_on(given: Any) -> tuple[str, ...]:
 def _read_reason(given: Any) -> str:
     if isinstance(given, int | str) and re.fullmatch("[45][0-9][0-9]|5xx", str(given)):
         return str(given)
-    if given in LATER:
-        raise later(LATER[given])
     if given in WORDS:
         return str(given)
-    says = f"must be `connect`, `reset`, `timeout`, `gateway`, or a status, as `503` or `5xx`, not {show(given)}"
+    words = ", ".join(f"`{word}`" for word in WORDS)
+    says = f"must be {words}, or a status, as `503` or `5xx`, not {show(given)}"
     raise refused(says, did_you_mean(given, WORDS) if isinstance(given, str) else "")
 
 
@@ -78,7 +76,8 @@ class Retry(Placed):
         BeforeValidator(read_on),
         Field(json_schema_extra={"anyOf": [_REASON, {"type": "array", "items": _REASON}]}),
     ] = ("connect", "reset")
-    """`connect` is always on; `reset`: the connection ended before a byte of an answer; `timeout`: no answer came
+    """`connect` is always on; `reset`: the connection ended before a byte of an answer; `refused`, which is
+    part of it: an endpoint of HTTP/2 says that it has not looked at the request; `timeout`: no answer came
     within `per_try`; a status of an answer, as `503`, `5xx`, or `gateway` for 502, 503 and 504."""
     per_try: PositiveDuration | None = None
     """From the last byte of the request to the first byte of the answer of one try; the last one may take what is left

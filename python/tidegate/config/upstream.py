@@ -11,6 +11,7 @@ from tidegate.config.circuit import Circuit
 from tidegate.config.complaint import refused
 from tidegate.config.geo import Location
 from tidegate.config.health import Health
+from tidegate.config.http2 import UpstreamHttp2
 from tidegate.config.labels import Label
 from tidegate.config.model import Model, Name
 from tidegate.config.outlier import Outlier
@@ -94,6 +95,11 @@ class Upstream(Placed):
     difference."""
     pool: Pool = Pool()
     """Connections that are kept, and bounds on them."""
+    protocol: Literal["http1", "http2"] = "http1"
+    """What is spoken to the endpoints: HTTP/1, or HTTP/2 in clear text from the first byte (prior knowledge), as gRPC
+    has it. Clients may speak either."""
+    http2: UpstreamHttp2 | None = None
+    """How HTTP/2 is spoken. Default: as `{}` does, where `protocol` says so."""
     proxy_protocol: Literal["off", "v1", "v2"] = "off"
     """The PROXY protocol header that is sent to the endpoints, in text (`v1`) or binary (`v2`)."""
     health: Health | None = None
@@ -116,6 +122,21 @@ class Upstream(Placed):
         if self.balance.name == "first" and not (limit or self.pool.connections):
             says = "`first` has no limit, so the first endpoint would take every request"
             raise refused(says, "`{first: {limit: 100}}`, or `pool.connections`", at=("balance",))
+        return self
+
+    @model_validator(mode="after")
+    def http2_has_what_it_needs(self) -> "Upstream":
+        """Refuse what HTTP/2 cannot have: its connections carry the requests of many clients."""
+        if self.protocol == "http1":
+            if self.http2 is not None:
+                raise refused("`http2` has no effect without `protocol: http2`", "add it", at=("http2",))
+            return self
+        if self.proxy_protocol != "off":
+            says = "a connection of HTTP/2 carries many clients, and a PROXY protocol header names one"
+            raise refused(says, "leave one of them out", at=("proxy_protocol",))
+        if self.pool.connections:
+            says = "`pool.connections` bounds connections of one request each"
+            raise refused(says, "`circuit: {requests: …}` bounds requests", at=("pool", "connections"))
         return self
 
     @model_validator(mode="after")

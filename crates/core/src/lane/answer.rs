@@ -144,7 +144,8 @@ fn write_final(exchange: &mut Exchange, closing: bool, peer: &Peer, turn: &Turn<
         }
     }
     let ours = out.len();
-    write_via(out, answer.version);
+    let is_http2 = exchange.upstream().is_some_and(|upstream| upstream.http2.is_some());
+    write_via(out, if is_http2 { Version::Http2 } else { answer.version });
     if !answer_facts.has_date {
         write_field(out, b"date", turn.date);
     }
@@ -185,6 +186,7 @@ pub(super) fn ended_early(exchange: &Exchange, broke: bool, address: &str) -> Fa
     let begun = exchange.answering != Answering::Waiting;
     let partial = !exchange.source.is_empty();
     let (kind, says) = match (begun, broke) {
+        (false, _) if exchange.is_refused => (Kind::StreamRefused, "refused the stream before it looked at it"),
         (true, _) => (Kind::ResponseIncomplete, "ended its answer before the announced end"),
         (false, _) if partial => (Kind::ResponseMalformed, "closed the connection inside the head of its answer"),
         (false, true) => (Kind::UpstreamReset, "reset the connection before it answered"),
@@ -192,7 +194,7 @@ pub(super) fn ended_early(exchange: &Exchange, broke: bool, address: &str) -> Fa
     };
     let retryable = if begun || partial || exchange.informational > 0 {
         Retryable::Never
-    } else if exchange.up.sent == 0 {
+    } else if exchange.up.sent == 0 || exchange.is_refused {
         Retryable::Always
     } else {
         Retryable::IfIdempotent

@@ -135,6 +135,8 @@ pub struct Exchange {
     pub(super) upstream_broke: bool,
     /// The endpoint takes no more; its answer may still lie there.
     pub(super) upstream_refuses: bool,
+    /// The endpoint says that it has not looked at what it was sent.
+    pub(super) is_refused: bool,
     pub(super) shut_upstream: bool,
     pub(super) shut_downstream: bool,
     pub(super) source: Buffer,

@@ -117,7 +117,8 @@ impl Lane {
     pub(super) fn ask_again(&mut self, turn: &mut Turn<'_>) -> Result<Option<Act>, Failure> {
         let Some(exchange) = self.exchange.as_deref_mut() else { return Ok(Some(Act::DropUpstream)) };
         let mut failure = answer::ended_early(exchange, exchange.upstream_broke, &address(exchange));
-        if exchange.reused && exchange.can_send_again(failure.retryable) {
+        let is_worth_it = exchange.reused || (exchange.is_refused && !exchange.fresh_only);
+        if is_worth_it && exchange.can_send_again(failure.retryable) {
             exchange.write_down(Why::Kept, Outcome::Failed(failure.kind), turn.now);
             exchange.rewind();
             exchange.fresh_only = true;

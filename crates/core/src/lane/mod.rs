@@ -76,6 +76,8 @@ pub enum Event {
     Wrote(Side, usize),
     /// The side's connection broke.
     Broke(Side),
+    /// The endpoint has refused the stream, and says that it has not looked at the request.
+    Refused,
     /// There is a connection to the endpoint; `reused` says for how long it had no work.
     Leased {
         /// How long a pooled connection had been idle; `None` for a new one.

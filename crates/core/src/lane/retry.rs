@@ -35,7 +35,8 @@ pub(super) fn for_status(exchange: &mut Exchange, turn: &mut Turn<'_>) -> bool {
 
 /// The endpoint's connection ended before it answered: true if another try follows.
 pub(super) fn for_reset(exchange: &mut Exchange, failure: &Failure, turn: &mut Turn<'_>) -> bool {
-    let again = try_again(exchange, Why::Reset, failure.retryable, Outcome::Failed(failure.kind), turn);
+    let why = if exchange.is_refused { Why::Refused } else { Why::Reset };
+    let again = try_again(exchange, why, failure.retryable, Outcome::Failed(failure.kind), turn);
     if again {
         exchange.forget_answer();
     }
@@ -190,6 +191,7 @@ impl Exchange {
         self.upstream_ended = false;
         self.upstream_broke = false;
         self.upstream_refuses = false;
+        self.is_refused = false;
     }
 
     /// The same, and what came of an answer is forgotten.

@@ -51,6 +51,7 @@ impl Lane {
             | Event::Spliced(_)
             | Event::Wrote(..)
             | Event::Broke(Side::Upstream)
+            | Event::Refused
             | Event::Leased { .. }
             | Event::Moved(_)
             | Event::Queued
@@ -69,6 +70,7 @@ impl Lane {
                 exchange.splicing = true;
             }
             Event::Broke(Side::Upstream) => exchange.upstream_broke = true,
+            Event::Refused => (exchange.upstream_broke, exchange.is_refused) = (true, true),
             Event::Wrote(Side::Downstream, n) => {
                 exchange.down.wrote(n, &mut exchange.source);
                 exchange.bytes_out += n as u64;

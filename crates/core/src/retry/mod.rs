@@ -24,6 +24,8 @@ pub enum Why {
     Kept,
     /// The connection ended before a byte of an answer came.
     Reset,
+    /// The endpoint refused the stream, or was going, and says that it has not looked at the request.
+    Refused,
     /// No answer came within `per_try`.
     Timeout,
     /// The answer has a status that `on` names.
@@ -32,7 +34,7 @@ pub enum Why {
 
 impl Why {
     /// Every reason.
-    pub const ALL: [Self; 5] = [Self::Connect, Self::Kept, Self::Reset, Self::Timeout, Self::Status];
+    pub const ALL: [Self; 6] = [Self::Connect, Self::Kept, Self::Reset, Self::Refused, Self::Timeout, Self::Status];
 
     /// The word in metrics.
     pub const fn name(self) -> &'static str {
@@ -40,6 +42,7 @@ impl Why {
             Self::Connect => "connect",
             Self::Kept => "kept",
             Self::Reset => "reset",
+            Self::Refused => "refused",
             Self::Timeout => "timeout",
             Self::Status => "status",
         }

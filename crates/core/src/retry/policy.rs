@@ -23,6 +23,7 @@ pub struct Policy {
     /// When a second endpoint is asked beside the first; `None`: never.
     pub hedge: Option<Hedge>,
     reset: bool,
+    refused: bool,
     statuses: Vec<(u16, u16)>,
     base: Duration,
     most: Duration,
@@ -37,6 +38,7 @@ impl Policy {
             body: usize::try_from(written.body).unwrap_or(usize::MAX),
             hedge: written.hedge.as_ref().map(|hedge| Hedge::build(hedge, known)),
             reset: written.reset,
+            refused: written.refused,
             statuses: written.statuses.clone(),
             base: Duration::from_millis(written.base_ms),
             most: Duration::from_millis(written.most_ms),
@@ -58,6 +60,7 @@ impl Policy {
         match why {
             Why::Connect | Why::Kept => true,
             Why::Reset => self.reset,
+            Why::Refused => self.refused || self.reset,
             Why::Timeout => !self.per_try.is_zero(),
             Why::Status => !self.statuses.is_empty(),
         }
@@ -66,7 +69,7 @@ impl Policy {
     /// Whether a request may be sent twice, so that its body is worth keeping.
     pub fn sends_twice(&self) -> bool {
         let is_on = |why| self.is_on(why);
-        self.attempts > 1 && (self.hedge.is_some() || [Why::Reset, Why::Timeout, Why::Status].into_iter().any(is_on))
+        self.attempts > 1 && (self.hedge.is_some() || [Why::Refused, Why::Timeout, Why::Status].into_iter().any(is_on))
     }
 
     /// How long is waited before try `number`, from 2 on: by chance, up to `base` times 1, 3, 7 and so on, and never
@@ -81,7 +84,8 @@ impl Policy {
 
     /// What `on` says, in its words.
     pub fn on(&self) -> Vec<String> {
-        let words = [Why::Connect, Why::Reset, Why::Timeout].into_iter().filter(|why| self.is_on(*why));
+        let is_on = |why: &Why| self.is_on(*why) && (*why != Why::Refused || self.refused);
+        let words = [Why::Connect, Why::Reset, Why::Refused, Why::Timeout].into_iter().filter(is_on);
         let statuses = self.statuses.iter().map(|(from, to)| match from == to {
             true => from.to_string(),
             false => format!("{from}-{to}"),
@@ -109,6 +113,7 @@ mod tests {
             body: 0,
             hedge: None,
             reset: true,
+            refused: false,
             statuses: vec![(502, 504), (429, 429)],
             base: Duration::from_millis(25),
             most: Duration::from_millis(250),

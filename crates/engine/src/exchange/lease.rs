@@ -3,17 +3,19 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::io::Errno;
 use tidegate_core::failure::Kind;
 use tidegate_core::lane::{Event, Fresh, Keep, Lane, Lease};
-use tidegate_core::snapshot::compiled::{Endpoint, Upstream};
+use tidegate_core::snapshot::compiled::{Endpoint, Http2Out, Upstream};
 use tidegate_core::snapshot::document::ProxyProtocolOut;
 use tokio::sync::oneshot;
 
 use super::sides::{Load, Sides};
+use crate::http2::lines;
 use crate::pool::gate::{Asked, Grant, Permit};
 use crate::pool::stream::Stream;
 use crate::pool::{Connection, Idle};
@@ -71,6 +73,9 @@ pub fn take<'a>(
 
 fn begin(sides: &mut Sides, lane: &Lane, thread: &Thread, lease: Lease, cx: &mut Context<'_>) -> Event {
     let Some((upstream, _)) = named(lane) else { return Event::LeaseFailed(Kind::Internal) };
+    if let Some(policy) = upstream.http2 {
+        return begin_stream(sides, lane, thread, lease, policy);
+    }
     let is_bounded = upstream.connections > 0;
     if let Some((id, mut kept)) = sides.kept.take().map(|kept| *kept)
         && id == lease.to.id
@@ -107,6 +112,23 @@ fn begin(sides: &mut Sides, lane: &Lane, thread: &Thread, lease: Lease, cx: &mut
             Event::Queued
         }
     }
+}
+
+/// A stream on a connection that is there, or that somebody makes. Who wants a new one, since a stream has just failed, may
+/// have one on a connection that still stands, and is not told that it was used before.
+fn begin_stream(sides: &mut Sides, lane: &Lane, thread: &Thread, lease: Lease, policy: Http2Out) -> Event {
+    let Some((_, endpoint)) = named(lane) else { return Event::LeaseFailed(Kind::Internal) };
+    sides.load = load(lane, thread);
+    if let Some(stream) = thread.lines.borrow_mut().begin(endpoint.id, policy.streams) {
+        if let Some(load) = &sides.load {
+            load.0.reused.one();
+        }
+        sides.up = Some(Connection { stream, permit: None });
+        return Event::Leased { reused: (lease.fresh != Fresh::New).then_some(Duration::ZERO) };
+    }
+    let opening = lines::open(Rc::clone(&thread.lines), endpoint.id, endpoint.address.clone(), policy);
+    sides.leasing = Some(Box::new(Leasing::Connecting(Box::pin(opening), None)));
+    Event::Connecting
 }
 
 /// Looks whether a connection on its way has arrived.
@@ -146,7 +168,7 @@ pub fn give_back(sides: &mut Sides, lane: &Lane, thread: &Thread, keep: Keep) ->
     let since = thread.now();
     let announced = keep.idle.map_or(Duration::MAX, |idle| idle.saturating_sub(MARGIN));
     let idle = Idle { connection, since, until: since.after(upstream.idle.min(announced)) };
-    if keep.private {
+    if keep.private && !idle.connection.stream.is_multiplexed() {
         sides.kept = Some(Box::new((chosen.id, idle)));
     } else if idle.connection.permit.is_some() == (upstream.connections > 0) {
         thread.pool.borrow_mut().keep(chosen.id, &load.0, idle, thread.index);

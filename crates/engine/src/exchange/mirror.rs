@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::io;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -17,10 +18,12 @@ use tidegate_core::moment::Moment;
 use tidegate_core::proxy_protocol;
 use tidegate_core::snapshot::compiled::{Endpoint, Upstream};
 use tidegate_core::snapshot::document::ProxyProtocolOut;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use super::lease::{MARGIN, kind_of};
 use super::sides::Load;
+use crate::http2::lines;
 use crate::pool::gate::{Asked, Grant, Permit};
 use crate::pool::stream::Stream;
 use crate::pool::{Connection, Idle};
@@ -98,10 +101,27 @@ impl Sending<'_> {
                 return Ok((idle.connection, true));
             }
         }
-        let permit = if is_bounded { Some(self.permit(chosen, upstream).await?) } else { None };
         let longest = if upstream.connect.is_zero() { copy.timeout } else { upstream.connect };
+        if let Some(policy) = upstream.http2 {
+            let opening = lines::open(Rc::clone(&thread.lines), endpoint.id, endpoint.address.clone(), policy);
+            let made = timeout(longest, opening).await;
+            return self.made(chosen, made, None, load);
+        }
+        let permit = if is_bounded { Some(self.permit(chosen, upstream).await?) } else { None };
         let made = timeout(longest, Stream::connect(endpoint.address.clone())).await;
-        let made = made.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+        self.made(chosen, made, permit, load)
+    }
+
+    /// Counts a connection that was made, or could not be.
+    fn made(
+        &self,
+        chosen: Chosen,
+        made: Result<io::Result<Stream>, Elapsed>,
+        permit: Option<Permit>,
+        load: &Load,
+    ) -> Result<(Connection, bool), Kind> {
+        let Self { copy, thread, .. } = *self;
+        let made = made.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         match made {
             Ok(stream) => {
                 load.0.connects.one();

@@ -12,7 +12,7 @@ use tidegate_core::snapshot::compiled::{Endpoint, Upstream};
 use super::lease::{self, Leasing};
 use crate::metrics::counted::EndpointMetrics;
 use crate::pool::pipe::Pipe;
-use crate::pool::stream::Stream;
+use crate::pool::stream::{Stream, is_refused};
 use crate::pool::{Connection, Idle};
 use crate::threads::thread::{Slow, Thread};
 use crate::threads::timer::Timer;
@@ -268,6 +268,7 @@ fn read(side: Side, stream: &mut Stream, lane: &mut Lane, thread: &Thread, cx: &
     }
     match stream.poll_read(cx, room) {
         Poll::Ready(Ok(n)) => Poll::Ready(Event::Read(side, n)),
+        Poll::Ready(Err(error)) if side == Side::Upstream && is_refused(&error) => Poll::Ready(Event::Refused),
         Poll::Ready(Err(_)) => Poll::Ready(Event::Broke(side)),
         Poll::Pending => {
             lane.rest(side, &mut shelf);

@@ -37,12 +37,23 @@ impl Incoming {
         Self { ours: head, taken: 0, data: Bytes::new(), body, framing, has_begun: false }
     }
 
+    /// Nothing, yet.
+    pub(super) fn nothing() -> Self {
+        Self::new(Vec::new(), None, Framing::AsItIs)
+    }
+
+    /// More of a head comes next.
+    pub(super) fn say(&mut self, head: &[u8]) {
+        self.ours.extend_from_slice(head);
+    }
+
     /// Whether all of it was read.
     pub(super) fn is_over(&self) -> bool {
         !self.has_some() && self.body.is_none()
     }
 
-    fn has_some(&self) -> bool {
+    /// Whether something of it lies here.
+    pub(super) fn has_some(&self) -> bool {
         self.taken < self.ours.len() || !self.data.is_empty()
     }
 

@@ -15,6 +15,9 @@ mod incoming; // what comes on a stream, as bytes of HTTP/1
 mod outgoing; // bytes of HTTP/1, as what leaves on a stream
 mod asked; // a stream that a client opened
 pub mod serve; // a client's connection
+mod asking; // a stream that we open
+mod line; // a connection to an endpoint
+pub mod lines; // a thread's connections to endpoints
 
 /// Most bytes that the codec holds of one stream until the socket takes them.
 const HELD: usize = 64 * 1024;

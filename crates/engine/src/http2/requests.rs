@@ -1,9 +1,11 @@
 //! Heads of requests, from HTTP/2 to HTTP/1 and back (RFC 9113, section 8.3.1).
 
-use http::header::{CONTENT_LENGTH, COOKIE, HOST};
-use http::{HeaderMap, Method, Request, Uri};
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderValue, TE};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Request, Uri, Version};
+use tidegate_core::head::{Field, Known, RequestHead};
 
-use super::fields::write_line;
+use super::fields::{take_fields, write_line};
 use super::incoming::Framing;
 
 /// Appends the head of a request as HTTP/1 has it. `has_body`: the stream goes on behind it. `key`: it asks for a
@@ -76,6 +78,58 @@ fn write_cookies(fields: &HeaderMap, out: &mut Vec<u8>) {
     if fields.contains_key(COOKIE) {
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// What a request asks for, as far as it changes how the answer is read.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    /// Only the head.
+    pub(super) is_head: bool,
+    /// A WebSocket: the nonce of the client.
+    pub(super) key: Option<Vec<u8>>,
+}
+
+/// Reads the head of a request that a lane wrote for an endpoint.
+pub(super) fn read_request(bytes: &[u8], head: &RequestHead) -> Option<(Request<()>, Wanted)> {
+    let find = |known: Known| head.fields.iter().find(|field| field.known == known).map(|it| it.value.of(bytes));
+    let is_key = |field: &Field| field.name.of(bytes).eq_ignore_ascii_case(b"sec-websocket-key");
+    let mut wanted = Wanted { is_head: head.method_span.of(bytes) == b"HEAD", key: None };
+    if find(Known::Upgrade).is_some() {
+        wanted.key = head.fields.iter().find(|field| is_key(field)).map(|field| field.value.of(bytes).to_vec());
+    }
+    let wants_tunnel = wanted.key.is_some();
+    let dropped = |field: &Field| field.known == Known::Host || (wants_tunnel && is_key(field));
+    let mut fields = take_fields(bytes, &head.fields, dropped)?;
+    // What comes behind a body is passed on; gRPC asks for it this way.
+    fields.insert(TE, HeaderValue::from_static("trailers"));
+    let uri = Uri::builder().scheme("http").authority(find(Known::Host)?).path_and_query(path(head.target.of(bytes))?);
+    let mut request = Request::new(());
+    *request.uri_mut() = uri.build().ok()?;
+    *request.version_mut() = Version::HTTP_2;
+    *request.headers_mut() = fields;
+    *request.method_mut() = Method::from_bytes(head.method_span.of(bytes)).ok()?;
+    if wants_tunnel {
+        *request.method_mut() = Method::CONNECT;
+        request.extensions_mut().insert(h2::ext::Protocol::from_static("websocket"));
+    }
+    Some((request, wanted))
+}
+
+/// The path, as the codec takes it: what RFC 3986 does not let stand there is escaped, which means the same.
+fn path(target: &[u8]) -> Option<PathAndQuery> {
+    if let Ok(path) = PathAndQuery::try_from(target) {
+        return Some(path);
+    }
+    let mut escaped = Vec::with_capacity(target.len() + 8);
+    for byte in target {
+        match byte {
+            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}' | 0x80.. => {
+                escaped.extend_from_slice(format!("%{byte:02X}").as_bytes());
+            }
+            _ => escaped.push(*byte),
+        }
+    }
+    PathAndQuery::try_from(escaped).ok()
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ pub(super) struct Wire {
     taken: usize,
     waiting: Vec<u8>,
     written: usize,
+    /// Whether anything has come.
+    pub(super) has_read: bool,
     /// Looks at the frames that come.
     pub(super) watch: Watch,
 }
@@ -34,7 +36,7 @@ pub(super) struct Wire {
 impl Wire {
     /// A socket of which `before` was read already.
     pub(super) fn new(stream: Stream, before: Vec<u8>, watch: Watch) -> Self {
-        Self { stream, before, taken: 0, waiting: Vec::new(), written: 0, watch }
+        Self { stream, before, taken: 0, waiting: Vec::new(), written: 0, has_read: false, watch }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
@@ -50,6 +52,7 @@ impl Wire {
             n
         };
         room.advance(came);
+        self.has_read |= came > 0;
         let filled = room.filled();
         self.watch.see(filled.get(filled.len().saturating_sub(came)..).unwrap_or_default());
         Poll::Ready(Ok(()))

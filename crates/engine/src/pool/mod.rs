@@ -114,8 +114,12 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection to `endpoint` for the next exchange, unless somebody on this machine waits for it.
+    /// Keeps a connection to `endpoint` for the next exchange, unless somebody on this machine waits for it. A stream of a
+    /// connection that carries many is not kept: another one costs nothing.
     pub fn keep(&mut self, endpoint: u32, metrics: &Arc<EndpointMetrics>, idle: Idle, thread: usize) {
+        if idle.connection.stream.is_multiplexed() {
+            return;
+        }
         let Some(idle) = hand_over(idle, thread) else { return };
         let made = || Shelf { idle: Vec::new(), metrics: Arc::clone(metrics) };
         let shelf = self.shelves.entry(endpoint).or_insert_with(made);

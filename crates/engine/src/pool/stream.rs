@@ -30,6 +30,23 @@ pub trait Multiplexed: fmt::Debug + Send {
     fn is_broken(&mut self) -> bool;
 }
 
+/// The endpoint says that it has not looked at what was sent on a stream, so that it may be sent again.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused;
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the stream was refused")
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Whether a stream broke because it was refused.
+pub fn is_refused(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Refused>())
+}
+
 /// A connection, over TCP or a Unix socket, or a stream within one.
 #[derive(Debug)]
 pub enum Stream {
@@ -112,6 +129,11 @@ impl Stream {
             Self::Unix(stream) => stream.poll_write_ready(cx),
             Self::Multiplexed(stream) => stream.poll_writable(cx),
         }
+    }
+
+    /// Whether it is one of many of its connection, and so of no use to anybody else.
+    pub fn is_multiplexed(&self) -> bool {
+        matches!(self, Self::Multiplexed(_))
     }
 
     /// Whether it is TCP.

@@ -7,8 +7,10 @@ use std::io;
 use rustix::io::Errno;
 use tidegate_core::health::{Check, Judgement, MOST_READ};
 use tidegate_core::proxy_protocol;
-use tidegate_core::snapshot::document::ProxyProtocolOut;
+use tidegate_core::snapshot::compiled::Http2Out;
+use tidegate_core::snapshot::document::{Probe, ProxyProtocolOut};
 
+use crate::http2::lines;
 use crate::pool::stream::Stream;
 
 /// Bytes that are read at once.
@@ -26,16 +28,29 @@ pub(super) enum Outcome {
 }
 
 /// Checks the endpoint at `address` once, within the time that a check may take.
-pub(super) async fn ask(check: &Check, address: &str, announced: ProxyProtocolOut) -> Outcome {
+pub(super) async fn ask(check: &Check, address: &str, announced: ProxyProtocolOut, http2: Option<Http2Out>) -> Outcome {
     let step = Cell::new("accept");
-    match tokio::time::timeout(check.timeout, talk(check, address, announced, &step)).await {
+    match tokio::time::timeout(check.timeout, talk(check, address, announced, http2, &step)).await {
         Ok(outcome) => outcome,
         Err(_) => Outcome::Failed(format!("it did not {} within {:?}", step.get(), check.timeout)),
     }
 }
 
-async fn talk(check: &Check, address: &str, announced: ProxyProtocolOut, step: &Cell<&'static str>) -> Outcome {
-    let mut stream = match Stream::connect(check.address(address)).await {
+async fn talk(
+    check: &Check,
+    address: &str,
+    announced: ProxyProtocolOut,
+    http2: Option<Http2Out>,
+    step: &Cell<&'static str>,
+) -> Outcome {
+    let at = check.address(address);
+    // What is no check by HTTP says what it has to say over the bare connection.
+    let http2 = http2.filter(|_| matches!(check.document.probe, Probe::Http(_)));
+    let connected = match http2 {
+        Some(policy) => lines::alone(at, policy).await,
+        None => Stream::connect(at).await,
+    };
+    let mut stream = match connected {
         Ok(stream) => stream,
         Err(error) if is_a_lack(&error) => return Outcome::Unknown,
         Err(error) => return Outcome::Failed(words(&error)),

@@ -47,7 +47,7 @@ fn server(answer: Vec<u8>) -> (String, JoinHandle<Vec<u8>>) {
 
 fn asked(check: &Check, address: &str, announced: ProxyProtocolOut) -> Outcome {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(ask(check, address, announced))
+    runtime.block_on(ask(check, address, announced, None))
 }
 
 fn failed(says: &str) -> Outcome {

@@ -9,7 +9,7 @@ use tidegate_core::balance::EndpointStanding;
 use tidegate_core::balance::standing::{Checked, CheckedEvent};
 use tidegate_core::dice::Dice;
 use tidegate_core::health::{Check, Pulse};
-use tidegate_core::snapshot::compiled::Compiled;
+use tidegate_core::snapshot::compiled::{Compiled, Http2Out};
 use tidegate_core::snapshot::document::{Health, ProxyProtocolOut};
 use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
@@ -27,6 +27,7 @@ const MOST_AT_ONCE: usize = 256;
 struct Key {
     address: String,
     announced: ProxyProtocolOut,
+    http2: Option<Http2Out>,
     health: Health,
 }
 
@@ -93,7 +94,12 @@ impl Rounds {
                     continue;
                 };
                 let address = endpoint.address.clone();
-                let key = Key { address, announced: upstream.proxy_protocol, health: check.document.clone() };
+                let key = Key {
+                    address,
+                    announced: upstream.proxy_protocol,
+                    http2: upstream.http2,
+                    health: check.document.clone(),
+                };
                 let metrics = self.shared.registry.health(&upstream.name, &endpoint.address);
                 let (_, all) = wanted.entry(key).or_insert_with(|| (Arc::clone(check), Vec::new()));
                 all.push(Subscriber { standing, metrics });
@@ -118,7 +124,7 @@ async fn run(probe: Rc<Probe>, shared: Arc<Shared>, at_once: Rc<Semaphore>, mut 
         // Never closed: it lives as long as the thread.
         let permit = at_once.acquire().await;
         let began = shared.now();
-        let outcome = ask(&probe.check, &probe.key.address, probe.key.announced).await;
+        let outcome = ask(&probe.check, &probe.key.address, probe.key.announced, probe.key.http2).await;
         drop(permit);
         probe.take(outcome, &shared);
         let due = probe.check.schedule.next(began, probe.pulse.get().hurries(), is_first, &mut dice);

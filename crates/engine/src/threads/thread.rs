@@ -28,6 +28,7 @@ use super::listener::ListenerState;
 use super::shared::{Shared, Whereabouts};
 use crate::accept;
 use crate::exchange::date::http_date;
+use crate::http2::lines;
 use crate::layer4::udp::{self, Udp, owners::Handover};
 use crate::log::{AccessLog, Plan};
 use crate::metrics::counted::ThreadMetrics;
@@ -89,6 +90,8 @@ pub struct Thread {
     pub shelf: RefCell<Shelf>,
     /// Idle upstream connections.
     pub pool: RefCell<Pool>,
+    /// Connections of HTTP/2 to endpoints.
+    pub lines: lines::Shared,
     /// Sessions of UDP.
     pub udp: Udp,
     /// Pipes for large bodies.
@@ -122,6 +125,7 @@ impl Thread {
         Rc::new(Self {
             shelf: RefCell::new(Shelf::new()),
             pool: RefCell::default(),
+            lines: lines::Shared::default(),
             udp: Udp::default(),
             pipes: Rc::default(),
             slow: Rc::default(),
@@ -270,6 +274,7 @@ impl Thread {
         self.log.flush();
         let now = self.now();
         self.udp.sweep(now, self.leave_at.get());
+        self.lines.borrow_mut().sweep();
         poll_fn(|cx| {
             self.pool.borrow_mut().sweep(now, cx);
             Poll::Ready(())

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub use layer4::Layer4;
 pub use listener::Listener;
 pub use route::{Redirect, Respond, Route, Target};
-pub use upstream::{Endpoint, Key, Upstream};
+pub use upstream::{Endpoint, Http2Out, Key, Upstream};
 
 use super::document::{self, Document};
 use crate::challenge::Challenges;

@@ -18,6 +18,36 @@ use crate::retry::{Allowance, Budget};
 use crate::rule::{Subject, Text};
 use crate::snapshot::document::{self, ProxyProtocolOut};
 
+/// How HTTP/2 is spoken to endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Http2Out {
+    /// Streams of a connection at once.
+    pub streams: u32,
+    /// Bytes of an answer's body that may come before any is taken.
+    pub window: u32,
+    /// The same for all streams of a connection.
+    pub connection_window: u32,
+    /// How long a connection is kept without work.
+    pub idle: Duration,
+    /// Age at which nothing more begins on a connection; zero is none.
+    pub max_age: Duration,
+    /// How often a connection is asked whether it lives; zero is never.
+    pub ping: Duration,
+}
+
+impl Http2Out {
+    fn build(written: &document::UpstreamHttp2, idle: Duration) -> Self {
+        Self {
+            streams: written.streams,
+            window: written.window,
+            connection_window: written.connection_window,
+            idle,
+            max_age: Duration::from_millis(written.max_age_ms),
+            ping: Duration::from_millis(written.ping_ms),
+        }
+    }
+}
+
 /// Endpoints that do the same work.
 #[derive(Debug)]
 pub struct Upstream {
@@ -49,6 +79,8 @@ pub struct Upstream {
     pub connect: Duration,
     /// The PROXY protocol header that is sent.
     pub proxy_protocol: ProxyProtocolOut,
+    /// How HTTP/2 is spoken to the endpoints; none: HTTP/1 is.
+    pub http2: Option<Http2Out>,
     /// How endpoints are checked; none: they are not.
     pub check: Option<Arc<Check>>,
     /// Who decides which endpoints are ejected; shared by threads and snapshots.
@@ -246,6 +278,7 @@ pub(super) fn compile(
         wait: Duration::from_millis(pool.wait_ms),
         connect: Duration::from_millis(pool.connect_ms),
         proxy_protocol: upstream.proxy_protocol,
+        http2: upstream.http2.map(|http2| Http2Out::build(&http2, Duration::from_millis(pool.idle_ms))),
         check,
         adaptive: upstream.circuit.as_ref().map_or(Ok(None), Adaptive::build)?,
         circuit: old.map(|old| Arc::clone(&old.circuit)).unwrap_or_default(),

@@ -85,6 +85,9 @@ pub struct Retry {
     pub attempts: u8,
     /// When the connection ends before a byte of an answer.
     pub reset: bool,
+    /// Likewise where the endpoint has refused the stream; so it is upon `reset`.
+    #[serde(default)]
+    pub refused: bool,
     /// When the answer has one of these statuses, from one to another, both included.
     pub statuses: Vec<(u16, u16)>,
     /// When no answer came within so many milliseconds; 0: never for that.

@@ -27,6 +27,9 @@ pub struct Upstream {
     pub pool: Pool,
     /// The PROXY protocol header that is sent to endpoints.
     pub proxy_protocol: ProxyProtocolOut,
+    /// How HTTP/2 is spoken to the endpoints; none: HTTP/1 is.
+    #[serde(default)]
+    pub http2: Option<UpstreamHttp2>,
     /// How endpoints are checked; none: they are not.
     pub health: Option<Health>,
     /// How endpoints that fail requests are ejected; none: they are not.
@@ -45,6 +48,22 @@ pub struct Upstream {
     /// Some of the endpoints, which routes ask for; they name one by its place, from 1.
     #[serde(default)]
     pub subsets: Vec<Subset>,
+}
+
+/// How HTTP/2 is spoken to endpoints.
+#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamHttp2 {
+    /// Streams of a connection at once.
+    pub streams: u32,
+    /// Bytes of an answer's body that may come before any is taken.
+    pub window: u32,
+    /// The same for all streams of a connection.
+    pub connection_window: u32,
+    /// Age at which nothing more begins on a connection, in milliseconds; 0 is none.
+    pub max_age_ms: u64,
+    /// How often a connection is asked whether it lives, in milliseconds; 0 is never.
+    pub ping_ms: u64,
 }
 
 /// Endpoints that have certain labels.
