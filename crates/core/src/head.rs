@@ -318,6 +318,7 @@ known_fields! {
     ProxyStatus = "proxy-status",
     ContentType = "content-type",
     RetryAfter = "retry-after",
+    GrpcTimeout = "grpc-timeout",
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub mod balance; // which endpoint takes it
 pub mod health; // whether an endpoint is well
 pub mod retry; // whether it is tried again, and what its upstream can bear of that
 pub mod mirror; // a copy for another upstream, and an answer that nobody reads
+pub mod grpc; // what of gRPC a proxy has to know
 pub mod failure; // why an exchange failed, and what the client is told
 pub mod http2; // what peers of HTTP/2 may send besides requests
 pub mod lane; // one HTTP/1 connection as a state machine: events in, acts out

@@ -1,11 +1,14 @@
 //! What follows from a request's head: everything that must hold before anything looks at it.
 
+use std::time::Duration;
+
 use super::body::{BodyLength, Declared};
 use super::bytes::elements;
 use super::connection::{Options, may_not_be_dropped};
 use super::flaw::{Flaw, Side};
 use super::host::HostSpan;
 use crate::failure::{Failure, Kind};
+use crate::grpc;
 use crate::head::{Field, Known, Method, RequestHead, Span, TargetForm, Version};
 
 /// What follows from a request's head.
@@ -25,6 +28,10 @@ pub struct RequestFacts {
     pub max_forwards: Option<u32>,
     /// Whether the client takes trailers.
     pub te_trailers: bool,
+    /// Whether it is a call of gRPC.
+    pub is_grpc: bool,
+    /// How long the client of such a call waits for all of the answer.
+    pub grpc_timeout: Option<Duration>,
 }
 
 /// What was gathered while looking at each field once.
@@ -38,6 +45,8 @@ struct Gathered {
     expects: bool,
     max_forwards: Option<u32>,
     te_trailers: bool,
+    is_grpc: bool,
+    grpc_timeout: Option<Duration>,
 }
 
 /// Says what follows from a request's head, or why nothing may.
@@ -78,6 +87,8 @@ fn judge(bytes: &[u8], head: &RequestHead) -> Result<RequestFacts, Flaw> {
             && gathered.upgrade.is_some_and(is_websocket),
         max_forwards: gathered.max_forwards,
         te_trailers: gathered.te_trailers,
+        is_grpc: gathered.is_grpc,
+        grpc_timeout: gathered.grpc_timeout.filter(|_| gathered.is_grpc),
     })
 }
 
@@ -104,6 +115,8 @@ impl Gathered {
                 }
                 self.expects = true;
             }
+            Known::ContentType => self.is_grpc = grpc::is_content_type(field.value.of(bytes)),
+            Known::GrpcTimeout => self.grpc_timeout = grpc::read_timeout(field.value.of(bytes)),
             Known::MaxForwards if head.method == Method::Options => self.count(bytes, field)?,
             _ => {}
         }

@@ -78,7 +78,8 @@ fn is_forbidden_known(known: Known) -> bool {
         | Known::XRealIp
         | Known::XRequestId
         | Known::ContentType
-        | Known::RetryAfter => true,
+        | Known::RetryAfter
+        | Known::GrpcTimeout => true,
         // `Date` and `Expires` are what RFC 9110 itself would have there; the others tell, and change nothing.
         Known::Other | Known::Date | Known::Server | Known::UserAgent | Known::Referer | Known::ProxyStatus => false,
     }

@@ -59,7 +59,15 @@ impl Lane {
                 let late = (exchange.began.after_unless_zero(listener.header), Due::Fail(Kind::HeadTimeout));
                 sooner(late, (hurry, Due::Leave))
             }
-            (Phase::Exchange, Some(exchange)) => exchange.due_of_both(self.exchange_due(exchange, listener)),
+            (Phase::Exchange, Some(exchange)) => {
+                let due = exchange.due_of_both(self.exchange_due(exchange, listener));
+                match exchange.facts.grpc_timeout {
+                    Some(wait) if !matches!(exchange.answering, Answering::Whole | Answering::Tunnel) => {
+                        sooner(due, (exchange.began.after(wait), Due::Fail(Kind::ResponseTimeout)))
+                    }
+                    Some(_) | None => due,
+                }
+            }
             (Phase::Closing(_), _) => (self.touched.after(GRACE), Due::Leave),
             (Phase::Head | Phase::Exchange, None) => leave,
         }

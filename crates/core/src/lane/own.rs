@@ -8,6 +8,7 @@ use super::serving::Serving;
 use crate::failure::{Failure, Kind, Stage};
 use crate::filter::error_pages::{ErrorPage, ErrorPages};
 use crate::filter::forwarded::Peer;
+use crate::grpc;
 use crate::head::{Field, Method, Span, Version};
 use crate::route::encode::push_escaped;
 use crate::rule::{Answer, Subject, Template};
@@ -27,6 +28,12 @@ pub(super) fn answer_failure(exchange: &mut Exchange, failure: Failure, peer: &P
         fields.push(("retry-after", "1"));
     }
     exchange.failure = Some(failure);
+    if exchange.facts.is_grpc {
+        let code = grpc::status_of(kind, status).to_string();
+        let says = format!("{}: {}", kind.name(), kind.says());
+        fields.extend([("grpc-status", code.as_str()), ("grpc-message", says.as_str())]);
+        return answer(exchange, 200, &fields, "application/grpc", b"", peer, turn);
+    }
     let serving = exchange.serving.clone();
     match page(serving.as_deref(), exchange, |pages| pages.for_failure(kind, status)) {
         Some(page) => {
