@@ -37,6 +37,16 @@ impl Allowance {
         admits
     }
 
+    /// What is remembered of a key that is quiet again at this moment.
+    pub fn busy(until: Moment) -> Self {
+        Self(until)
+    }
+
+    /// For how long yet something must be remembered.
+    pub fn busy_for(self, now: Moment) -> Duration {
+        self.0.since(now)
+    }
+
     /// Whether nothing need be remembered at `now`.
     pub fn is_fresh(self, now: Moment) -> bool {
         self.0 <= now

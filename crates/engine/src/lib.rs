@@ -12,5 +12,6 @@ pub mod log; // the access log and the program's own, written by a thread that n
 pub mod metrics; // what the threads count, and the text that Prometheus reads
 pub mod prober; // the thread that checks endpoints, and tells every change of their standing
 pub mod threads; // the serving threads, and all of them as one engine
+pub mod succession; // what a worker tells the one that takes its place
 pub mod control; // the worker's side of the socket to its supervisor
 mod sys; // what has no safe binding, behind safe functions

@@ -54,6 +54,8 @@ class Handover:
     """The passport of the worker that serves."""
     older: list[dict[str, Any]]
     """Those of earlier generations, with the time when each must have ended."""
+    elder: Sequence[int] = ()
+    """Over these the worker that serves tells the one that takes its place what it knows."""
     asker: int | None = None
     """Who asked for the upgrade, and waits for what becomes of it."""
     reload: bool = False
@@ -64,7 +66,7 @@ class Handover:
     def descriptors(self) -> list[int]:
         """List every descriptor that it names."""
         named = [self.lock, self.commands, self.api, *self.streams, *self.inherited.values()]
-        named += [fd for _, _, fd in self.sockets]
+        named += [*self.elder, *(fd for _, _, fd in self.sockets)]
         return sorted({*named, *(fd for fd in (self.broker, self.asker) if fd is not None)})
 
     def pack(self) -> int:

@@ -12,6 +12,7 @@ from tidegate.supervisor.passport import PROTOCOL, Passport
 from tidegate.supervisor.reload import Snapshots
 from tidegate.supervisor.sockets import Sockets
 from tidegate.supervisor.state import State
+from tidegate.supervisor.succession import forget_heir
 from tidegate.supervisor.worker import Worker, WorkerRefused
 
 QUICK_DEATH_S = 10.0
@@ -79,6 +80,7 @@ class Keeper:
             return False
         self.log.info(f"adopted the worker with pid {found.pid}, snapshot {hello.get('snapshot')}")
         await self._give_streams(found)
+        await forget_heir(found)  # one that was tried and left alone
         return True
 
     async def _adopt_elder(self, entry: dict[str, Any]) -> None:

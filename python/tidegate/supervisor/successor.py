@@ -21,6 +21,7 @@ from tidegate.supervisor.log import Log
 from tidegate.supervisor.refusal import Refused
 from tidegate.supervisor.reload import NotReloaded, Snapshots
 from tidegate.supervisor.sources import Sources
+from tidegate.supervisor.succession import meet_elder
 from tidegate.supervisor.worker import Worker, WorkerRefused
 
 PR_SET_PDEATHSIG = 1
@@ -43,6 +44,7 @@ async def prepare(loaded: Loaded, handover: Handover, log: Log) -> int:
     try:
         await worker.connect(generation)
         await worker.give(ours.sockets.all())
+        await inherit(worker, handover, log)
         await sources.look_up_new(config)
         await snapshots.serve(worker, config)
         await worker.give_streams(handover.streams)
@@ -54,6 +56,14 @@ async def prepare(loaded: Loaded, handover: Handover, log: Log) -> int:
     write(ours, worker.passport.record(), ours.sockets.chosen, [*handover.older, former])
     log.info(f"the worker with pid {worker.pid} of tidegate {tidegate.__version__} serves snapshot {snapshots.number}")
     return 0
+
+
+async def inherit(worker: Worker, handover: Handover, log: Log) -> None:
+    """Have it take over what the worker before knows, before it serves anything. Without that it serves all the same."""
+    try:
+        await meet_elder(worker, handover.elder)
+    except WorkerRefused as error:
+        log.warning(f"counts, and what is known of endpoints, begin anew: {error}")
 
 
 def write(ours: Belongings, worker: dict[str, Any], chosen: dict[str, str], older: list[dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -21,6 +22,7 @@ from tidegate.supervisor.handover import VARIABLE, Handover, Role
 from tidegate.supervisor.keeper import Keeper
 from tidegate.supervisor.log import Log
 from tidegate.supervisor.reload import Snapshots
+from tidegate.supervisor.succession import forget_heir, name_heir
 from tidegate.supervisor.trial import NotUpgraded, prepare, words
 from tidegate.supervisor.worker import Worker, WorkerRefused
 
@@ -74,19 +76,27 @@ class Upgrades:
             raise NotUpgraded("no worker is connected; try again in a moment")
         self._log.info(f"upgrade ({cause}): {' '.join(words())} is tried")
         notify.reloading()
-        streams = (os.dup(1), os.dup(2))
-        try:
-            handover = self._handover("prepare", streams, None)
-            await prepare(handover, self._keeper, policy.ready.milliseconds / 1000, self._log)
-        finally:
-            for each in streams:
-                os.close(each)
+        await self._try(worker, policy.ready.milliseconds / 1000)
         await send_off(worker, policy.timeout.milliseconds)
         try:
             execute(self._handover("take over", (1, 2), asker))
         except NotUpgraded as error:
             await self._stay(worker, time.time() + policy.timeout.milliseconds / 1000)
             raise NotUpgraded(f"{error}; the new worker serves under the supervisor of before") from None
+
+    async def _try(self, worker: Worker, within_s: float) -> None:
+        streams, elder = (os.dup(1), os.dup(2)), []
+        try:
+            elder = await name_heir(worker)
+            await prepare(self._handover("prepare", streams, None, elder), self._keeper, within_s, self._log)
+        except Gone as error:
+            raise NotUpgraded(f"the worker went away meanwhile: {error}") from None
+        except NotUpgraded:
+            await forget_heir(worker)
+            raise
+        finally:
+            for each in (*streams, *elder):
+                os.close(each)
 
     async def _stay(self, old: Worker, until: float) -> None:
         """The new worker serves, but its program cannot be executed here."""
@@ -100,7 +110,9 @@ class Upgrades:
             os._exit(MACHINE_REFUSES)
         self.reload = True  # the new worker may have read another file than we know
 
-    def _handover(self, role: Role, streams: tuple[int, int], asker: socket.socket | None) -> Handover:
+    def _handover(
+        self, role: Role, streams: tuple[int, int], asker: socket.socket | None, elder: Sequence[int] = ()
+    ) -> Handover:
         ours, keeper = self._ours, self._keeper
         assert keeper.worker is not None
         broker = ours.household.root
@@ -122,6 +134,7 @@ class Upgrades:
             inherited={key: sock.fileno() for key, sock in ours.sockets.inherited.items()},
             worker=keeper.worker.passport.record(),
             older=keeper.elders.records(),
+            elder=elder,
             asker=asker.fileno() if asker is not None else None,
             reload=self.reload,
             reopen=self.reopen,

@@ -87,6 +87,8 @@ pub struct Event {
 pub struct History {
     kept: VecDeque<Event>,
     count: u64,
+    /// So many of them another worker has told.
+    inherited: u64,
     /// The last of each axis: many of one must not push out the other's.
     checks: Option<Event>,
     outlier: Option<Event>,
@@ -108,6 +110,18 @@ impl History {
         }
         self.kept.push_back(event);
         self.count += 1;
+    }
+
+    /// The history that another worker has told.
+    pub(super) fn inherited(events: impl Iterator<Item = Event>) -> Self {
+        let mut history = Self::default();
+        events.for_each(|event| history.push(event.at, event.change, &event.because));
+        Self { inherited: history.count, ..history }
+    }
+
+    /// How many of all another worker has told, and logged in its time.
+    pub fn told_before(&self) -> u64 {
+        self.inherited
     }
 
     /// How many there ever were.

@@ -38,7 +38,7 @@ impl EndpointLoad {
     }
 
     /// When its share began to rise.
-    pub(super) fn ramps_since(&self) -> Option<Moment> {
+    pub(crate) fn ramps_since(&self) -> Option<Moment> {
         let since = self.ramps_since.load(Ordering::Relaxed);
         (since > 0 && since != NEW).then(|| Moment::from_nanos(since))
     }
@@ -60,6 +60,23 @@ impl EndpointLoad {
     pub fn latency(&self) -> Option<Duration> {
         let nanos = f64::from_bits(self.latency.load(Ordering::Relaxed));
         (nanos > 0.0).then(|| Duration::from_secs_f64(nanos / 1e9))
+    }
+
+    /// The average latency in nanoseconds, and when it was reckoned; `None` before the first answer.
+    pub(crate) fn average(&self) -> Option<(f64, Moment)> {
+        let nanos = f64::from_bits(self.latency.load(Ordering::Relaxed));
+        (nanos > 0.0).then(|| (nanos, Moment::from_nanos(self.reckoned.load(Ordering::Relaxed))))
+    }
+
+    /// Goes on from the average that an earlier worker has reckoned.
+    pub(crate) fn inherit(&self, nanos: f64, reckoned: Moment) {
+        self.latency.store(nanos.to_bits(), Ordering::Relaxed);
+        self.reckoned.store(reckoned.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// Its share has been rising since then.
+    pub(crate) fn ramp_since(&self, since: Moment) {
+        self.ramps_since.store(since.as_nanos().max(1), Ordering::Relaxed);
     }
 
     /// Takes in an answer that came after `took`. A latency above the average is believed at once, one below it by and by,

@@ -313,6 +313,22 @@ impl EndpointStanding {
         Some(to)
     }
 
+    /// Takes over what an earlier worker knew, before anybody asks: what its checks said, until when it is out, whether it
+    /// was ejected and not admitted since, and what became of it.
+    pub(crate) fn inherit(
+        &self,
+        checked: Checked,
+        until: Moment,
+        is_ejected: bool,
+        events: impl Iterator<Item = Event>,
+    ) {
+        self.checked.store(checked as u8, Ordering::Release);
+        self.out_until.store(until.as_nanos(), Ordering::Release);
+        self.ejected.store(is_ejected, Ordering::Release);
+        *self.locked() = History::inherited(events);
+        CHANGES.0.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Lets `look` at what became of it.
     pub fn history<T>(&self, look: impl FnOnce(&History) -> T) -> T {
         look(&self.locked())

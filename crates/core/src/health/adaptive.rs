@@ -151,6 +151,11 @@ impl Limiter {
         (if limit == 0 { FIRST } else { limit }).clamp(policy.least, policy.most)
     }
 
+    /// Goes on from the limit that an earlier worker has found.
+    pub(crate) fn inherit(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
+    }
+
     /// How many may be under way where another of this priority is admitted.
     pub fn limit_of(&self, priority: Priority, policy: &Policy) -> u64 {
         (self.limit(policy) * priority.share()).div_ceil(100)

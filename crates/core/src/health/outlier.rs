@@ -164,6 +164,17 @@ impl Strikes {
         }
     }
 
+    /// How many ejections its next one follows.
+    pub(crate) fn ejections(&self) -> u32 {
+        self.ejections.load(Ordering::Acquire)
+    }
+
+    /// Goes on from what an earlier worker knew: how many ejections the next one follows, and whether it is out or on trial.
+    pub(crate) fn inherit(&self, ejections: u32, is_ejected: bool) {
+        self.ejections.store(ejections, Ordering::Release);
+        self.alert.store(is_ejected, Ordering::Relaxed);
+    }
+
     /// An interval without an ejection has passed: the next one is shorter again.
     pub fn decay(&self) {
         let less = |times: u32| times.checked_sub(1);

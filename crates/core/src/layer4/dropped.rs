@@ -33,5 +33,5 @@ reasons! {
     EndpointFull "endpoint_full" "the kernel had no room for it on its way to the endpoint";
     ClientFull "client_full" "the kernel had no room for it on its way to the client";
     Unsendable "unsendable" "the kernel refused to send it: too long for the path, or no way there";
-    Handover "handover" "another thread has the session, and too many datagrams wait for that thread, or the session had just ended";
+    Handover "handover" "another thread or worker has the session, and too many datagrams wait for that one, or the session had just ended";
 }

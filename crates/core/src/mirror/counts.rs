@@ -1,5 +1,6 @@
 //! Copies that are under way to one upstream, over all threads, and what became of those before them.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -49,6 +50,13 @@ impl Mirrored {
     /// How many came to this end.
     pub fn ended(&self, fate: Fate) -> u64 {
         self.fates.get(fate as usize).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// Shows every count that only rises, by name.
+    pub fn each(&self, visit: &mut dyn FnMut(fmt::Arguments<'_>, &AtomicU64)) {
+        for (fate, count) in Fate::ALL.iter().zip(&self.fates) {
+            visit(format_args!("mirrored {}", fate.name()), count);
+        }
     }
 
     /// How many are under way.

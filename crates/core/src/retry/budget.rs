@@ -4,6 +4,7 @@
 //! Shared by all threads, and carried over snapshots by the upstream's name. A request of a route without `retry` never
 //! touches it.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -46,6 +47,16 @@ impl Budget {
     /// How often a request was not tried again, since too many others were.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Shows every count that only rises, by name.
+    pub fn each(&self, visit: &mut dyn FnMut(fmt::Arguments<'_>, &AtomicU64)) {
+        for (why, count) in Why::ALL.iter().zip(&self.retries) {
+            visit(format_args!("retries {}", why.name()), count);
+        }
+        visit(format_args!("retries refused"), &self.refused);
+        visit(format_args!("hedges"), &self.hedges);
+        visit(format_args!("hedges won"), &self.won);
     }
 
     /// How often a second endpoint was asked beside the first, and how often it answered first.

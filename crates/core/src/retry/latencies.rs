@@ -78,6 +78,22 @@ impl Latencies {
         }
     }
 
+    /// Answers by bucket, for a worker that goes on from them.
+    pub(crate) fn tell(&self) -> Vec<(u16, u32)> {
+        let counts = self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed));
+        (0..).zip(counts).filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Goes on from what an earlier worker knew.
+    pub(crate) fn inherit(&self, told: &[(u16, u32)], now: Moment) {
+        for (at, count) in told {
+            if let Some(bucket) = self.buckets.get(usize::from(*at)) {
+                bucket.store(*count, Ordering::Relaxed);
+            }
+        }
+        self.look(now);
+    }
+
     /// How many answers must be known: enough that a few are beyond the percentile.
     fn least(&self) -> u64 {
         (BEYOND * 1000 / u64::from(1000 - self.permille.min(999))).max(100)

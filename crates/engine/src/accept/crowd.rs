@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 use tidegate_core::moment::Moment;
@@ -38,6 +39,8 @@ struct Clients {
 #[derive(Debug, Default)]
 struct Client {
     open: u64,
+    /// Connections that it has yet with the worker whose place we take.
+    elsewhere: u64,
     allowance: Allowance,
 }
 
@@ -64,9 +67,45 @@ impl Crowd {
         let rate = clients.rate;
         let of_client = clients.all.entry(client).or_default();
         of_client.open += 1;
-        let is_too_many = most > 0 && of_client.open > most;
+        let is_too_many = most > 0 && of_client.open.saturating_add(of_client.elsewhere) > most;
         let is_too_often = rate.is_some_and(|rate| !of_client.allowance.admit(rate, now));
         Some(Member { crowd: Arc::clone(self), client, is_too_much: is_too_many || is_too_often })
+    }
+
+    /// The connections of each client, those of the worker whose place we take included, and for how many nanoseconds yet it
+    /// counts that more have come.
+    pub fn tell(&self, now: Moment) -> Vec<(IpAddr, u64, u64)> {
+        let clients = self.clients();
+        let tell = |(ip, client): (&IpAddr, &Client)| {
+            let busy = u64::try_from(client.allowance.busy_for(now).as_nanos()).unwrap_or(u64::MAX);
+            (*ip, client.open.saturating_add(client.elsewhere), busy)
+        };
+        clients.all.iter().map(tell).filter(|(_, open, busy)| *open > 0 || *busy > 0).collect()
+    }
+
+    /// Clients have so many connections with the worker whose place we take; where more have come there that still counts,
+    /// that is told once.
+    pub fn count_elsewhere(&self, rows: &[(IpAddr, u64, u64)], now: Moment) {
+        let mut clients = self.clients();
+        let rate = clients.rate;
+        for (ip, open, busy_ns) in rows {
+            if clients.all.len() >= MOST && !clients.all.contains_key(ip) {
+                continue;
+            }
+            let client = clients.all.entry(*ip).or_default();
+            client.elsewhere = *open;
+            if *busy_ns > 0 {
+                client.allowance = Allowance::busy(now.after(Duration::from_nanos(*busy_ns)));
+            }
+            if client.is_gone() && rate.is_none() {
+                clients.all.remove(ip);
+            }
+        }
+    }
+
+    /// The worker whose place we take has ended.
+    pub fn forget_elsewhere(&self) {
+        self.clients().all.values_mut().for_each(|client| client.elsewhere = 0);
     }
 
     fn clients(&self) -> MutexGuard<'_, Clients> {
@@ -79,9 +118,15 @@ impl Clients {
     fn forget(&mut self, now: Moment) {
         self.came += 1;
         if self.came >= self.all.len().max(FEW) {
-            self.all.retain(|_, client| client.open > 0 || !client.allowance.is_fresh(now));
+            self.all.retain(|_, client| !client.is_gone() || !client.allowance.is_fresh(now));
             self.came = 0;
         }
+    }
+}
+
+impl Client {
+    fn is_gone(&self) -> bool {
+        self.open == 0 && self.elsewhere == 0
     }
 }
 
@@ -100,7 +145,7 @@ impl Drop for Member {
         let is_rated = clients.rate.is_some();
         if let Some(client) = clients.all.get_mut(&self.client) {
             client.open -= 1;
-            if client.open == 0 && !is_rated {
+            if client.is_gone() && !is_rated {
                 clients.all.remove(&self.client);
             }
         }
@@ -109,8 +154,6 @@ impl Drop for Member {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tidegate_core::snapshot::document;
 
     use super::*;
@@ -150,6 +193,28 @@ mod tests {
         };
         assert_eq!([0, 0, 0, 500, 501].map(too_much), [false, false, true, false, true]);
         assert!(!crowd.join(IpAddr::from([127, 0, 0, 2]), NOW).expect("counted").is_too_much);
+    }
+
+    #[test]
+    fn what_a_client_has_with_another_worker_counts_until_that_has_ended() {
+        let (here, there) = (Arc::new(Crowd::default()), Arc::new(Crowd::default()));
+        let client = IpAddr::from([127, 0, 0, 1]);
+        for crowd in [&here, &there] {
+            crowd.bound(0, 2, Rate::of(document::Rate { count: 3, per_ms: 60_000 }));
+        }
+        let held = there.join(client, NOW).expect("counted");
+        here.count_elsewhere(&there.tell(NOW), NOW);
+        let first = here.join(client, NOW).expect("counted");
+        let second = here.join(client, NOW).expect("counted");
+        assert_eq!((first.is_too_much, second.is_too_much), (false, true), "it has two of two");
+        drop((second, held));
+        here.count_elsewhere(&[(client, 0, 0)], NOW);
+        let later = NOW.after(Duration::from_secs(20));
+        assert!(here.join(client, NOW).expect("counted").is_too_much, "three of three have come");
+        assert!(!here.join(client, later).expect("counted").is_too_much);
+        here.count_elsewhere(&[(client, 9, 0)], NOW);
+        here.forget_elsewhere();
+        assert!(!here.join(client, later.after(Duration::from_secs(60))).expect("counted").is_too_much);
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub struct Seats {
     /// 0 is no limit.
     most: AtomicU64,
     taken: AtomicU64,
+    /// How many the worker whose place we take has yet.
+    elsewhere: AtomicU64,
     freed: Bell,
     emptied: Bell,
 }
@@ -82,6 +84,18 @@ impl Seats {
     /// How many are taken.
     pub fn taken(&self) -> u64 {
         self.taken.load(SeqCst)
+    }
+
+    /// How many are taken, those of the worker whose place we take included.
+    pub fn in_all(&self) -> u64 {
+        self.taken().saturating_add(self.elsewhere.load(SeqCst))
+    }
+
+    /// So many are taken in the worker whose place we take.
+    pub fn count_elsewhere(&self, taken: u64) {
+        if self.elsewhere.swap(taken, SeqCst) > taken {
+            self.freed.ring_for_all();
+        }
     }
 
     /// From now on there are so many; 0 is no limit. Who sits stays.
@@ -106,7 +120,8 @@ impl Seats {
             0 => u64::MAX,
             most => most,
         };
-        let one_more = |taken| (taken < most).then_some(taken + 1);
+        let elsewhere = self.elsewhere.load(SeqCst);
+        let one_more = |taken: u64| (taken.saturating_add(elsewhere) < most).then_some(taken + 1);
         self.taken.fetch_update(SeqCst, SeqCst, one_more).ok().map(|_| Seat(Arc::clone(self)))
     }
 }
@@ -194,6 +209,23 @@ mod tests {
             assert_eq!(seats.taken(), 2);
             seats.set_most(0);
             assert!(futures_now(&mut Box::pin(seats.take())).is_some());
+        });
+    }
+
+    #[test]
+    fn what_another_worker_has_yet_is_taken_and_free_once_it_is_let_go() {
+        block_on(async {
+            let seats = seats(3);
+            seats.count_elsewhere(2);
+            let one = seats.take().await;
+            let mut two = Box::pin(seats.take());
+            assert!(futures_now(&mut two).is_none());
+            seats.count_elsewhere(1);
+            let _two = futures_now(&mut two).expect("a seat");
+            assert_eq!((seats.taken(), seats.in_all()), (2, 3));
+            drop(one);
+            seats.count_elsewhere(u64::MAX);
+            assert!(seats.try_take().is_none());
         });
     }
 

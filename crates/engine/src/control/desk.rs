@@ -128,8 +128,7 @@ impl Desk {
             Request::Secrets(secrets) => machine.keep_secrets(secrets),
             Request::Sets(sets) => machine.keep_sets(sets)?,
             Request::Database(digest) => {
-                let [file] = <[OwnedFd; 1]>::try_from(descriptors)
-                    .map_err(|came| format!("a database is 1 descriptor, {} came", came.len()))?;
+                let [file] = the_ones("a database is", descriptors)?;
                 machine.keep_database(digest, file)?;
             }
             Request::Snapshot(document) => machine.apply(*document)?,
@@ -139,10 +138,12 @@ impl Desk {
             Request::Challenges(answers) => machine.keep_challenges(answers)?,
             Request::Targets(route) => return page(machine.targets(&route)).map(Some),
             Request::Drain { delay, timeout, succeeded } => machine.drain(delay, timeout, succeeded),
+            Request::Heir if descriptors.is_empty() => machine.name_heir(None)?,
+            Request::Heir => machine.name_heir(Some(the_ones("an heir is", descriptors)?))?,
+            Request::Elder => machine.meet_elder(the_ones("an elder is", descriptors)?)?,
             Request::Reopen => machine.reopen_logs(),
             Request::Streams => {
-                let [stdout, stderr] = <[OwnedFd; 2]>::try_from(descriptors)
-                    .map_err(|came| format!("stdout and stderr are 2 descriptors, {} came", came.len()))?;
+                let [stdout, stderr] = the_ones("stdout and stderr are", descriptors)?;
                 machine.take_streams(stdout, stderr)?;
             }
             Request::Upstreams { first, brief } => return page(machine.upstreams(first, brief)).map(Some),
@@ -218,6 +219,11 @@ pub(super) fn refusal(id: Option<u64>, says: &str) -> Value {
 fn page(page: Value) -> Result<Map<String, Value>, String> {
     let Value::Object(page) = page else { return Err("the engine made no page".to_owned()) };
     Ok(page)
+}
+
+fn the_ones<const MANY: usize>(what: &str, descriptors: Vec<OwnedFd>) -> Result<[OwnedFd; MANY], String> {
+    let s = if MANY == 1 { "" } else { "s" };
+    <[OwnedFd; MANY]>::try_from(descriptors).map_err(|came| format!("{what} {MANY} descriptor{s}, {} came", came.len()))
 }
 
 fn pair_up(named: Vec<Named>, descriptors: Vec<OwnedFd>) -> Result<Vec<(u32, String, OwnedFd)>, String> {

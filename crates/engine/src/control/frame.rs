@@ -24,16 +24,16 @@ const SCM_MAX_FD: usize = 253;
 
 /// What came in: the JSON text, and the descriptors that rode on it.
 #[derive(Debug)]
-pub(super) struct Frame {
+pub(crate) struct Frame {
     /// JSON, not looked at yet.
-    pub(super) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     /// In the order in which they were sent.
-    pub(super) descriptors: Vec<OwnedFd>,
+    pub(crate) descriptors: Vec<OwnedFd>,
 }
 
 /// Why there is no frame.
 #[derive(Debug)]
-pub(super) enum Broken {
+pub(crate) enum Broken {
     /// The peer closed between two frames.
     Closed,
     /// The peer closed within a frame, or the socket failed.
@@ -43,7 +43,7 @@ pub(super) enum Broken {
 }
 
 /// Reads one frame of at most `most` bytes.
-pub(super) fn read(stream: &UnixStream, most: usize) -> Result<Frame, Broken> {
+pub(crate) fn read(stream: &UnixStream, most: usize) -> Result<Frame, Broken> {
     let mut descriptors = Vec::new();
     let mut length = [0_u8; 4];
     let mut have = 0;
@@ -95,7 +95,7 @@ fn receive(stream: &UnixStream, space: &mut [u8], descriptors: &mut Vec<OwnedFd>
 }
 
 /// Writes one frame. Not for two threads at once: the caller holds the stream's lock.
-pub(super) fn write(stream: &UnixStream, body: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub(crate) fn write(stream: &UnixStream, body: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     let length = u32::try_from(body.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     if body.len() > MOST_FROM_SUPERVISOR || descriptors.len() > MOST_DESCRIPTORS {
         return Err(io::ErrorKind::InvalidInput.into());

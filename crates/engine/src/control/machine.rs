@@ -46,6 +46,14 @@ pub trait Machine: Send + Sync + 'static {
     /// `succeeded` by another on the same sockets, `/readyz` does not fail, and idle connections keep their own time.
     fn drain(&self, delay: Duration, timeout: Duration, succeeded: bool);
 
+    /// Tells whoever is at the other end of the first socket all that it is to go on from, once it takes this worker's place,
+    /// and what changes after that; over the second, which keeps packets whole, the two pass datagrams. Returns at once.
+    /// Without sockets nobody is told any more.
+    fn name_heir(&self, sockets: Option<[OwnedFd; 2]>) -> Result<(), String>;
+
+    /// Takes over what the worker at the other end of these sockets knows; returns when all is known. Before any snapshot.
+    fn meet_elder(&self, sockets: [OwnedFd; 2]) -> Result<(), String>;
+
     /// Opens the files of the access log anew.
     fn reopen_logs(&self);
 

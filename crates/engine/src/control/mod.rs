@@ -5,7 +5,7 @@
 //! go on while Python is stopped.
 
 mod machine; // what is asked of the engine
-mod frame; // four bytes of length, then JSON; descriptors ride on the first byte
+pub(crate) mod frame; // four bytes of length, then JSON; descriptors ride on the first byte
 mod request; // what a supervisor may ask
 mod desk; // who is the supervisor now, and doing what it asks
 mod watchdog; // a thread that stands still ends the process

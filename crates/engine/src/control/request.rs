@@ -56,6 +56,10 @@ pub(super) enum Request {
         /// Whether another worker serves the same sockets: then nobody need be sent away.
         succeeded: bool,
     },
+    /// Tell another worker what it is to go on from, over the two descriptors that ride on the frame; without them, nobody.
+    Heir,
+    /// Take over from another worker, over the two descriptors that ride on the frame.
+    Elder,
     /// Open the access log anew.
     Reopen,
     /// Write to these from now on; the descriptors of stdout and stderr ride on the frame.
@@ -126,6 +130,8 @@ pub(super) fn decode(body: &[u8]) -> Result<(u64, Request), NotUnderstood> {
             timeout: Duration::from_millis(timeout_ms),
             succeeded,
         }),
+        "heir" => part(body).map(|Bare { .. }| Request::Heir),
+        "elder" => part(body).map(|Bare { .. }| Request::Elder),
         "reopen" => part(body).map(|Bare { .. }| Request::Reopen),
         "streams" => part(body).map(|Bare { .. }| Request::Streams),
         "status" => part(body).map(|Bare { .. }| Request::Status),

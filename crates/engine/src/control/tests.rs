@@ -90,6 +90,15 @@ impl Machine for Tiny {
         self.tell(format!("drain {delay:?} {timeout:?}{}", if succeeded { " succeeded" } else { "" }));
     }
 
+    fn name_heir(&self, sockets: Option<[OwnedFd; 2]>) -> Result<(), String> {
+        self.tell(format!("heir {}", sockets.is_some()));
+        Ok(())
+    }
+
+    fn meet_elder(&self, _sockets: [OwnedFd; 2]) -> Result<(), String> {
+        Err("it says nothing".to_owned())
+    }
+
     fn reopen_logs(&self) {
         self.tell("reopen");
     }

@@ -60,7 +60,7 @@ impl RouteMetrics {
         self.of_class(class).map_or(0, Counter::get)
     }
 
-    fn of_class(&self, class: usize) -> Option<&Counter> {
+    pub(super) fn of_class(&self, class: usize) -> Option<&Counter> {
         if class == WELL { Some(&self.well) } else { self.others.get(class) }
     }
 }
@@ -117,7 +117,11 @@ impl HealthMetrics {
 
     /// How often it became so.
     pub fn changes(&self, to: Change) -> u64 {
-        self.changes.get(to as usize).map_or(0, Counter::get)
+        self.change(to).map_or(0, Counter::get)
+    }
+
+    pub(super) fn change(&self, to: Change) -> Option<&Counter> {
+        self.changes.get(to as usize)
     }
 }
 
@@ -167,7 +171,11 @@ impl ListenerMetrics {
 
     /// How many datagrams were dropped for that reason.
     pub fn drops(&self, why: Dropped) -> u64 {
-        self.dropped.get(why as usize).map_or(0, Counter::get)
+        self.drop(why).map_or(0, Counter::get)
+    }
+
+    pub(super) fn drop(&self, why: Dropped) -> Option<&Counter> {
+        self.dropped.get(why as usize)
     }
 }
 
@@ -197,7 +205,11 @@ impl ThreadMetrics {
 
     /// How many exchanges failed so.
     pub fn failures(&self, kind: Kind, stage: Stage) -> u64 {
-        self.failures.get(place(kind, stage)).map_or(0, Counter::get)
+        self.failure(kind, stage).map_or(0, Counter::get)
+    }
+
+    pub(super) fn failure(&self, kind: Kind, stage: Stage) -> Option<&Counter> {
+        self.failures.get(place(kind, stage))
     }
 }
 

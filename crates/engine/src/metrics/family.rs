@@ -1,4 +1,5 @@
-//! What is counted for each name, by each thread; what no snapshot names any more is forgotten after a while.
+//! What is counted for each name, by each thread, and was by the workers before this one; what no snapshot names any more is
+//! forgotten after a while.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,14 +22,27 @@ pub(super) struct Family<K, T> {
 pub(super) struct Each<T> {
     /// By the thread's number.
     pub(super) threads: Vec<Option<Arc<T>>>,
+    /// What workers before this one have counted.
+    before: Option<Box<T>>,
     retired: Option<Instant>,
 }
 
+impl<T> Default for Each<T> {
+    fn default() -> Self {
+        Self { threads: Vec::new(), before: None, retired: None }
+    }
+}
+
 impl<T> Each<T> {
+    /// All that is counted and was.
+    pub(super) fn all(&self) -> impl Iterator<Item = &T> {
+        self.threads.iter().flatten().map(|one| &**one).chain(self.before.as_deref())
+    }
+
     /// A histogram, over all threads.
     pub(super) fn totals(&self, of: impl Fn(&T) -> &Histogram) -> Totals {
         let mut totals = Totals::default();
-        self.threads.iter().flatten().for_each(|one| of(one).add_to(&mut totals));
+        self.all().for_each(|one| of(one).add_to(&mut totals));
         totals
     }
 }
@@ -47,7 +61,7 @@ impl<K: Ord, T: Default> Family<K, T> {
         Q: Ord + ?Sized,
     {
         if !self.named.contains_key(name) {
-            self.named.insert(owned(name), Each { threads: Vec::new(), retired: None });
+            self.named.insert(owned(name), Each::default());
         }
         let each = self.named.get_mut(name).expect("it was put there above");
         each.retired = None;
@@ -57,13 +71,27 @@ impl<K: Ord, T: Default> Family<K, T> {
         Arc::clone(each.threads[thread].get_or_insert_default())
     }
 
-    /// A count, over all threads.
-    pub(super) fn sum_of<Q>(&self, name: &Q, what: impl Fn(&T) -> u64) -> u64
+    /// Where what workers before this one have counted for `name` is added.
+    pub(super) fn before(&mut self, name: K) -> &T {
+        self.named.entry(name).or_default().before.get_or_insert_default()
+    }
+
+    /// A count, over all threads of this worker.
+    pub(super) fn here<Q>(&self, name: &Q, what: impl Fn(&T) -> u64) -> u64
     where
         K: std::borrow::Borrow<Q>,
         Q: Ord + ?Sized,
     {
         self.named.get(name).map_or(0, |each| each.threads.iter().flatten().map(|one| what(one)).sum())
+    }
+
+    /// A count, over all threads and the workers before.
+    pub(super) fn sum_of<Q>(&self, name: &Q, what: impl Fn(&T) -> u64) -> u64
+    where
+        K: std::borrow::Borrow<Q>,
+        Q: Ord + ?Sized,
+    {
+        self.named.get(name).map_or(0, |each| each.all().map(what).sum())
     }
 
     /// Forgets, [`REMEMBERED`] from `now`, what is not named.

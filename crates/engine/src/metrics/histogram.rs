@@ -62,6 +62,11 @@ impl Histogram {
         self.sum_ns.add(nanos);
     }
 
+    /// The sum in nanoseconds, and the buckets.
+    pub(super) fn counters(&self) -> (&Counter, &[Counter]) {
+        (&self.sum_ns, &self.buckets)
+    }
+
     /// Adds what was observed here to `total`.
     pub fn add_to(&self, total: &mut Totals) {
         for (sum, bucket) in total.buckets.iter_mut().zip(&self.buckets) {

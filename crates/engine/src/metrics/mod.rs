@@ -14,6 +14,8 @@ pub mod counted; // what one thread counts for one route, endpoint, listener, an
 pub mod targets; // what one thread counts of a route for each of several upstreams
 pub mod family; // what is counted for each name, by each thread
 pub mod registry; // all of them, by identity
+pub mod tally; // counters that can be told one by one, each by its name
+pub mod handover; // what was counted, for the worker that succeeds this one
 mod render; // all of them, as text
 mod text; // the text format of Prometheus
 mod process; // what the kernel says of the process

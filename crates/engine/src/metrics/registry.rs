@@ -48,7 +48,7 @@ impl LogCounts {
     }
 }
 
-/// What was counted of an endpoint since the process began, and how it is now.
+/// What was counted of an endpoint since the first worker that handed its counts on, and how it is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct EndpointCounts {
     /// Exchanges with it now.
@@ -71,7 +71,7 @@ pub struct EndpointCounts {
     pub passed_over: u64,
 }
 
-/// What was counted of a route since the process began.
+/// What was counted of a route since the first worker that handed its counts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RouteCounts {
     /// Requests that have ended, by [`CLASSES`].
@@ -92,6 +92,8 @@ pub(super) struct Families {
     pub(super) panics: Family<String, Gauge>,
     pub(super) listeners: Family<String, ListenerMetrics>,
     pub(super) threads: Vec<Arc<ThreadMetrics>>,
+    /// What threads of these numbers counted in workers before this one.
+    pub(super) threads_before: Vec<ThreadMetrics>,
     pub(super) retries: Retries,
     /// When the list of each provider of endpoints was last known to hold, in seconds since 1970.
     pub(super) providers: BTreeMap<String, f64>,
@@ -108,6 +110,16 @@ pub struct Named<'a> {
     pub listeners: HashSet<&'a str>,
     /// Upstreams, by name.
     pub upstreams: HashMap<&'a str, &'a Arc<Upstream>>,
+}
+
+impl Families {
+    /// Where what thread `number` of workers before this one has counted is added.
+    pub(super) fn thread_before(&mut self, number: usize) -> &ThreadMetrics {
+        if self.threads_before.len() <= number {
+            self.threads_before.resize_with(number + 1, ThreadMetrics::default);
+        }
+        &self.threads_before[number]
+    }
 }
 
 impl Default for Registry {
@@ -147,7 +159,7 @@ impl Registry {
         let of_route = families.targets.named.iter().filter(|((name, _), _)| name == route);
         let counts = of_route.map(|(key @ (_, upstream), each)| {
             let mut waits = targets::no_waits();
-            each.threads.iter().flatten().for_each(|one| one.add_to(&mut waits));
+            each.all().for_each(|one| one.add_to(&mut waits));
             TargetCounts {
                 upstream: upstream.clone(),
                 good: families.targets.sum_of(key, |one| one.good.get()),
@@ -290,8 +302,9 @@ impl Registry {
     }
 }
 
-/// Connections open now. Closed is read first, so that a connection that comes and goes meanwhile never makes it negative.
+/// Connections of this worker open now. Closed is read first, so that a connection that comes and goes meanwhile never makes
+/// it negative.
 pub(super) fn open(listeners: &Family<String, ListenerMetrics>, name: &str) -> u64 {
-    let closed = listeners.sum_of(name, |listener| listener.closed.get());
-    listeners.sum_of(name, |listener| listener.accepted.get()).saturating_sub(closed)
+    let closed = listeners.here(name, |listener| listener.closed.get());
+    listeners.here(name, |listener| listener.accepted.get()).saturating_sub(closed)
 }

@@ -1,6 +1,5 @@
 //! The text of `/metrics`: each metric of the table, from what the registry holds.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use tidegate_core::http2::Farewell;
 use tidegate_core::lane::Exposition;
 use tidegate_core::layer4::Dropped;
 
-use super::counted::{CLASSES, EndpointMetrics, HealthMetrics, ThreadMetrics};
+use super::counted::{CLASSES, EndpointMetrics, HealthMetrics};
 use super::counter::Gauge;
 use super::family::Family;
 use super::process::Process;
@@ -39,7 +38,8 @@ impl Registry {
         process: &Process,
         form: Exposition,
     ) {
-        let Families { routes, targets, endpoints, health, panics, listeners, threads, retries, providers } = families;
+        let Families { routes, targets, endpoints, health, panics, listeners, threads, retries, providers, .. } =
+            families;
         let of_endpoints = |out: &mut Vec<u8>, what: fn(&EndpointMetrics) -> u64| {
             for key @ (upstream, address) in endpoints.named.keys() {
                 text::sample(out, metric, &[upstream, address], endpoints.sum_of(key, what));
@@ -72,7 +72,7 @@ impl Registry {
             }
             Metric::BytesIn => sums(out, metric, routes, |route| route.bytes_in.get()),
             Metric::BytesOut => sums(out, metric, routes, |route| route.bytes_out.get()),
-            Metric::Failures => failures(out, metric, threads),
+            Metric::Failures => failures(out, metric, families),
             Metric::Accepted => sums(out, metric, listeners, |listener| listener.accepted.get()),
             Metric::Closed => sums(out, metric, listeners, |listener| listener.closed.get()),
             Metric::Refused => sums(out, metric, listeners, |listener| listener.refused.get()),
@@ -114,16 +114,17 @@ impl Registry {
             Metric::EndpointPassedOver => of_endpoints(out, |endpoint| endpoint.passed_over.get()),
             Metric::EndpointExchanges => of_endpoints(out, |endpoint| endpoint.exchanges.get()),
             Metric::EndpointIdle => of_endpoints(out, |endpoint| endpoint.idle.get()),
-            Metric::EndpointEligible => of_health(out, health, |out, labels, one| {
-                text::sample(out, metric, &labels, one.eligible.get());
+            Metric::EndpointEligible => of_health(out, health, |out, labels, of| {
+                text::sample(out, metric, &labels, of(&|one| one.eligible.get()));
             }),
-            Metric::EndpointChecks => of_health(out, health, |out, [upstream, address], one| {
-                text::sample(out, metric, &[upstream, address, "passed"], one.passed.get());
-                text::sample(out, metric, &[upstream, address, "failed"], one.failed.get());
+            Metric::EndpointChecks => of_health(out, health, |out, [upstream, address], of| {
+                text::sample(out, metric, &[upstream, address, "passed"], of(&|one| one.passed.get()));
+                text::sample(out, metric, &[upstream, address, "failed"], of(&|one| one.failed.get()));
             }),
-            Metric::EndpointChanges => of_health(out, health, |out, [upstream, address], one| {
-                for change in Change::ALL.iter().filter(|change| one.changes(**change) > 0) {
-                    text::sample(out, metric, &[upstream, address, change.name()], one.changes(*change));
+            Metric::EndpointChanges => of_health(out, health, |out, [upstream, address], of| {
+                let counts = Change::ALL.iter().map(|change| (change, of(&|one| one.changes(*change))));
+                for (change, count) in counts.filter(|(_, count)| *count > 0) {
+                    text::sample(out, metric, &[upstream, address, change.name()], count);
                 }
             }),
             Metric::Panic => sums(out, metric, panics, Gauge::get),
@@ -158,7 +159,8 @@ impl Registry {
             }
             Metric::ThreadBeats => {
                 for (number, thread) in threads.iter().enumerate() {
-                    text::sample(out, metric, &[&number.to_string()], thread.beats.get());
+                    let before = families.threads_before.get(number).map_or(0, |before| before.beats.get());
+                    text::sample(out, metric, &[&number.to_string()], thread.beats.get() + before);
                 }
             }
             Metric::Threads => text::sample(out, metric, &[], threads.len() as u64),
@@ -182,17 +184,18 @@ fn sums<T: Default>(out: &mut Vec<u8>, metric: Metric, family: &Family<String, T
 fn of_health(
     out: &mut Vec<u8>,
     health: &Family<(String, String), HealthMetrics>,
-    write: impl Fn(&mut Vec<u8>, [&str; 2], &HealthMetrics),
+    write: impl Fn(&mut Vec<u8>, [&str; 2], &dyn Fn(&dyn Fn(&HealthMetrics) -> u64) -> u64),
 ) {
     for ((upstream, address), each) in &health.named {
-        each.threads.iter().flatten().for_each(|one| write(out, [upstream, address], one));
+        write(out, [upstream, address], &|what| each.all().map(what).sum());
     }
 }
 
-fn failures(out: &mut Vec<u8>, metric: Metric, threads: &[Arc<ThreadMetrics>]) {
+fn failures(out: &mut Vec<u8>, metric: Metric, families: &Families) {
+    let threads = || families.threads.iter().map(|thread| &**thread).chain(&families.threads_before);
     for kind in Kind::ALL {
         for stage in Stage::ALL {
-            let count: u64 = threads.iter().map(|thread| thread.failures(*kind, *stage)).sum();
+            let count: u64 = threads().map(|thread| thread.failures(*kind, *stage)).sum();
             if count > 0 {
                 text::sample(out, metric, &[kind.name(), stage.name()], count);
             }

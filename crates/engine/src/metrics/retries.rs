@@ -12,6 +12,7 @@ use tidegate_core::snapshot::compiled::Upstream;
 
 use super::family::REMEMBERED;
 use super::table::Metric;
+use super::tally::{self, Tally, Visit};
 use super::text;
 
 /// The counts of all upstreams that are named, or were a while ago.
@@ -20,56 +21,91 @@ pub(super) struct Retries {
     named: BTreeMap<String, Counts>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Counts {
-    budget: Arc<Budget>,
-    mirrored: Arc<Mirrored>,
+    here: OfUpstream,
+    /// What workers before this one have counted.
+    before: OfUpstream,
     /// When it was first missed.
     retired: Option<Instant>,
+}
+
+/// What the core counts for one upstream.
+#[derive(Debug, Default)]
+pub(super) struct OfUpstream {
+    budget: Arc<Budget>,
+    mirrored: Arc<Mirrored>,
+}
+
+impl Tally for OfUpstream {
+    fn each(&self, visit: &mut Visit<'_>) {
+        self.budget.each(&mut |name, count| visit(name, count));
+        self.mirrored.each(&mut |name, count| visit(name, count));
+    }
+}
+
+impl Counts {
+    fn sum(&self, what: impl Fn(&OfUpstream) -> u64) -> u64 {
+        what(&self.here) + what(&self.before)
+    }
 }
 
 impl Retries {
     /// Takes those of a new snapshot; what it does not name is remembered for a while.
     pub(super) fn take(&mut self, named: &HashMap<&str, &Arc<Upstream>>, now: Instant) {
         for (name, upstream) in named {
-            let (budget, mirrored) = (Arc::clone(&upstream.repeats), Arc::clone(&upstream.mirrored));
-            self.named.insert((*name).to_owned(), Counts { budget, mirrored, retired: None });
+            let here = OfUpstream { budget: Arc::clone(&upstream.repeats), mirrored: Arc::clone(&upstream.mirrored) };
+            let before = self.named.remove(*name).map(|known| known.before).unwrap_or_default();
+            self.named.insert((*name).to_owned(), Counts { here, before, retired: None });
         }
         self.named.retain(|name, Counts { retired, .. }| {
             named.contains_key(name.as_str()) || now.saturating_duration_since(*retired.get_or_insert(now)) < REMEMBERED
         });
     }
 
+    /// Where what workers before this one have counted for the upstream `name` is added.
+    pub(super) fn before(&mut self, name: &str) -> &OfUpstream {
+        &self.named.entry(name.to_owned()).or_default().before
+    }
+
+    /// What was counted for each upstream, in the order of its tally.
+    pub(super) fn totals(&self) -> impl Iterator<Item = (Vec<String>, Vec<u64>)> {
+        self.named
+            .iter()
+            .map(|(name, Counts { here, before, .. })| (vec![name.clone()], tally::totals([here, before].into_iter())))
+    }
+
     /// Retries by upstream and reason.
     pub(super) fn by_reason(&self, out: &mut Vec<u8>, metric: Metric) {
-        for (name, Counts { budget, .. }) in &self.named {
+        for (name, counts) in &self.named {
             for why in Why::ALL {
-                text::sample(out, metric, &[name, why.name()], budget.retries(why));
+                text::sample(out, metric, &[name, why.name()], counts.sum(|one| one.budget.retries(why)));
             }
         }
     }
 
     /// Second endpoints that were asked beside the first, or those of them that answered first.
     pub(super) fn hedges(&self, out: &mut Vec<u8>, metric: Metric, is_won: bool) {
-        for (name, Counts { budget, .. }) in &self.named {
-            let (begun, won) = budget.hedges();
-            text::sample(out, metric, &[name], if is_won { won } else { begun });
+        let of = |one: &OfUpstream| if is_won { one.budget.hedges().1 } else { one.budget.hedges().0 };
+        for (name, counts) in &self.named {
+            text::sample(out, metric, &[name], counts.sum(of));
         }
     }
 
     /// Copies by what became of them; what never did is left out.
     pub(super) fn mirrored(&self, out: &mut Vec<u8>, metric: Metric) {
-        for (name, Counts { mirrored, .. }) in &self.named {
-            for fate in Fate::ALL.into_iter().filter(|fate| mirrored.ended(*fate) > 0) {
-                text::sample(out, metric, &[name, fate.name()], mirrored.ended(fate));
+        for (name, counts) in &self.named {
+            let ended = Fate::ALL.map(|fate| (fate, counts.sum(|one| one.mirrored.ended(fate))));
+            for (fate, count) in ended.into_iter().filter(|(_, count)| *count > 0) {
+                text::sample(out, metric, &[name, fate.name()], count);
             }
         }
     }
 
     /// Retries that a budget refused.
     pub(super) fn refused(&self, out: &mut Vec<u8>, metric: Metric) {
-        for (name, Counts { budget, .. }) in &self.named {
-            text::sample(out, metric, &[name], budget.refused());
+        for (name, counts) in &self.named {
+            text::sample(out, metric, &[name], counts.sum(|one| one.budget.refused()));
         }
     }
 }

@@ -10,7 +10,7 @@ use super::histogram::BOUNDS;
 /// What kind of number a metric is, in the words of Prometheus.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Type {
-    /// Only rises; begins at 0 with the worker.
+    /// Only rises; begins at 0 with the first worker.
     Counter,
     /// Rises and falls.
     Gauge,
@@ -159,8 +159,8 @@ This page is built from the table in `crates/engine/src/metrics/table.rs` (`make
 `Accept` weighs `application/openmetrics-text` no less than `text/plain`; whoever asks for neither gets the text.
 
 Each number is the sum over all serving threads; they are read one after another, so a scrape under load may see a
-request in one metric and not yet in another. Counters begin at 0 with each worker process and go on through reloads,
-keyed by the names in the configuration. What a new snapshot no longer names is shown for five more minutes, so that a
+request in one metric and not yet in another. Counters go on through reloads and [upgrades](upgrade.md), keyed by the names
+in the configuration; they begin at 0 with a worker that is started after a restart or after one that died. What a new snapshot no longer names is shown for five more minutes, so that a
 last scrape sees all of it, and then forgotten; if the name comes back after that, its counters begin at 0.
 
 Labels hold names from the configuration and words of ours, never anything that a client sent. Kinds and stages of

@@ -52,6 +52,11 @@ impl TargetMetrics {
         }
     }
 
+    /// The most nanoseconds of each bucket of waits, and its counter.
+    pub(super) fn waits(&self) -> impl Iterator<Item = (u64, &Counter)> {
+        self.waits.iter().enumerate().map(|(bucket, count)| (most_of(bucket), count))
+    }
+
     /// Adds what is counted here.
     pub(super) fn add_to(&self, total: &mut [u64]) {
         total.iter_mut().zip(&self.waits).for_each(|(sum, bucket)| *sum += bucket.get());

@@ -27,6 +27,8 @@ struct State {
     open: HashMap<u32, u64>,
     /// Those that rest in a pool.
     resting: HashMap<u32, u64>,
+    /// Those that the worker whose place we take has yet.
+    elsewhere: HashMap<u32, u64>,
     waiting: VecDeque<Waiter>,
 }
 
@@ -76,6 +78,28 @@ impl Gate {
             let mut state = self.state();
             (state.most, state.queue) = (most, queue);
         }
+        self.let_all_in();
+    }
+
+    /// The worker whose place we take has so many connections with work yet, by endpoint.
+    pub fn count_elsewhere(self: &Arc<Self>, used: HashMap<u32, u64>) {
+        self.state().elsewhere = used;
+        self.let_all_in();
+    }
+
+    /// Connections with work by endpoint, those of the worker whose place we take included.
+    pub fn used(&self) -> HashMap<u32, u64> {
+        let state = self.state();
+        let mut used = state.elsewhere.clone();
+        for (endpoint, open) in &state.open {
+            let resting = state.resting.get(endpoint).copied().unwrap_or(0);
+            let sum = used.entry(*endpoint).or_default();
+            *sum = sum.saturating_add(open.saturating_sub(resting));
+        }
+        used
+    }
+
+    fn let_all_in(self: &Arc<Self>) {
         while let Some((waiter, endpoint)) = self.let_in() {
             let permit = Permit { gate: Arc::clone(self), endpoint };
             // Whoever has gone meanwhile sends it back, and dropping that makes room.
@@ -83,7 +107,7 @@ impl Gate {
         }
     }
 
-    /// The first that waits for an endpoint which has room, since the bound rose; that room is taken.
+    /// The first that waits for an endpoint which has room, since there is more of it; that room is taken.
     fn let_in(&self) -> Option<(Waiter, u32)> {
         let mut state = self.state();
         let found = (0..).zip(&state.waiting).find_map(|(at, waiter)| Some((at, state.room_for(&waiter.accepts)?)));
@@ -151,7 +175,12 @@ impl Gate {
 impl State {
     /// The first of `endpoints` that may have one connection more.
     fn room_for(&self, endpoints: &[u32]) -> Option<u32> {
-        endpoints.iter().copied().find(|id| self.open.get(id).is_none_or(|open| *open < self.most))
+        endpoints.iter().copied().find(|id| self.in_all(*id) < self.most)
+    }
+
+    fn in_all(&self, endpoint: u32) -> u64 {
+        let of = |counts: &HashMap<u32, u64>| counts.get(&endpoint).copied().unwrap_or(0);
+        of(&self.open).saturating_add(of(&self.elsewhere))
     }
 
     fn enter(&mut self, endpoint: u32) {
@@ -160,7 +189,7 @@ impl State {
 
     /// The first that waits for `endpoint`, unless that has more connections than it may, since the bound fell.
     fn next_for(&mut self, endpoint: u32) -> Option<Waiter> {
-        if self.open.get(&endpoint).is_some_and(|open| *open > self.most) {
+        if self.in_all(endpoint) > self.most {
             return None;
         }
         let at = self.waiting.iter().position(|waiter| waiter.accepts.contains(&endpoint))?;

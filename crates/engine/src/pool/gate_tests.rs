@@ -138,3 +138,19 @@ async fn what_was_handed_over_is_used_unless_something_came_on_it_or_its_time_is
         assert!(spoke.bring_here(is_elsewhere, now).is_err_and(|permit| permit.is_some()));
     }
 }
+
+#[test]
+fn what_another_worker_has_yet_leaves_so_much_less_room() {
+    let gate = gate(2, 9);
+    gate.count_elsewhere(HashMap::from([(1, 1)]));
+    let held = permit(gate.ask(vec![1]));
+    let mut waits = place(gate.ask(vec![1]));
+    assert_eq!(gate.used(), HashMap::from([(1, 2)]));
+    assert!(waits.try_recv().is_err());
+    gate.count_elsewhere(HashMap::new());
+    assert_eq!(endpoint(waits.try_recv().expect("a permit")), 1);
+    gate.count_elsewhere(HashMap::from([(1, 2)]));
+    let mut late = place(gate.ask(vec![1]));
+    drop(held);
+    assert!(late.try_recv().is_err(), "there are more than may be");
+}

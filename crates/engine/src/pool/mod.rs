@@ -144,6 +144,19 @@ impl Pool {
         }
     }
 
+    /// Closes those that hold a permit: another worker takes this one's place, and may have it.
+    pub fn let_permits_go(&mut self) {
+        for Shelf { idle, metrics } in self.shelves.values_mut() {
+            idle.retain(|kept| {
+                let is_free = kept.connection.permit.is_none();
+                if !is_free {
+                    forget(metrics, kept);
+                }
+                is_free
+            });
+        }
+    }
+
     /// Closes what was kept long enough, and what the other side has closed.
     pub fn sweep(&mut self, now: Moment, cx: &mut Context<'_>) {
         for Shelf { idle, metrics } in self.shelves.values_mut() {

@@ -30,13 +30,22 @@ const TICK: Duration = Duration::from_millis(200);
 /// The thread that checks.
 #[derive(Debug)]
 pub struct Prober {
-    snapshots: UnboundedSender<Arc<Compiled>>,
+    orders: UnboundedSender<Order>,
+}
+
+/// What the thread is told.
+#[derive(Debug)]
+enum Order {
+    /// Check the endpoints of this snapshot.
+    Follow(Arc<Compiled>),
+    /// Check no more.
+    Stop,
 }
 
 impl Prober {
     /// Starts it. It ends with the process.
     pub fn start(shared: Arc<Shared>) -> io::Result<Self> {
-        let (snapshots, received) = unbounded_channel();
+        let (orders, received) = unbounded_channel();
         std::thread::Builder::new().name("prober".into()).spawn(move || {
             match tokio::runtime::Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
                 Ok(runtime) => runtime.block_on(run(&shared, received)),
@@ -46,29 +55,36 @@ impl Prober {
                 }
             }
         })?;
-        Ok(Self { snapshots })
+        Ok(Self { orders })
     }
 
     /// From now on the endpoints of this snapshot are checked. Those that are as they were go on.
     pub fn follow(&self, compiled: &Arc<Compiled>) {
         // The thread ends with the process, and nobody checks then.
-        let _ = self.snapshots.send(Arc::clone(compiled));
+        let _ = self.orders.send(Order::Follow(Arc::clone(compiled)));
+    }
+
+    /// Endpoints are checked no more, since another worker does so; what is known of them stays. Failures of requests are
+    /// still heeded.
+    pub fn stop(&self) {
+        let _ = self.orders.send(Order::Stop);
     }
 }
 
-async fn run(shared: &Arc<Shared>, mut snapshots: UnboundedReceiver<Arc<Compiled>>) {
+async fn run(shared: &Arc<Shared>, mut orders: UnboundedReceiver<Order>) {
     let (mut rounds, mut watch) = (Rounds::new(Arc::clone(shared)), Watch::new(Arc::clone(shared)));
     let mut comparing = Comparing::new(Arc::clone(shared));
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            snapshot = snapshots.recv() => match snapshot {
-                Some(compiled) => {
+            order = orders.recv() => match order {
+                Some(Order::Follow(compiled)) => {
                     rounds.follow(&compiled);
                     comparing.follow(&compiled);
                     watch.follow(&compiled);
                 }
+                Some(Order::Stop) => rounds.stop(),
                 None => return,
             },
             _ = ticks.tick() => {

@@ -51,6 +51,8 @@ pub(super) struct Rounds {
     probes: HashMap<Key, (Rc<Probe>, AbortHandle)>,
     at_once: Rc<Semaphore>,
     dice: Dice,
+    /// No snapshot was followed yet: what is known of its endpoints a worker before this one has told.
+    is_first: bool,
 }
 
 impl Rounds {
@@ -59,7 +61,7 @@ impl Rounds {
         let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let seed = seed.map_or(1, |since| since.as_secs() ^ u64::from(since.subsec_nanos()) << 24);
         let at_once = Rc::new(Semaphore::new(MOST_AT_ONCE));
-        Self { shared, probes: HashMap::new(), at_once, dice: Dice::seeded(seed) }
+        Self { shared, probes: HashMap::new(), at_once, dice: Dice::seeded(seed), is_first: true }
     }
 
     /// Checks what this snapshot wants checked. What is checked as before keeps its schedule and what is known.
@@ -78,6 +80,12 @@ impl Rounds {
                 None => self.begin(key, check, subscribers),
             }
         }
+        self.is_first = false;
+    }
+
+    /// Checks nothing any more.
+    pub(super) fn stop(&mut self) {
+        self.probes.drain().for_each(|(_, (_, task))| task.abort());
     }
 
     fn wanted(&self, compiled: &Compiled) -> HashMap<Key, (Arc<Check>, Vec<Subscriber>)> {
@@ -109,8 +117,11 @@ impl Rounds {
     }
 
     fn begin(&mut self, key: Key, check: Arc<Check>, subscribers: Vec<Subscriber>) {
-        let subscribers = RefCell::new(subscribers);
-        let probe = Rc::new(Probe { key: key.clone(), check, pulse: Cell::default(), subscribers });
+        // Of several upstreams that it is checked for, all were told the same.
+        let known = subscribers.first().filter(|_| self.is_first);
+        let known = known.map_or(Checked::Unknown, |one| one.standing.at(self.shared.now()).checked);
+        let (pulse, subscribers) = (Cell::new(Pulse::known(known)), RefCell::new(subscribers));
+        let probe = Rc::new(Probe { key: key.clone(), check, pulse, subscribers });
         let dice = Dice::seeded(self.dice.roll());
         let task = run(Rc::clone(&probe), Arc::clone(&self.shared), Rc::clone(&self.at_once), dice);
         self.probes.insert(key, (probe, tokio::task::spawn_local(task).abort_handle()));

@@ -56,11 +56,16 @@ impl Watch {
                 metric: self.shared.registry.panic(&upstream.name),
                 panics: in_panic.contains(&upstream.name),
             });
-            self.all.extend(upstream.endpoints.iter().map(|endpoint| Watched {
-                upstream: upstream.name.clone(),
-                endpoint: Arc::clone(endpoint),
-                metrics: self.shared.registry.health(&upstream.name, &endpoint.address),
-                told: told.get(&endpoint.id).copied().unwrap_or(0),
+            self.all.extend(upstream.endpoints.iter().map(|endpoint| {
+                Watched {
+                    upstream: upstream.name.clone(),
+                    endpoint: Arc::clone(endpoint),
+                    metrics: self.shared.registry.health(&upstream.name, &endpoint.address),
+                    told: told
+                        .get(&endpoint.id)
+                        .copied()
+                        .unwrap_or_else(|| endpoint.standing.history(|history| history.told_before())),
+                }
             }));
         }
         self.look_at_all();

@@ -93,6 +93,7 @@ impl Drain {
         // Until all of them have, one may still let somebody in, who would be cut.
         self.at_most_until_the_end(async { while left.recv().await.is_some() {} }).await;
         self.at_most_until_the_end(shared.seats.emptied()).await;
+        self.at_most_until_the_end(shared.elder.gone()).await; // what it tells us our heir must hear
         match shared.seats.taken() {
             0 => shared.program.say(Level::Info, "drain", "every connection has ended"),
             left => {

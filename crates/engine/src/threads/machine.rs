@@ -11,8 +11,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tidegate_core::geo::Database;
+use tidegate_core::moment::Moment;
 use tidegate_core::rule::{Rule, Set};
-use tidegate_core::snapshot::compiled::{Compiled, Fresh};
+use tidegate_core::snapshot::compiled::{Compiled, Fresh, Inheritance};
 use tidegate_core::snapshot::document::{self, Document};
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -25,6 +26,8 @@ use crate::control::{Beat, Machine};
 use crate::log::{Format, Layout, Level, LogWriter, Plan, Target};
 use crate::metrics::registry::{Named, Registry};
 use crate::prober::Prober;
+use crate::succession::elder::Elder;
+use crate::succession::heir::Heir;
 
 /// How long a thread may take to acknowledge a snapshot.
 const ACKNOWLEDGED: Duration = Duration::from_secs(10);
@@ -38,6 +41,7 @@ pub struct Engine {
     inner: Mutex<Inner>,
     drain: Arc<Drain>,
     prober: Prober,
+    heir: Mutex<Option<Heir>>,
 }
 
 #[derive(Default)]
@@ -49,6 +53,8 @@ struct Inner {
     compiled: Option<Arc<Compiled>>,
     plan: Option<Arc<Plan>>,
     threads: Vec<Handle>,
+    /// What an earlier worker has told, and when, until it is taken over.
+    inheritance: Option<(Inheritance, Moment)>,
 }
 
 struct Handle {
@@ -64,12 +70,16 @@ impl Engine {
         let (writer, program) = LogWriter::start(registry.access_log(), registry.program_log())?;
         let shared = Arc::new(Shared::new(registry, writer, program));
         let prober = Prober::start(Arc::clone(&shared))?;
-        Ok(Arc::new(Self { shared, inner: Mutex::default(), drain: Arc::default(), prober }))
+        Ok(Arc::new(Self { shared, inner: Mutex::default(), drain: Arc::default(), prober, heir: Mutex::default() }))
     }
 
     /// Hands what waits to be logged over, before the process ends.
     pub fn flush(&self) {
         self.shared.writer.flush(LAST_WORDS);
+    }
+
+    fn heir(&self) -> MutexGuard<'_, Option<Heir>> {
+        self.heir.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -214,6 +224,12 @@ impl Machine for Engine {
         let compiled = Compiled::build_with(document, inner.compiled.as_deref(), &fresh);
         let served = compiled.map_err(|problems| problems.join("; ")).and_then(|compiled| {
             let plan = self.plan(&compiled)?;
+            if let Some((told, at)) = inner.inheritance.take() {
+                compiled.inherit(&told, at);
+                if compiled.document.listeners.iter().any(|listener| listener.kind == document::ListenerKind::Udp) {
+                    self.shared.elder.read_instead();
+                }
+            }
             self.publish(&mut inner, Arc::new(compiled), plan)
         });
         // Every thread has handed over what it logged before; on an error the old destination is the one that stays.
@@ -268,11 +284,27 @@ impl Machine for Engine {
     }
 
     fn drain(&self, delay: Duration, timeout: Duration, succeeded: bool) {
-        if !succeeded {
+        if succeeded {
+            self.prober.stop(); // the heir checks
+        } else {
             self.shared.ready.store(false, Ordering::Relaxed);
         }
         let orders = self.inner().threads.iter().map(|thread| thread.orders.clone()).collect();
         self.drain.begin(&self.shared, orders, delay, timeout, succeeded);
+    }
+
+    fn name_heir(&self, sockets: Option<[OwnedFd; 2]>) -> Result<(), String> {
+        let compiled = self.inner().compiled.clone();
+        let heir = sockets.map(|[words, line]| Heir::tell(words, line, &self.shared, compiled)).transpose();
+        *self.heir() = heir.map_err(|error| error.to_string())?;
+        Ok(())
+    }
+
+    fn meet_elder(&self, [words, line]: [OwnedFd; 2]) -> Result<(), String> {
+        let at = self.shared.now();
+        let told = Elder::meet(words, line, &self.shared)?;
+        self.inner().inheritance = Some((told, at));
+        Ok(())
     }
 
     fn reopen_logs(&self) {
@@ -307,6 +339,9 @@ impl Machine for Engine {
     fn wait_drained(&self) {
         self.drain.wait();
         self.flush();
+        if let Some(heir) = &*self.heir() {
+            heir.tell_last();
+        }
     }
 
     fn beats(&self) -> Option<Vec<Beat>> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tidegate_core::failure::Stage;
 use tidegate_core::moment::Moment;
@@ -17,10 +17,15 @@ use crate::log::program::ProgramLog;
 use crate::log::writer::LogWriter;
 use crate::metrics::registry::Registry;
 use crate::pool::gate::Gate;
+use crate::succession::elder::Elder;
+use crate::succession::held::{Clients, Held};
+
+/// The engine's clock begins so long ago: then what a worker before this one has seen can be told by it.
+const BEFORE: Duration = Duration::from_secs(366 * 86_400);
 
 /// What the threads share.
 pub struct Shared {
-    /// When the engine began.
+    /// When the engine's clock began.
     pub began: Instant,
     /// Counters.
     pub registry: Arc<Registry>,
@@ -36,15 +41,26 @@ pub struct Shared {
     pub ready: AtomicBool,
     /// Which thread has which session of UDP.
     pub owners: Arc<Owners>,
+    /// The worker whose place this one takes.
+    pub elder: Elder,
     crowds: Mutex<HashMap<String, Arc<Crowd>>>,
     gates: Mutex<HashMap<String, Arc<Gate>>>,
+    elsewhere: Mutex<Elsewhere>,
+}
+
+/// What the worker whose place this one takes holds of what is bounded.
+#[derive(Default)]
+struct Elsewhere {
+    held: Held,
+    /// The endpoints of bounded upstreams here, by upstream and address.
+    ids: HashMap<String, HashMap<String, u32>>,
 }
 
 impl Shared {
     /// The state of an engine that begins now.
     pub fn new(registry: Arc<Registry>, writer: LogWriter, program: ProgramLog) -> Self {
         Self {
-            began: Instant::now(),
+            began: Instant::now().checked_sub(BEFORE).unwrap_or_else(Instant::now),
             registry,
             writer,
             program,
@@ -52,8 +68,10 @@ impl Shared {
             ended: Bell::default(),
             ready: AtomicBool::new(true),
             owners: Arc::default(),
+            elder: Elder::default(),
             crowds: Mutex::default(),
             gates: Mutex::default(),
+            elsewhere: Mutex::default(),
         }
     }
 
@@ -90,12 +108,49 @@ impl Shared {
                 listener.connection_rate,
             );
         }
+        let held = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner).held.clone();
+        self.count_elsewhere(held); // also those of listeners that were not known when it was told
     }
 
     /// Bounds the pools as a snapshot has it.
     pub fn bound_pools(&self, compiled: &Compiled) {
+        let mut elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        elsewhere.ids.clear();
         for upstream in compiled.upstreams.iter().filter(|upstream| upstream.connections > 0) {
             self.gate(&upstream.name).bound(upstream.connections, upstream.queue);
+            let ids = upstream.endpoints.iter().map(|endpoint| (endpoint.address.clone(), endpoint.id)).collect();
+            elsewhere.ids.insert(upstream.name.clone(), ids);
+        }
+        self.count_permits(&elsewhere);
+    }
+
+    /// The worker whose place we take holds so much of what is bounded.
+    pub fn count_elsewhere(&self, held: Held) {
+        self.seats.count_elsewhere(held.connections);
+        for (listener, crowd) in &*self.crowds.lock().unwrap_or_else(PoisonError::into_inner) {
+            crowd.seats.count_elsewhere(held.listeners.get(listener).copied().unwrap_or(0));
+        }
+        let mut elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+        elsewhere.held = held;
+        self.count_permits(&elsewhere);
+    }
+
+    /// Some clients have so many connections with the worker whose place we take.
+    pub fn count_clients_elsewhere(&self, clients: &Clients) {
+        self.crowd(&clients.listener).count_elsewhere(&clients.rows, self.now());
+    }
+
+    /// The worker whose place we take has ended, and holds nothing.
+    pub fn forget_elsewhere(&self) {
+        self.count_elsewhere(Held::default());
+        self.crowds.lock().unwrap_or_else(PoisonError::into_inner).values().for_each(|crowd| crowd.forget_elsewhere());
+    }
+
+    fn count_permits(&self, elsewhere: &Elsewhere) {
+        for (upstream, ids) in &elsewhere.ids {
+            let used = elsewhere.held.permits.get(upstream).into_iter().flatten();
+            let used = used.filter_map(|(address, used)| Some((*ids.get(address)?, *used)));
+            self.gate(upstream).count_elsewhere(used.collect());
         }
     }
 }

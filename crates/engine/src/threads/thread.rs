@@ -74,6 +74,10 @@ pub enum Order {
     Take(accept::Fresh, String),
     /// A datagram that another thread has read, and whose session is here.
     Datagram(Box<Handover>),
+    /// Read no more datagrams from sockets, since another worker does, then acknowledge.
+    Rest(SyncSender<()>),
+    /// Read datagrams from sockets again.
+    Read,
     /// Somebody waits for a connection to one of these endpoints, by id: hand over one that has no work.
     Spare(Vec<u32>),
     /// Hand over what was logged, then acknowledge.
@@ -111,6 +115,7 @@ pub struct Thread {
     serving: RefCell<Option<Rc<Serving>>>,
     listeners: RefCell<HashMap<String, Rc<ListenerState>>>,
     accepting: RefCell<HashMap<u32, AbortHandle>>,
+    sockets: RefCell<Vec<Socket>>,
     wakers: RefCell<Slab<Waker>>,
     news: Cell<u64>,
     leave_at: Cell<Moment>,
@@ -140,6 +145,7 @@ impl Thread {
             serving: RefCell::default(),
             listeners: RefCell::default(),
             accepting: RefCell::default(),
+            sockets: RefCell::default(),
             wakers: RefCell::default(),
             news: Cell::default(),
             leave_at: Cell::new(Moment::NEVER),
@@ -178,7 +184,15 @@ impl Thread {
                     accept::begin(self, &listener, fresh);
                 }
             }
-            Order::Datagram(datagram) => self.udp.take_over(&datagram),
+            Order::Datagram(datagram) => self.udp.take_over(&datagram, &self.shared.owners),
+            Order::Rest(done) => {
+                for id in self.udp.ports() {
+                    self.accepting.borrow_mut().remove(&id).into_iter().for_each(|reading| reading.abort());
+                }
+                // Whoever asked may have given up waiting.
+                let _ = done.send(());
+            }
+            Order::Read => self.read_again(),
             Order::Spare(endpoints) => self.pool.borrow_mut().spare(&endpoints, self.index),
             Order::HandLinesOver(done) => {
                 self.log.flush();
@@ -187,6 +201,7 @@ impl Thread {
             }
             Order::Leave(at, done) => {
                 self.leave_at.set(self.leave_at.get().min(at));
+                self.pool.borrow_mut().let_permits_go();
                 for (_, accepting) in self.accepting.borrow_mut().drain() {
                     accepting.abort();
                 }
@@ -230,10 +245,20 @@ impl Thread {
             stays
         });
         self.udp.follow(&serving);
+        self.sockets.replace(sockets.clone());
         for socket in sockets {
             self.accept_on(&serving, socket);
         }
         self.tell_news();
+    }
+
+    /// Reads from the sockets of datagrams again, unless it is to end.
+    fn read_again(self: &Rc<Self>) {
+        let serving = self.serving.borrow().clone();
+        if let (Some(serving), Moment::NEVER) = (serving, self.leave_at.get()) {
+            let sockets = self.sockets.borrow().clone();
+            sockets.into_iter().for_each(|socket| self.accept_on(&serving, socket));
+        }
     }
 
     fn accept_on(self: &Rc<Self>, serving: &Serving, socket: Socket) {
@@ -275,6 +300,9 @@ impl Thread {
         let now = self.now();
         self.udp.sweep(now, self.leave_at.get());
         self.lines.borrow_mut().sweep();
+        if self.leave_at.get() != Moment::NEVER {
+            self.pool.borrow_mut().let_permits_go();
+        }
         poll_fn(|cx| {
             self.pool.borrow_mut().sweep(now, cx);
             Poll::Ready(())

@@ -7,10 +7,12 @@ mod layer4; // where a listener of layer 4 carries bytes to
 mod listener; // what a listener's connections may do
 mod route; // where the requests of a route go
 mod upstream; // endpoints that do the same work
+mod inherit; // what a worker tells the one that succeeds it of all that
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub use inherit::{Inheritance, ToldEndpoint, ToldLatencies};
 pub use layer4::Layer4;
 pub use listener::Listener;
 pub use route::{Redirect, Respond, Route, Target};

@@ -14,10 +14,11 @@ use tidegate_core::moment::Moment;
 use tokio::io::unix::AsyncFd;
 
 use super::link::{Link, unreachable};
-use super::owners::Claim;
+use super::owners::{Claim, HandedOn, Owner};
 use super::port::Port;
 use crate::exchange::lease::kind_of;
 use crate::layer4::report;
+use crate::succession::line::ReadAt;
 use crate::sys::datagrams::MOST;
 use crate::sys::readiness::DATAGRAMS;
 use crate::threads::listener::ListenerState;
@@ -62,29 +63,41 @@ impl Hub {
         let known = self.sessions.borrow().find(&flow);
         let key = match known {
             Some(key) => key,
-            None => match self.thread.shared.owners.claim(flow, self.thread.index) {
-                Ok(claim) => match self.begin(flow, claim, port) {
+            None => match self.claim(flow, bytes, port) {
+                Ok(Some(claim)) => match self.begin(flow, claim, port) {
                     Ok(key) => key,
                     Err(why) => return self.dropped(why),
                 },
-                Err(owner) => {
-                    if !self.thread.shared.owners.hand_on(owner, &self.listener.name, flow, bytes) {
-                        self.dropped(Dropped::Handover);
-                    }
-                    return;
-                }
+                Ok(None) => return,
+                Err(why) => return self.dropped(why),
             },
         };
         self.pass_on(key, bytes);
     }
 
-    /// A datagram came that another thread has read.
-    pub(super) fn take_over(self: &Rc<Self>, flow: &Flow, bytes: &[u8]) {
-        let known = self.sessions.borrow().find(flow);
-        match known {
-            Some(key) => self.pass_on(key, bytes),
-            None => self.dropped(Dropped::Handover),
+    /// Says that the flow is this thread's from now on. Nothing where another one, who has it, was handed the datagram.
+    fn claim(&self, flow: Flow, bytes: &[u8], port: &Rc<Port>) -> Result<Option<Claim>, Dropped> {
+        let (owners, here) = (&self.thread.shared.owners, self.thread.index);
+        let read_at = ReadAt { thread: u32::try_from(here).unwrap_or(u32::MAX), port: port.id };
+        let hand_on = |owner: Owner| owners.hand_on(owner, &self.listener.name, flow, bytes, read_at);
+        // An older worker may turn out to have ended; then nobody has the flow, and it is claimed once more.
+        for _ in 0..2 {
+            match owners.claim(flow, here) {
+                Ok(claim) => return Ok(Some(claim)),
+                Err(owner) => match hand_on(owner) {
+                    HandedOn::Yes => return Ok(None),
+                    HandedOn::Full => return Err(Dropped::Handover),
+                    HandedOn::Nobody => {}
+                },
+            }
         }
+        Err(Dropped::Handover)
+    }
+
+    /// A datagram came that another thread has read, or another worker. Whether its session is here.
+    pub(super) fn take_over(self: &Rc<Self>, flow: &Flow, bytes: &[u8]) -> bool {
+        let known = self.sessions.borrow().find(flow);
+        known.map(|key| self.pass_on(key, bytes)).is_some()
     }
 
     fn begin(&self, flow: Flow, claim: Claim, port: &Rc<Port>) -> Result<Key, Dropped> {
@@ -221,7 +234,7 @@ impl Hub {
         }
     }
 
-    fn dropped(&self, why: Dropped) {
+    pub(super) fn dropped(&self, why: Dropped) {
         self.listener.metrics.dropped(why);
     }
 }

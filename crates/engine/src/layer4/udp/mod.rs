@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use tidegate_core::lane::Serving;
-use tidegate_core::layer4::Flow;
+use tidegate_core::layer4::{Dropped, Flow};
 use tidegate_core::moment::Moment;
 use tokio::io::unix::AsyncFd;
 use tokio::task::AbortHandle;
@@ -26,13 +26,18 @@ use crate::sys::datagrams::{Batch, MOST};
 use crate::threads::listener::ListenerState;
 use crate::threads::thread::{Socket, Thread};
 use hub::Hub;
-use owners::Handover;
+use owners::{Handover, Owners};
 use port::Port;
+
+/// What is read from, and whose it is.
+type Reading = (Rc<Port>, Rc<Hub>);
 
 /// A thread's side of all UDP listeners.
 #[derive(Default)]
 pub struct Udp {
     hubs: RefCell<BTreeMap<String, Rc<Hub>>>,
+    /// What it reads from, or would if no other worker did, by the supervisor's id.
+    ports: RefCell<BTreeMap<u32, Reading>>,
     /// Room for what is received; all take turns with it, since nothing stays in it.
     batch: RefCell<Option<Batch>>,
 }
@@ -63,14 +68,29 @@ impl Udp {
         for hub in self.hubs.borrow().values() {
             hub.end_all_of(|id| !named.contains(&id), "the address was taken out of the configuration");
         }
+        self.ports.borrow_mut().retain(|id, _| named.contains(id));
         self.hubs.borrow_mut().retain(|name, _| listeners.iter().any(|listener| listener.name == *name));
     }
 
-    /// A datagram came that another thread has read.
-    pub fn take_over(&self, datagram: &Handover) {
-        let hub = self.hubs.borrow().get(&datagram.listener).cloned();
-        if let Some(hub) = hub {
-            hub.take_over(&datagram.flow, &datagram.bytes);
+    /// The ids of the sockets that it reads from.
+    pub fn ports(&self) -> Vec<u32> {
+        self.ports.borrow().keys().copied().collect()
+    }
+
+    /// A datagram came that another thread has read or another worker, or that an older worker gives back to us.
+    pub fn take_over(&self, datagram: &Handover, owners: &Owners) {
+        let Handover { listener, flow, bytes, read_at, .. } = datagram;
+        let hubs: Vec<Rc<Hub>> = self.hubs.borrow().values().cloned().collect();
+        if hubs.iter().any(|hub| hub.take_over(flow, bytes)) {
+            return;
+        }
+        if let Some(hub) = listener.as_ref().and_then(|name| self.hubs.borrow().get(name).cloned()) {
+            hub.dropped(Dropped::Handover);
+        } else if !owners.give_back(*flow, bytes, *read_at) {
+            let read_from = self.ports.borrow().get(&read_at.port).map(|(port, hub)| (Rc::clone(port), Rc::clone(hub)));
+            if let Some((port, hub)) = read_from {
+                hub.take(*flow, bytes, &port);
+            }
         }
     }
 }
@@ -84,6 +104,7 @@ pub fn listen(thread: &Rc<Thread>, listener: &Rc<ListenerState>, socket: &Socket
         let made = || Hub::new(Rc::clone(thread), Rc::clone(listener));
         Rc::clone(hubs.entry(listener.name.clone()).or_insert_with(made))
     };
+    thread.udp.ports.borrow_mut().insert(port.id, (Rc::clone(&port), Rc::clone(&hub)));
     Ok(tokio::task::spawn_local(read(hub, port, reading)).abort_handle())
 }
 
