@@ -105,7 +105,7 @@ def test_a_name_is_an_endpoint_for_each_address_with_the_weight_of_its_entry() -
         ("10.0.0.9:80", "b:80", 3),
         ("10.0.0.1:81", "b:81", 1),
     ]
-    assert upstream["unresolved"] == [{"entry": "c:80", "says": "no such name"}]
+    assert upstream["unresolved"] == [{"entry": "c:80", "says": "no such name", "is_list": False}]
 
 
 def test_without_admin_there_is_no_admin_listener() -> None:

@@ -22,6 +22,7 @@ class ListServer:
         self.body = b""
         self.chunked = False
         self.hangs = threading.Event()
+        self.demanded: tuple[str, str] | None = None
         self.tell(*endpoints)
         self.start(0)
 
@@ -55,6 +56,10 @@ class ListServer:
         """Answer with these endpoints from now on."""
         self.body = json.dumps(list(endpoints)).encode()
 
+    def demand(self, name: str, value: str) -> None:
+        """Answer 401 to whoever asks without this field."""
+        self.demanded = name, value
+
     def wait_for(self, status: int, more: int = 1) -> None:
         """Wait until it has answered so many more times with a status."""
         before = self.answered[status]
@@ -66,6 +71,8 @@ class ListServer:
         etag = f'"{hashlib.sha256(body).hexdigest()}"'
         if self.hangs.is_set():
             return
+        if self.demanded is not None and request.headers.get(self.demanded[0]) != self.demanded[1]:
+            status, body = 401, b""
         if status == 200 and request.headers.get("If-None-Match") == etag:
             status, body = 304, b""
         self.answered[status] += 1

@@ -145,6 +145,7 @@ def test_an_empty_list_is_obeyed_and_told(tidegate: Tidegate, three: tuple[Backe
     running.supervisor.wait_for_line(f"drained {three[0].address}")
     with running.connect() as client:
         until(lambda: client.ask(get()).status == 503)
+        assert b"nothing_listed" in client.ask(get()).body
         server.tell(three[1].address)
         until(lambda: client.ask(get()).status == 200)
     until(lambda: answers(running, 4) == {"two": 4})
@@ -200,3 +201,32 @@ def test_a_service_gives_ports_weights_and_tiers(
     running.supervisor.wait_for_line(f"srv:{service}: drained a.test:{one}, b.test:{third}")
     with running.connect() as client:
         until(lambda: client.ask(get()).status == 503)
+
+
+@pytest.mark.parametrize("field", [None, "X-Consul-Token"])
+def test_a_url_is_asked_with_a_token_that_may_be_renewed(
+    tidegate: Tidegate, three: tuple[Backend, ...], server: ListServer, tmp_path: Path, field: str | None
+) -> None:
+    path = tmp_path / "token"
+    path.write_text("first\n")
+    server.tell(three[0].address)
+    server.demand(field or "Authorization", "first" if field else "Bearer first")
+    named = f", token_header: {field}" if field else ""
+    entry = f"{{url: '{server.url}', interval: 50ms, token: !secret file:{path}{named}}}"
+    running = tidegate.run(
+        f"listeners: {{web: {{bind: '127.0.0.1:0'}}}}\nroutes: [{{to: api}}]\nupstreams: {{api: {{endpoints: [{entry}]}}}}\n"
+        f"state: {tmp_path / 'state'}\n"
+    )
+    assert answers(running, 4) == {"one": 4}
+    server.demand(field or "Authorization", "second" if field else "Bearer second")
+    running.supervisor.wait_for_line("the last good list is kept: it answers with 401")
+    path.write_text("second\n")
+    running.supervisor.wait_for_line("the list is there again")
+    path.write_text("of two\nlines")
+    running.supervisor.wait_for_line(f"the last good list is kept: its token, {path}, has a letter that no field")
+    path.unlink()
+    running.supervisor.wait_for_line("its token: the secret in .* cannot be read: No such file")
+    assert answers(running, 4) == {"one": 4}
+    said = "\n".join(running.supervisor.lines) + (tmp_path / "state" / "snapshot.json").read_text()
+    assert "second" not in said
+    assert "first" not in said

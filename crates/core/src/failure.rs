@@ -193,6 +193,7 @@ kinds! {
     RewriteRefused "rewrite_refused" 400 "http_request_error" "the rewritten path or host is none that may be sent";
     NoRoute "no_route" 404 "destination_not_found" "no route matches";
     NothingEligible "nothing_eligible" 503 "destination_unavailable" "no endpoint can take the request";
+    NothingListed "nothing_listed" 503 "destination_unavailable" "there is no endpoint in the lists that the upstream takes its own from";
     NameUnresolved "name_unresolved" 503 "dns_error" "the name of the endpoint does not resolve";
     Overloaded "overloaded" 503 "connection_limit_reached" "as many requests are under way as circuit allows";
     QueueFull "queue_full" 503 "connection_limit_reached" "as many requests wait for a connection as pool.queue allows";

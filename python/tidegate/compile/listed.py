@@ -27,6 +27,8 @@ class Missing:
 
     entry: str
     says: str
+    is_list: bool = False
+    """Whether it is a provider, which lists none."""
 
 
 def addresses_of(
@@ -39,7 +41,7 @@ def addresses_of(
     taken: set[str] = set()
     for entry, endpoint in _entries(upstream, found):
         if isinstance(endpoint, str):
-            yield Missing(entry, endpoint)
+            yield Missing(entry, endpoint, is_list=True)
             continue
         name = str(endpoint.address)
         answer = Resolved((name,))

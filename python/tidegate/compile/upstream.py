@@ -44,7 +44,7 @@ def compile_upstream(
     taken: set[str] = set()
     for each in addresses_of(upstream, resolved, found):
         if isinstance(each, Missing):
-            unresolved.append({"entry": each.entry, "says": each.says})
+            unresolved.append({"entry": each.entry, "says": each.says, "is_list": each.is_list})
             continue
         taken.add(each.address)
         of_it, endpoint = asked.get(each.address, AS_CONFIGURED), each.endpoint

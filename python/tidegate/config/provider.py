@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
 
 from tidegate.config.addresses import LABEL, FilePath
 from tidegate.config.complaint import refused
 from tidegate.config.hints import nearest
+from tidegate.config.match import HeaderName
 from tidegate.config.placed import Placed
 from tidegate.config.quantities import Duration, PositiveDuration
 from tidegate.config.scalar import show
+from tidegate.config.secret import Secret
 
 
 def check_service(given: str) -> str:
@@ -69,6 +71,12 @@ class FileProvider(Placed):
         return f"file:{self.file}"
 
 
+WRITTEN = frozenset(
+    ("host", "accept", "accept-encoding", "connection", "content-length", "if-none-match", "transfer-encoding", "user-agent")
+)
+"""Fields that a question has already, or that would make another one of it."""
+
+
 class UrlProvider(Placed):
     """A URL that answers with a list of endpoints, JSON, each as it would stand here. Asked again and again."""
 
@@ -78,6 +86,20 @@ class UrlProvider(Placed):
     """From one answer to the next question, give or take a tenth. After a failure twice that, and so on up to 1m."""
     timeout: PositiveDuration = Duration(5_000)
     """How long an answer may take, to its last byte. (Traefik's `pollTimeout`.)"""
+    token: Secret | None = None
+    """What it is asked with, as `Authorization: Bearer TOKEN`. It goes to this URL alone, and is read for each question,
+    so another one needs no reload. Over `http` whoever is on the way can read it."""
+    token_header: HeaderName | None = None
+    """The field that has the token instead, and nothing else: `X-Consul-Token`."""
+
+    @model_validator(mode="after")
+    def a_field_has_its_token(self) -> "UrlProvider":
+        """Refuse the name of a field for which there is no value, and one that says how the question is read."""
+        if self.token_header is not None and self.token is None:
+            raise refused("there is no `token` to stand in that field", "`token: !secret file:PATH`", at=("token_header",))
+        if self.token_header in WRITTEN:
+            raise refused(f"`{self.token_header}` is written by the question itself", at=("token_header",))
+        return self
 
     @property
     def key(self) -> str:

@@ -5,8 +5,10 @@ import http.client
 import io
 import os
 import ssl
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 from urllib.parse import SplitResult, urlsplit
 
 from tidegate.discovery.dns import LookupFailed, Resolver
@@ -37,14 +39,19 @@ class _Canned:
         return io.BytesIO(self.content)
 
 
-async def fetch(url: str, etag: str | None, *, resolver: Resolver, timeout_s: float) -> Answer:
-    """Ask for a URL; with an `etag`, only for what is newer (RFC 9110, section 13.1.2). Raises `NotFound`."""
+async def fetch(
+    url: str, etag: str | None, *, resolver: Resolver, timeout_s: float, fields: Mapping[str, str] = MappingProxyType({})
+) -> Answer:
+    """Ask for a URL; with an `etag`, only for what is newer (RFC 9110, section 13.1.2). Raises `NotFound`.
+
+    `fields` go along: to this URL alone, since nothing is followed.
+    """
     parts = urlsplit(url)
     try:
         async with asyncio.timeout(timeout_s):
             reader, writer = await _connect(parts, resolver)
             try:
-                writer.write(_question(parts, etag))
+                writer.write(_question(parts, etag, fields))
                 return await _read(reader)
             finally:
                 writer.transport.abort()
@@ -84,11 +91,12 @@ def _is_ip(host: str) -> bool:
     return ":" in host or host.replace(".", "").isdigit()
 
 
-def _question(parts: SplitResult, etag: str | None) -> bytes:
+def _question(parts: SplitResult, etag: str | None, fields: Mapping[str, str]) -> bytes:
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     lines = [f"GET {target} HTTP/1.1", f"Host: {parts.netloc}", "Accept: application/json", "User-Agent: tidegate"]
     lines += ["Accept-Encoding: identity", "Connection: close"]
     lines += [f"If-None-Match: {etag}"] if etag is not None else []
+    lines += [f"{name}: {value}" for name, value in fields.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 

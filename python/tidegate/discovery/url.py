@@ -1,6 +1,6 @@
 """A URL as a provider: asked again and again, with the ETag of what is known; after failures less and less often."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tidegate.discovery.dns import Resolver
 from tidegate.discovery.fetch import fetch
@@ -12,10 +12,17 @@ JITTER = 0.1
 
 
 class PolledUrl:
-    """A URL that answers with a list."""
+    """A URL that answers with a list. `fields` go along with each question; asking for them may raise `NotFound`."""
 
     def __init__(
-        self, url: str, interval_s: float, timeout_s: float, *, resolver: Resolver, chance: Callable[[], float]
+        self,
+        url: str,
+        interval_s: float,
+        timeout_s: float,
+        *,
+        resolver: Resolver,
+        chance: Callable[[], float],
+        fields: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self.url = url
         self.interval_s = interval_s
@@ -23,13 +30,16 @@ class PolledUrl:
         self.next_s = interval_s
         self._resolver = resolver
         self._chance = chance
+        self._fields = fields
         self._etag: str | None = None
         self._failures = 0
 
     async def look(self) -> bytes | None:
         """Ask it."""
         try:
-            answer = await fetch(self.url, self._etag, resolver=self._resolver, timeout_s=self.timeout_s)
+            answer = await fetch(
+                self.url, self._etag, resolver=self._resolver, timeout_s=self.timeout_s, fields=self._fields()
+            )
             if answer.status == 304 and self._etag is not None:
                 self._rest(0)
                 return None

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from tidegate.config.config import Config
 from tidegate.config.listener import Bind
+from tidegate.config.provider import UrlProvider
 from tidegate.config.secret import Secret
 from tidegate.supervisor import access_log
 from tidegate.supervisor.refusal import Refused
@@ -162,5 +163,7 @@ def may_open(path: Path, config: Config, folder: Path) -> bool:
     """Say whether a path is a secret that the configuration named at the start, or lies beside it."""
     token = config.admin.token if config.admin is not None else None
     kept = (each.persist.secrets for each in config.upstreams.values() if each.persist is not None)
-    named = {each.name for each in chain((token,), *kept) if isinstance(each, Secret) and each.kind == "file"}
+    providers = (each for upstream in config.upstreams.values() for each in upstream.providers)
+    tokens = (each.token for each in providers if isinstance(each, UrlProvider))
+    named = {each.name for each in chain((token,), tokens, *kept) if isinstance(each, Secret) and each.kind == "file"}
     return str(path) in named or (path.is_absolute() and path.resolve().is_relative_to(folder.resolve()))

@@ -87,8 +87,8 @@ class Instance:
         self.log = log
         self.files = files
         self.since = given.since if given is not None else time.time()
-        self.sources = Sources(ours.state, log, self._name_changed, self._list_changed)
         read_secret = ours.household.read_secret
+        self.sources = Sources(ours.state, log, self._name_changed, self._list_changed, read_secret)
         self.snapshots = Snapshots(
             loaded.source, loaded.config, ours.state, ours.sockets, self.sources, read_secret, log
         )

@@ -9,12 +9,14 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from tidegate.compile.found import Found
 from tidegate.config import provider as configured
 from tidegate.config.config import Config
 from tidegate.config.endpoint_list import EndpointList, read_endpoint_list
+from tidegate.config.secret import SecretUnreadable
 from tidegate.config.upstream import Endpoint
 from tidegate.discovery.dns import Clock
 from tidegate.discovery.file import WatchedFile
@@ -23,6 +25,8 @@ from tidegate.discovery.resolver import SystemResolver
 from tidegate.discovery.service import Service
 from tidegate.discovery.url import PolledUrl
 from tidegate.supervisor.log import Log
+from tidegate.supervisor.refusal import Refused
+from tidegate.supervisor.secrets import ReadSecret, read_secret
 from tidegate.supervisor.state import State
 
 FILE = "providers.json"
@@ -56,13 +60,22 @@ class Standing:
 class Providers:
     """What each provider lists now. `changed` is awaited after a list unlike the last good one."""
 
-    def __init__(self, resolver: SystemResolver, clock: Clock, log: Log, state: State, changed: Changed) -> None:
+    def __init__(
+        self,
+        resolver: SystemResolver,
+        clock: Clock,
+        log: Log,
+        state: State,
+        changed: Changed,
+        open_secret: ReadSecret | None,
+    ) -> None:
         self.found: dict[str, Found] = {}
         self._resolver = resolver
         self._clock = clock
         self._log = log
         self._state = state
         self._changed = changed
+        self._open_secret = open_secret
         self._standings: dict[str, Standing] = {}
         kept = (state.read(FILE) or {}).get("lists")
         self._kept: dict[str, Any] = kept if isinstance(kept, dict) else {}
@@ -117,7 +130,10 @@ class Providers:
                 return WatchedFile(each.file)
             case configured.UrlProvider():
                 interval_s, timeout_s = each.interval.milliseconds / 1000, each.timeout.milliseconds / 1000
-                return PolledUrl(each.url, interval_s, timeout_s, resolver=self._resolver, chance=random.random)
+                fields = partial(token_field, each, self._open_secret)
+                return PolledUrl(
+                    each.url, interval_s, timeout_s, resolver=self._resolver, chance=random.random, fields=fields
+                )
 
     async def _look_first(self, standing: Standing) -> None:
         if standing.key not in self.found:
@@ -195,6 +211,19 @@ class Providers:
             self._state.write(FILE, {"lists": self._kept})
         except OSError as error:
             self._log.warning(f"the list of {key} could not be kept in the state folder: {error.strerror}")
+
+
+def token_field(url: configured.UrlProvider, open_secret: ReadSecret | None) -> dict[str, str]:
+    """Give the field with the token that a URL is asked with, if it has one. Raises `NotFound`."""
+    if url.token is None:
+        return {}
+    try:
+        token = read_secret(url.token, open_secret)
+    except (SecretUnreadable, Refused, UnicodeDecodeError) as error:
+        raise NotFound(f"its token: {error}") from None
+    if not token.isascii() or not token.isprintable():
+        raise NotFound(f"its token, {url.token.name}, has a letter that no field of HTTP may have")
+    return {"Authorization": f"Bearer {token}"} if url.token_header is None else {url.token_header: token}
 
 
 def _wanted(config: Config) -> dict[str, configured.Provider]:

@@ -10,21 +10,30 @@ from tidegate.discovery.resolver import LoopClock, SystemResolver
 from tidegate.supervisor.log import Log
 from tidegate.supervisor.names import Changed, Names
 from tidegate.supervisor.providers import Providers
+from tidegate.supervisor.secrets import ReadSecret
 from tidegate.supervisor.state import State
 
 
 class Sources:
     """What names stand for and providers list now.
 
-    `name_changed` and `list_changed` are awaited with the name or the provider whose answer is another one.
+    `name_changed` and `list_changed` are awaited with the name or the provider whose answer is another one. `open_secret`
+    reads what only the broker may.
     """
 
-    def __init__(self, state: State, log: Log, name_changed: Changed, list_changed: Changed) -> None:
+    def __init__(
+        self,
+        state: State,
+        log: Log,
+        name_changed: Changed,
+        list_changed: Changed,
+        open_secret: ReadSecret | None = None,
+    ) -> None:
         resolver, clock = SystemResolver(), LoopClock()
         self._list_changed = list_changed
         self._config: Config | None = None
         self.names = Names(resolver, clock, log, name_changed)
-        self.providers = Providers(resolver, clock, log, state, self._listed)
+        self.providers = Providers(resolver, clock, log, state, self._listed, open_secret)
 
     @property
     def resolved(self) -> Mapping[str, Resolved]:

@@ -33,8 +33,8 @@ async def prepare(loaded: Loaded, handover: Handover, log: Log) -> int:
     config = loaded.config
     assert config is not None, "the command has told the problems"
     ours = take_over(handover)
-    sources = Sources(ours.state, log, _changed, _changed)
     read_secret = ours.household.read_secret
+    sources = Sources(ours.state, log, _changed, _changed, read_secret)
     snapshots = Snapshots(loaded.source, config, ours.state, ours.sockets, sources, read_secret, log)
     snapshots.adopt(handover.snapshot)
     generation = handover.generation + 1

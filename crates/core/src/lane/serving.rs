@@ -349,7 +349,11 @@ fn nothing_eligible(upstream: &Upstream, part: u32, now: Moment) -> Failure {
     if more > 0 {
         let _ = write!(reason, "; and {more} more");
     }
-    let named = !unresolved.is_empty() && upstream.endpoints.is_empty();
-    let kind = if named { Kind::NameUnresolved } else { Kind::NothingEligible };
+    let kind = match unresolved.as_slice() {
+        [] => Kind::NothingEligible,
+        _ if !upstream.endpoints.is_empty() => Kind::NothingEligible,
+        all if all.iter().all(|each| each.is_list) => Kind::NothingListed,
+        _ => Kind::NameUnresolved,
+    };
     Failure { kind, stage: Stage::Balance, retryable: Retryable::Always, reason }
 }

@@ -216,8 +216,11 @@ pub struct Endpoint {
 pub struct Unresolved {
     /// `name:port` of the entry.
     pub entry: String,
-    /// Why, in the resolver's words.
+    /// Why, in the words of whoever looked.
     pub says: String,
+    /// It is a provider that lists no endpoint, and not a name.
+    #[serde(default)]
+    pub is_list: bool,
 }
 
 /// Connections kept and bounded.
