@@ -11,6 +11,7 @@ from tests.peers.backend import Backend, Connection
 from tests.peers.messages import get, head
 from tests.peers.tidegate import Running, Tidegate, upstream
 from tests.peers.waiting import until
+from tests.telling.asking import metric
 
 Backends = Callable[..., Backend]
 WORKERS, SERVICE_S = 4, 0.02
@@ -87,3 +88,10 @@ def test_more_than_a_backend_bears_is_refused_by_priority(tidegate: Tidegate, ba
     share = {name: seen[name, 200] / (seen[name, 200] + seen[name, 503]) for name in ("high", "normal", "low")}
     assert share["high"] > share["normal"] > share["low"], seen
     assert share["high"] > 0.9, seen
+    of_api = {"upstream": "api"}
+    assert metric(proxy, "tidegate_circuit_limit", **of_api) == limit(proxy)
+    assert metric(proxy, "tidegate_circuit_requests", **of_api) == 0
+    for priority in ("high", "normal", "low"):
+        refused = crowd.answers[priority, 503]
+        if refused:
+            assert metric(proxy, "tidegate_circuit_refused_total", priority=priority, **of_api) == refused

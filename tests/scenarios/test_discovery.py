@@ -214,7 +214,8 @@ def test_a_url_is_asked_with_a_token_that_may_be_renewed(
     named = f", token_header: {field}" if field else ""
     entry = f"{{url: '{server.url}', interval: 50ms, token: !secret file:{path}{named}}}"
     running = tidegate.run(
-        f"listeners: {{web: {{bind: '127.0.0.1:0'}}}}\nroutes: [{{to: api}}]\nupstreams: {{api: {{endpoints: [{entry}]}}}}\n"
+        "listeners: {web: {bind: '127.0.0.1:0'}}\nroutes: [{to: api}]\n"
+        f"upstreams: {{api: {{endpoints: [{entry}]}}}}\n"
         f"state: {tmp_path / 'state'}\n"
     )
     assert answers(running, 4) == {"one": 4}

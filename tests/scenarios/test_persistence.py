@@ -15,6 +15,7 @@ from tests.peers.tidegate import Config, Running, Tidegate, upstream
 from tests.peers.victim import Victim
 from tests.peers.waiting import until
 from tests.scenarios.test_endpoints import named
+from tests.telling.asking import metric
 
 Backends = Callable[..., Backend]
 
@@ -239,3 +240,21 @@ def test_a_secret_that_is_too_short_or_not_there_is_told(tidegate: Tidegate, bac
     secret.unlink()
     assert "cannot be read" in proxy.call("reload").stderr
     assert Visitor().ask(proxy) == "one"
+
+
+def test_metrics_tell_what_became_of_sessions(tidegate: Tidegate, backend: Backends, secret: Path) -> None:
+    one, two = named(backend, "one"), named(backend, "two")
+    config = {**sticky([one.address, two.address], secret), "admin": {"bind": "127.0.0.1:0"}}
+    proxy = run(tidegate, config)
+    visitor, other = Visitor(), Visitor()
+    visits(proxy, visitor, 5)
+    other.cookies["srv"] = "made-up"
+    visits(proxy, other, 1)
+    mine = one if visitor.ask(proxy) == "one" else two
+    mine.end()
+    visits(proxy, visitor, 2)
+
+    def counted(outcome: str) -> float:
+        return metric(proxy, "tidegate_sessions_total", upstream="api", outcome=outcome)
+
+    assert [counted(each) for each in ("made", "kept", "gone", "moved")] == [1, 6, 1, 1]

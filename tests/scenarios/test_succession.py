@@ -1,5 +1,6 @@
 """What the new worker knows after an upgrade, and what it does with the one whose place it takes."""
 
+import itertools
 import os
 import signal
 import threading
@@ -139,7 +140,7 @@ def test_counters_go_on_and_none_ever_goes_back(
     watching.join()
     until(lambda: installed.workers() == {proxy.worker_pid})  # then the old ones have told the last
     seen.append(counters(proxy))
-    for before, after in zip(seen, seen[1:], strict=False):
+    for before, after in itertools.pairwise(seen):
         back = {key: (value, after.get(key)) for key, value in before.items() if after.get(key, -1) < value}
         assert not back
     assert loaded.failures == []

@@ -72,7 +72,16 @@ class FileProvider(Placed):
 
 
 WRITTEN = frozenset(
-    ("host", "accept", "accept-encoding", "connection", "content-length", "if-none-match", "transfer-encoding", "user-agent")
+    (
+        "host",
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "if-none-match",
+        "transfer-encoding",
+        "user-agent",
+    )
 )
 """Fields that a question has already, or that would make another one of it."""
 
@@ -87,8 +96,8 @@ class UrlProvider(Placed):
     timeout: PositiveDuration = Duration(5_000)
     """How long an answer may take, to its last byte. (Traefik's `pollTimeout`.)"""
     token: Secret | None = None
-    """What it is asked with, as `Authorization: Bearer TOKEN`. It goes to this URL alone, and is read for each question,
-    so another one needs no reload. Over `http` whoever is on the way can read it."""
+    """What it is asked with, as `Authorization: Bearer TOKEN`. It goes to this URL alone, and is read for each
+    question, so another one needs no reload. Over `http` whoever is on the way can read it."""
     token_header: HeaderName | None = None
     """The field that has the token instead, and nothing else: `X-Consul-Token`."""
 
@@ -96,7 +105,9 @@ class UrlProvider(Placed):
     def a_field_has_its_token(self) -> "UrlProvider":
         """Refuse the name of a field for which there is no value, and one that says how the question is read."""
         if self.token_header is not None and self.token is None:
-            raise refused("there is no `token` to stand in that field", "`token: !secret file:PATH`", at=("token_header",))
+            raise refused(
+                "there is no `token` to stand in that field", "`token: !secret file:PATH`", at=("token_header",)
+            )
         if self.token_header in WRITTEN:
             raise refused(f"`{self.token_header}` is written by the question itself", at=("token_header",))
         return self

@@ -40,7 +40,12 @@ class _Canned:
 
 
 async def fetch(
-    url: str, etag: str | None, *, resolver: Resolver, timeout_s: float, fields: Mapping[str, str] = MappingProxyType({})
+    url: str,
+    etag: str | None,
+    *,
+    resolver: Resolver,
+    timeout_s: float,
+    fields: Mapping[str, str] = MappingProxyType({}),
 ) -> Answer:
     """Ask for a URL; with an `etag`, only for what is newer (RFC 9110, section 13.1.2). Raises `NotFound`.
 

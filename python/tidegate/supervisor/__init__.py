@@ -1,8 +1,9 @@
 """Supervisor: owns the sockets, starts or adopts the worker, and gives it snapshots.
 
-`instance.py` is the life of an instance, `parts.py` what it is made of, `asked.py` what it is asked, `keeper.py` keeps its worker serving, `worker.py`
-is that process, `frames.py` how the two talk. Commands reach an instance through `client.py`. An upgrade begins in
-`upgrade.py`. Nothing is imported once an instance is ready: an upgrade replaces files.
+`instance.py` is the life of an instance, `belongings.py` what it has, `parts.py` what it is made of, `asked.py` what it
+is asked. `keeper.py` keeps its worker serving, `worker.py` is that process, `frames.py` how the two talk. Commands
+reach an instance through `client.py`. An upgrade begins in `upgrade.py`. Nothing is imported once an instance is ready:
+an upgrade replaces files.
 Imports: config, compile, discovery. Imported by: cli.
 """
 

@@ -17,8 +17,8 @@ from tidegate.supervisor.state import State
 class Sources:
     """What names stand for and providers list now.
 
-    `name_changed` and `list_changed` are awaited with the name or the provider whose answer is another one. `open_secret`
-    reads what only the broker may.
+    `name_changed` and `list_changed` are awaited with the name or the provider whose answer is another one.
+    `open_secret` reads what only the broker may.
     """
 
     def __init__(

@@ -59,7 +59,7 @@ async def prepare(loaded: Loaded, handover: Handover, log: Log) -> int:
 
 
 async def inherit(worker: Worker, handover: Handover, log: Log) -> None:
-    """Have it take over what the worker before knows, before it serves anything. Without that it serves all the same."""
+    """Have it take over what the worker before knows, before it serves. Without that it serves all the same."""
     try:
         await meet_elder(worker, handover.elder)
     except WorkerRefused as error:

@@ -24,11 +24,13 @@ pub mod hashed; // requests of one key to one endpoint
 mod nearest; // the endpoint nearest to the client
 pub mod held; // an exchange that an endpoint is loaded with, until it is dropped
 pub mod persist; // the endpoint that a request's session is with
+pub mod kept; // what became of sessions
 pub mod subset; // some of an upstream's endpoints, told by their labels
 pub mod split; // which of several upstreams: by chance, or by a key
 
 pub use hashed::{HashTable, Hashed};
 pub use held::{Held, Holder};
+pub use kept::{Kept, Sessions};
 pub use load::EndpointLoad;
 pub use method::Method;
 pub use nearest::Nearest;

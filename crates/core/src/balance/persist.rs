@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use super::EndpointId;
+use super::{EndpointId, Kept};
 use crate::rule::Subject;
 use crate::rule::repeated::Repeated;
 use crate::snapshot::document;
@@ -62,6 +62,16 @@ impl Persist {
         self.from.find(subject, |token| self.named.get(token).copied())
     }
 
+    /// What became of the session of a request that `served` has served.
+    pub fn kept(&self, served: EndpointId, subject: &Subject<'_>) -> Kept {
+        match self.find(subject) {
+            Some(named) if named == served => Kept::Kept,
+            Some(_) => Kept::Moved,
+            None if self.from.find(subject, |token| (!token.is_empty()).then_some(())).is_some() => Kept::Gone,
+            None => Kept::Made,
+        }
+    }
+
     /// Appends the fields that tell a client of the endpoint that served it; none where its request named that one by the
     /// token that it would be given.
     pub fn tell(&self, endpoint: EndpointId, subject: &Subject<'_>, out: &mut Vec<u8>) {
@@ -99,6 +109,22 @@ mod tests {
 
     fn by_cookie() -> Persist {
         persist(document::Repeated::Cookie("srv".into()), &[&["one", "old"], &["two"], &[]])
+    }
+
+    #[test]
+    fn what_became_of_a_session_is_told_by_who_was_named_and_who_served() {
+        for (lines, served, kept) in [
+            ("", 0, Kept::Made),
+            ("cookie: srv=\n", 0, Kept::Made),
+            ("cookie: srv=one\n", 0, Kept::Kept),
+            ("cookie: srv=old\n", 0, Kept::Kept),
+            ("cookie: srv=two\n", 0, Kept::Moved),
+            ("cookie: srv=nobody\n", 0, Kept::Gone),
+            ("cookie: srv=nobody; srv=one\n", 0, Kept::Kept),
+        ] {
+            let asked = ask(&format!("GET / HTTP/1.1\nhost: a\n{lines}\n"), "10.0.0.1:1", &["10.0.0.1/32"]);
+            assert_eq!(by_cookie().kept(EndpointId(served), &asked.subject()), kept, "{lines}");
+        }
     }
 
     /// What a request with these lines names, and what its client is told once the endpoint `served` it.

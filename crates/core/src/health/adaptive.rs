@@ -43,6 +43,18 @@ pub enum Priority {
 }
 
 impl Priority {
+    /// All of them, the first one refused first.
+    pub const ALL: [Self; 3] = [Self::Low, Self::Normal, Self::High];
+
+    /// The word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
+
     /// By its word; any other is `normal`.
     pub fn read(word: &[u8]) -> Self {
         match word {
@@ -83,6 +95,11 @@ impl Adaptive {
         };
         let priority = circuit.priority.as_ref().map(Text::compile).transpose()?;
         Ok(Some(Box::new(Self { policy, priority })))
+    }
+
+    /// Whether something tells priorities.
+    pub fn has_priorities(&self) -> bool {
+        self.priority.is_some()
     }
 
     /// The priority of a request. Where nothing tells it, none stands behind another.

@@ -1,9 +1,10 @@
 //! Requests that an upstream has under way, over all threads, and a bound on them.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::adaptive::Limiter;
+use super::adaptive::{Limiter, Priority};
 
 /// How many requests an upstream has under way; shared by threads and snapshots.
 #[derive(Debug, Default)]
@@ -11,6 +12,8 @@ pub struct Circuit {
     under_way: AtomicU64,
     /// The bound that follows the latency of answers.
     pub limiter: Limiter,
+    /// Requests that were refused: first those without a priority, then by that.
+    refused: [AtomicU64; 1 + Priority::ALL.len()],
 }
 
 /// One request under way, until it is dropped.
@@ -30,10 +33,34 @@ impl Circuit {
         }
     }
 
+    /// Counts a request that was refused, by its priority where one is told.
+    pub fn count_refused(&self, priority: Option<Priority>) {
+        if let Some(count) = self.refused.get(place(priority)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many were refused of this priority, or of none.
+    pub fn refused(&self, priority: Option<Priority>) -> u64 {
+        self.refused.get(place(priority)).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// Shows every count that only rises, by name.
+    pub fn each(&self, visit: &mut dyn FnMut(fmt::Arguments<'_>, &AtomicU64)) {
+        let priorities = Priority::ALL.iter().map(|priority| priority.name());
+        for (name, count) in std::iter::once("none").chain(priorities).zip(&self.refused) {
+            visit(format_args!("refused {name}"), count);
+        }
+    }
+
     /// How many are under way.
     pub fn under_way(&self) -> u64 {
         self.under_way.load(Ordering::Relaxed)
     }
+}
+
+fn place(priority: Option<Priority>) -> usize {
+    priority.map_or(0, |priority| 1 + priority as usize)
 }
 
 /// As many are under way as may be.

@@ -16,7 +16,7 @@ mod adaptive; // how many requests an upstream bears, found by the latency of it
 mod circuit; // how many requests an upstream may have under way
 mod compare; // endpoints that are far from the others
 
-pub use adaptive::Adaptive;
+pub use adaptive::{Adaptive, Priority};
 pub use answer::{Judgement, MOST_READ};
 pub use check::Check;
 pub use circuit::{Circuit, Full, UnderWay};

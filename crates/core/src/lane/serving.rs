@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::exchange::Tried;
 use crate::balance::{
-    Balancer, Decision, EndpointId, HashTable, Held, Holder, Lead, Reason, Seat, Subset, Turn as BalanceTurn, View,
+    Balancer, Decision, EndpointId, HashTable, Held, Holder, Kept, Lead, Reason, Seat, Subset, Turn as BalanceTurn,
+    View,
 };
 use crate::dice::Dice;
 use crate::failure::{Failure, Kind, Retryable, Stage};
@@ -35,14 +36,14 @@ pub struct Chosen {
 }
 
 /// Endpoints that may be chosen, and who chooses.
-type Kept = RefCell<(View, Box<dyn Balancer>)>;
+type Choice = RefCell<(View, Box<dyn Balancer>)>;
 
 /// One upstream as a thread sees it.
 struct Choosing {
     upstream: Arc<Upstream>,
-    kept: Kept,
+    kept: Choice,
     /// The same of its subsets, in order.
-    subsets: Box<[Kept]>,
+    subsets: Box<[Choice]>,
     /// One for each endpoint, in order.
     holders: Box<[Rc<Holder>]>,
 }
@@ -144,7 +145,10 @@ impl Serving {
             (Some(at), Some(holder)) => {
                 Ok(Some(Chosen { upstream: lead.upstream, endpoint: at.0, id: holder.id, part: lead.part }))
             }
-            _ if persist.strict => Err(Box::new(session_lost(&choosing.upstream, at, now))),
+            _ if persist.strict => {
+                choosing.upstream.sessions.count(Kept::Refused);
+                Err(Box::new(session_lost(&choosing.upstream, at, now)))
+            }
             _ => Ok(None),
         }
     }
@@ -270,7 +274,7 @@ impl Choosing {
     }
 
     /// All endpoints, or those of a subset.
-    fn kept(&self, part: u32) -> &Kept {
+    fn kept(&self, part: u32) -> &Choice {
         (part as usize).checked_sub(1).and_then(|at| self.subsets.get(at)).unwrap_or(&self.kept)
     }
 

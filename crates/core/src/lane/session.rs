@@ -15,14 +15,16 @@ impl Exchange {
         named().is_some_and(|named| self.chosen.is_some_and(|chosen| EndpointId(chosen.endpoint) == named))
     }
 
-    /// Writes what tells the client of the endpoint that its session is with from now on, where it must be told. It stands
+    /// Counts what became of the session, and writes what tells the client of the endpoint that its session is with from now on, where it must be told. It stands
     /// behind the edits of filters, which are for what endpoints say.
     pub(super) fn tell_session(&self, peer: &Peer, out: &mut Vec<u8>) {
-        let persist = self.upstream().and_then(|upstream| upstream.persist.as_deref());
-        if let (Some(persist), Some(chosen)) = (persist, self.chosen)
+        let Some(upstream) = self.upstream() else { return };
+        if let (Some(persist), Some(chosen)) = (&upstream.persist, self.chosen)
             && let Some(subject) = self.subject(peer)
         {
-            persist.tell(EndpointId(chosen.endpoint), &subject, out);
+            let served = EndpointId(chosen.endpoint);
+            upstream.sessions.count(persist.kept(served, &subject));
+            persist.tell(served, &subject, out);
         }
     }
 }

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::counted::{EndpointMetrics, HealthMetrics, ListenerMetrics, ThreadMetrics};
 use super::family::Family;
 use super::registry::Registry;
-use super::retries::OfUpstream;
 use super::tally::{self, Tally};
 use super::targets::TargetMetrics;
+use super::upstreams::OfUpstream;
 
 /// Rows of one piece: so it is far smaller than a frame may be.
 const MOST_ROWS: usize = 500;
@@ -86,7 +86,7 @@ impl Registry {
             (vec![number.to_string()], tally::totals(before.into_iter().chain([&**each])))
         });
         told.kind::<ThreadMetrics>("threads", threads, &mut out);
-        told.kind::<OfUpstream>("upstreams", families.retries.totals(), &mut out);
+        told.kind::<OfUpstream>("upstreams", families.upstreams.totals(), &mut out);
         let process = [(Vec::new(), tally::totals([self].into_iter()))];
         told.kind::<Self>("process", process.into_iter(), &mut out);
         out
@@ -109,7 +109,7 @@ impl Registry {
             }),
             "upstreams" => places.rows::<OfUpstream>(counts, |names, row| {
                 if let Some(name) = names.first() {
-                    tally::add(families.retries.before(name), row);
+                    tally::add(families.upstreams.before(name), row);
                 }
             }),
             "process" => places.rows::<Self>(counts, |_, row| tally::add(self, row)),

@@ -8,7 +8,7 @@
 
 pub mod counter; // one number with one writer
 pub mod histogram; // how often something took how long
-mod retries; // what was tried again, by upstream
+mod upstreams; // what is counted of each upstream as a whole
 pub mod table; // every metric: name, type, labels, help; the docs are built from it
 pub mod counted; // what one thread counts for one route, endpoint, listener, and for itself
 pub mod targets; // what one thread counts of a route for each of several upstreams

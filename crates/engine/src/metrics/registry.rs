@@ -12,8 +12,8 @@ use super::counted::{CLASSES, EndpointMetrics, HealthMetrics, ListenerMetrics, R
 use super::counter::Gauge;
 use super::family::Family;
 use super::process::unix_ns;
-use super::retries::Retries;
 use super::targets::{self, TargetCounts, TargetMetrics};
+use super::upstreams::Upstreams;
 
 /// What the threads of this process count.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ pub(super) struct Families {
     pub(super) threads: Vec<Arc<ThreadMetrics>>,
     /// What threads of these numbers counted in workers before this one.
     pub(super) threads_before: Vec<ThreadMetrics>,
-    pub(super) retries: Retries,
+    pub(super) upstreams: Upstreams,
     /// When the list of each provider of endpoints was last known to hold, in seconds since 1970.
     pub(super) providers: BTreeMap<String, f64>,
 }
@@ -243,7 +243,7 @@ impl Registry {
     pub fn retire(&self, named: &Named<'_>, now: Instant) {
         let mut families = self.families();
         families.routes.retire(now, |name| named.routes.contains(name.as_str()));
-        families.retries.take(&named.upstreams, now);
+        families.upstreams.take(&named.upstreams, now);
         families.targets.retire(now, |(route, upstream)| {
             named.routes.contains(route.as_str()) && named.upstreams.contains_key(upstream.as_str())
         });

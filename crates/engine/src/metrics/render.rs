@@ -38,7 +38,7 @@ impl Registry {
         process: &Process,
         form: Exposition,
     ) {
-        let Families { routes, targets, endpoints, health, panics, listeners, threads, retries, providers, .. } =
+        let Families { routes, targets, endpoints, health, panics, listeners, threads, upstreams, providers, .. } =
             families;
         let of_endpoints = |out: &mut Vec<u8>, what: fn(&EndpointMetrics) -> u64| {
             for key @ (upstream, address) in endpoints.named.keys() {
@@ -134,11 +134,17 @@ impl Registry {
                     text::seconds(out, metric, &[name], nanos);
                 }
             }
-            Metric::Retries => retries.by_reason(out, metric),
-            Metric::RetriesRefused => retries.refused(out, metric),
-            Metric::Hedges => retries.hedges(out, metric, false),
-            Metric::HedgesWon => retries.hedges(out, metric, true),
-            Metric::Mirrored => retries.mirrored(out, metric),
+            Metric::Retries => upstreams.by_reason(out, metric),
+            Metric::RetriesRefused => upstreams.refused(out, metric),
+            Metric::Hedges => upstreams.hedges(out, metric, false),
+            Metric::HedgesWon => upstreams.hedges(out, metric, true),
+            Metric::Mirrored => upstreams.mirrored(out, metric),
+            Metric::Sessions => upstreams.sessions(out, metric),
+            Metric::CircuitLimit => upstreams.circuits(out, metric, |upstream| upstream.limit()),
+            Metric::CircuitRequests => upstreams.circuits(out, metric, |upstream| {
+                upstream.document.circuit.as_ref().map(|_| upstream.circuit.under_way())
+            }),
+            Metric::CircuitRefused => upstreams.shed(out, metric),
             Metric::Snapshot => text::sample(out, metric, &[], self.snapshot.load(Ordering::Relaxed)),
             Metric::SnapshotTime => text::seconds(out, metric, &[], self.snapshot_ns.load(Ordering::Relaxed).into()),
             Metric::Reloads => {

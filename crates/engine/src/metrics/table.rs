@@ -105,6 +105,10 @@ metrics! {
     Hedges "tidegate_hedges_total" Counter ["upstream"] "Times that a second endpoint was asked beside the first, since that had not answered in the time of `hedge`.";
     HedgesWon "tidegate_hedges_won_total" Counter ["upstream"] "Times that such a second endpoint answered first.";
     Mirrored "tidegate_mirrored_total" Counter ["upstream", "outcome"] "Copies of requests for this upstream (`mirror`), by what became of them: `answered`, `failed`, `late`; or not sent, since too many were under way (`full`), the body is too long (`too_large`), or the request was answered before it was whole (`incomplete`). What never happened is left out.";
+    Sessions "tidegate_sessions_total" Counter ["upstream", "outcome"] "Requests of upstreams with `persist` that an endpoint answered, by what became of their session: `kept` with its endpoint, `made` since there was none, `moved` since its endpoint could not serve it, `gone` where the token names no endpoint (removed, of another secret, or made up); and `refused`, where `strict` holds. What never happened is left out.";
+    CircuitLimit "tidegate_circuit_limit" Gauge ["upstream"] "The bound on requests under way that an upstream with `circuit.adaptive` has found.";
+    CircuitRequests "tidegate_circuit_requests" Gauge ["upstream"] "Requests under way to an upstream with `circuit`, where that bounds them.";
+    CircuitRefused "tidegate_circuit_refused_total" Counter ["upstream", "priority"] "Requests that were refused since as many were under way as `circuit` allows, by their priority where `circuit.priority` tells one, else `none`. What never happened is left out.";
     // What it runs on.
     ProviderGood "tidegate_provider_good_timestamp_seconds" Gauge ["provider"] "When the list of a provider of endpoints was last known to hold, in seconds since 1970, told at most 5 s late; a provider that never had one is left out.";
     Snapshot "tidegate_snapshot_number" Gauge [] "The number of the snapshot that is served.";

@@ -9,7 +9,9 @@ use crate::balance::standing::AskedEvent;
 use crate::balance::subset::tell_labels;
 use crate::balance::tiers::Tier;
 use crate::balance::view::panics;
-use crate::balance::{EndpointLoad, EndpointStanding, HashTable, Method, Persist, Ranking, Rule, Seat, Subset};
+use crate::balance::{
+    EndpointLoad, EndpointStanding, HashTable, Method, Persist, Ranking, Rule, Seat, Sessions, Subset,
+};
 use crate::geo::{Geo, Place};
 use crate::health::{Adaptive, Check, Circuit, Ejector, Full, Member, Outcome, Strikes, UnderWay};
 use crate::mirror::Mirrored;
@@ -61,6 +63,8 @@ pub struct Upstream {
     pub key: Option<Key>,
     /// How sessions stay with their endpoint; none: requests know none.
     pub persist: Option<Box<Persist>>,
+    /// What became of them; shared by threads and snapshots.
+    pub sessions: Arc<Sessions>,
     /// Where threads keep its endpoints in order; follows its name through all snapshots of a worker.
     pub ranking: Arc<Ranking>,
     /// The endpoints, in the order of the document.
@@ -167,12 +171,15 @@ impl Upstream {
     /// A request is about to ask an endpoint; `subject` is asked for where its priority matters.
     pub fn enter<'s>(&self, subject: impl FnOnce() -> Option<Subject<'s>>) -> Result<Option<UnderWay>, Full> {
         let Some(bounds) = &self.document.circuit else { return Ok(None) };
-        let limit = self.adaptive.as_deref().map(|adaptive| {
-            let priority = adaptive.priority(subject);
-            self.circuit.limiter.limit_of(priority, &adaptive.policy)
-        });
+        let adaptive = self.adaptive.as_deref().map(|adaptive| (adaptive, adaptive.priority(subject)));
+        let limit = adaptive.map(|(adaptive, priority)| self.circuit.limiter.limit_of(priority, &adaptive.policy));
         let bound = (bounds.requests > 0).then_some(bounds.requests);
-        self.circuit.enter(limit.into_iter().chain(bound).min().unwrap_or(0))
+        let entered = self.circuit.enter(limit.into_iter().chain(bound).min().unwrap_or(0));
+        if entered.is_err() {
+            let told = adaptive.filter(|(adaptive, _)| adaptive.has_priorities());
+            self.circuit.count_refused(told.map(|(_, priority)| priority));
+        }
+        entered
     }
 
     /// The bound on its requests under way that it has found.
@@ -270,6 +277,7 @@ pub(super) fn compile(
         subsets: upstream.subsets.iter().map(|subset| build_subset(subset, upstream, geo)).collect::<Result<_, _>>()?,
         key: key(&upstream.balance)?,
         persist: upstream.persist.as_ref().map(Persist::build).map(Box::new),
+        sessions: old.map(|old| Arc::clone(&old.sessions)).unwrap_or_default(),
         ranking: old.map(|old| Arc::clone(&old.ranking)).unwrap_or_default(),
         endpoints,
         idle: Duration::from_millis(pool.idle_ms),

@@ -1,11 +1,13 @@
-//! What was tried again of the requests to each upstream, and what became of copies. The counts are the core's own
-//! (`core/src/retry/budget.rs`, `core/src/mirror/counts.rs`), which all threads share: neither is on the road of a request
-//! that goes well.
+//! What is counted of each upstream as a whole: what was tried again, what became of copies and of sessions, what was refused.
+//! The counts are the core's own (`core/src/retry/budget.rs`, `mirror/counts.rs`, `balance/kept.rs`, `health/circuit.rs`),
+//! which all threads share: none is on the road of a request whose upstream does not ask for it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
+use tidegate_core::balance::{Kept, Sessions};
+use tidegate_core::health::{Circuit, Priority};
 use tidegate_core::mirror::{Fate, Mirrored};
 use tidegate_core::retry::{Budget, Why};
 use tidegate_core::snapshot::compiled::Upstream;
@@ -17,13 +19,15 @@ use super::text;
 
 /// The counts of all upstreams that are named, or were a while ago.
 #[derive(Debug, Default)]
-pub(super) struct Retries {
+pub(super) struct Upstreams {
     named: BTreeMap<String, Counts>,
 }
 
 #[derive(Debug, Default)]
 struct Counts {
     here: OfUpstream,
+    /// As the snapshot has it that named it last.
+    upstream: Option<Arc<Upstream>>,
     /// What workers before this one have counted.
     before: OfUpstream,
     /// When it was first missed.
@@ -35,12 +39,27 @@ struct Counts {
 pub(super) struct OfUpstream {
     budget: Arc<Budget>,
     mirrored: Arc<Mirrored>,
+    sessions: Arc<Sessions>,
+    circuit: Arc<Circuit>,
 }
 
 impl Tally for OfUpstream {
     fn each(&self, visit: &mut Visit<'_>) {
         self.budget.each(&mut |name, count| visit(name, count));
         self.mirrored.each(&mut |name, count| visit(name, count));
+        self.sessions.each(&mut |name, count| visit(name, count));
+        self.circuit.each(&mut |name, count| visit(name, count));
+    }
+}
+
+impl OfUpstream {
+    fn of(upstream: &Upstream) -> Self {
+        Self {
+            budget: Arc::clone(&upstream.repeats),
+            mirrored: Arc::clone(&upstream.mirrored),
+            sessions: Arc::clone(&upstream.sessions),
+            circuit: Arc::clone(&upstream.circuit),
+        }
     }
 }
 
@@ -50,13 +69,14 @@ impl Counts {
     }
 }
 
-impl Retries {
+impl Upstreams {
     /// Takes those of a new snapshot; what it does not name is remembered for a while.
     pub(super) fn take(&mut self, named: &HashMap<&str, &Arc<Upstream>>, now: Instant) {
         for (name, upstream) in named {
-            let here = OfUpstream { budget: Arc::clone(&upstream.repeats), mirrored: Arc::clone(&upstream.mirrored) };
+            let here = OfUpstream::of(upstream);
             let before = self.named.remove(*name).map(|known| known.before).unwrap_or_default();
-            self.named.insert((*name).to_owned(), Counts { here, before, retired: None });
+            let upstream = Some(Arc::clone(upstream));
+            self.named.insert((*name).to_owned(), Counts { here, upstream, before, retired: None });
         }
         self.named.retain(|name, Counts { retired, .. }| {
             named.contains_key(name.as_str()) || now.saturating_duration_since(*retired.get_or_insert(now)) < REMEMBERED
@@ -98,6 +118,36 @@ impl Retries {
             let ended = Fate::ALL.map(|fate| (fate, counts.sum(|one| one.mirrored.ended(fate))));
             for (fate, count) in ended.into_iter().filter(|(_, count)| *count > 0) {
                 text::sample(out, metric, &[name, fate.name()], count);
+            }
+        }
+    }
+
+    /// Requests by what became of their sessions; what never did is left out.
+    pub(super) fn sessions(&self, out: &mut Vec<u8>, metric: Metric) {
+        for (name, counts) in &self.named {
+            let counted = Kept::ALL.map(|kept| (kept, counts.sum(|one| one.sessions.counted(kept))));
+            for (kept, count) in counted.into_iter().filter(|(_, count)| *count > 0) {
+                text::sample(out, metric, &[name, kept.name()], count);
+            }
+        }
+    }
+
+    /// The bound that each upstream has found, or the requests under way in each that bounds them.
+    pub(super) fn circuits(&self, out: &mut Vec<u8>, metric: Metric, what: fn(&Upstream) -> Option<u64>) {
+        for (name, counts) in &self.named {
+            if let Some(value) = counts.upstream.as_deref().and_then(what) {
+                text::sample(out, metric, &[name], value);
+            }
+        }
+    }
+
+    /// Requests that were refused since too many were under way, by priority; what never was is left out.
+    pub(super) fn shed(&self, out: &mut Vec<u8>, metric: Metric) {
+        let priorities = || std::iter::once(None).chain(Priority::ALL.map(Some));
+        for (name, counts) in &self.named {
+            let refused = priorities().map(|each| (each, counts.sum(|one| one.circuit.refused(each))));
+            for (priority, count) in refused.filter(|(_, count)| *count > 0) {
+                text::sample(out, metric, &[name, priority.map_or("none", Priority::name)], count);
             }
         }
     }
