@@ -83,10 +83,11 @@ impl Hashed {
 
     fn by_key(&mut self, key: u64, view: &View, turn: &Turn<'_>) -> Option<(EndpointId, Reason)> {
         self.add_up(view, turn.now);
+        let tier = view.tier_of(mix(key));
         let mut full = None;
         for (probe, endpoint) in self.table.probe(key).enumerate() {
             let because = if probe == 0 { Reason::ItsKey } else { Reason::NextOfItsKey };
-            if !view.may_take(endpoint) || turn.has_tried(endpoint) {
+            if !view.may_take(endpoint) || turn.has_tried(endpoint) || !view.is_in(endpoint, tier) {
                 continue;
             }
             if self.has_room(endpoint, view) {
@@ -136,8 +137,10 @@ impl Balancer for Hashed {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::standing::{AskedEvent, EndpointStanding};
+    use super::super::Seat;
+    use super::super::standing::{AskedEvent, CheckedEvent, EndpointStanding};
     use super::super::tests::view;
+    use super::super::tiers::Tier;
     use super::*;
     use crate::dice::Dice;
 
@@ -238,6 +241,27 @@ mod tests {
                     prop_assert!(f64::from(seat.load.outstanding()) <= (1.25 * 400.0 * share).ceil());
                 }
             }
+        }
+    }
+
+    #[test]
+    fn tiers_that_share_the_work_share_the_keys_and_none_moves_that_need_not() {
+        let names = names(20);
+        let is_first = |home: &str| names.iter().take(10).any(|name| name == home);
+        let is_well = |home: &str| names.iter().take(5).all(|name| name != home);
+        for table in tables(&names, &[1; 20]) {
+            let seat = |at: u32| Seat { id: at + 1, weight: 1, tier: Tier::new(at / 10, 0), ..Seat::default() };
+            let seats: Vec<Seat> = (0..20).map(seat).collect();
+            let before = homes(&table, &View::of(seats.clone()), &names);
+            assert!(before.iter().all(|home| is_first(home)));
+            for seat in seats.iter().take(5) {
+                seat.standing.check(CheckedEvent::Fell, Moment::from_nanos(1), &"it fell");
+            }
+            let after = homes(&table, &View::of(seats), &names);
+            let stayed = after.iter().filter(|home| is_first(home)).count() as f64 / KEYS as f64;
+            assert!((stayed - 0.7).abs() < 0.02, "{stayed}"); // half of a tier takes 70 % of its work
+            let pairs = || before.iter().zip(&after).filter(|(_, after)| is_first(after));
+            assert!(pairs().all(|(before, after)| before == after || !is_well(before)));
         }
     }
 

@@ -68,6 +68,8 @@ pub struct View {
     /// Of each endpoint, 0 for one that may not be chosen now; and their sum.
     weights: Vec<u32>,
     total_weight: u64,
+    /// Tiers that share the work, each with the shares of all up to it; empty where one has all.
+    shared_by: Vec<(u64, Tier)>,
 }
 
 impl View {
@@ -96,6 +98,7 @@ impl View {
             well: Vec::new(),
             weights: Vec::new(),
             total_weight: 0,
+            shared_by: Vec::new(),
         };
         view.rebuild(Moment::default());
         view
@@ -179,6 +182,19 @@ impl View {
     /// The shares of all together.
     pub fn total_weight(&self) -> u64 {
         self.total_weight
+    }
+
+    /// The tier that a key belongs to, where several share the work: so each has its part of the keys, as of all other work,
+    /// and a key stays in its tier as long as the parts do. Envoy chooses the priority by the hash alike.
+    pub fn tier_of(&self, key: u64) -> Option<Tier> {
+        let (all, _) = self.shared_by.last()?;
+        let at = u64::try_from((u128::from(key) * u128::from(*all)) >> 64).unwrap_or(0);
+        self.shared_by.iter().find(|(up_to, _)| at < *up_to).map(|(_, tier)| *tier)
+    }
+
+    /// Whether an endpoint stands in this tier; in any, where none is meant.
+    pub fn is_in(&self, endpoint: EndpointId, tier: Option<Tier>) -> bool {
+        tier.is_none_or(|tier| self.seat(endpoint).is_some_and(|seat| seat.tier == tier))
     }
 
     /// Whether an endpoint may be chosen now.
@@ -301,6 +317,28 @@ impl View {
             }
         }
         self.total_weight = self.weights.iter().map(|weight| u64::from(*weight)).sum();
+        self.share_keys();
+    }
+
+    fn share_keys(&mut self) {
+        self.shared_by.clear();
+        let tier =
+            |member: &Member| self.seats.get(member.endpoint.0 as usize).map_or(Tier::default(), |seat| seat.tier);
+        for member in &self.eligible {
+            let (tier, weight) = (tier(member), u64::from(member.weight));
+            match self.shared_by.binary_search_by_key(&tier, |(_, tier)| *tier) {
+                Ok(at) => self.shared_by.get_mut(at).into_iter().for_each(|(sum, _)| *sum += weight),
+                Err(at) => self.shared_by.insert(at, (weight, tier)),
+            }
+        }
+        if self.shared_by.len() < 2 {
+            self.shared_by.clear();
+        }
+        let mut up_to = 0;
+        for (sum, _) in &mut self.shared_by {
+            up_to += *sum;
+            *sum = up_to;
+        }
     }
 
     fn call_roster(&self) -> u64 {
