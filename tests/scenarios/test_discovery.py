@@ -211,7 +211,7 @@ def test_a_url_is_asked_with_a_token_that_may_be_renewed(
     path.write_text("first\n")
     server.tell(three[0].address)
     server.demand(field or "Authorization", "first" if field else "Bearer first")
-    named = f", token_header: {field}" if field else ""
+    named = f", header: {field}" if field else ""
     entry = f"{{url: '{server.url}', interval: 50ms, token: !secret file:{path}{named}}}"
     running = tidegate.run(
         "listeners: {web: {bind: '127.0.0.1:0'}}\nroutes: [{to: api}]\n"

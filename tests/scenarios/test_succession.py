@@ -4,7 +4,6 @@ import itertools
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -154,7 +153,7 @@ def test_a_program_that_did_not_take_over_leaves_counters_as_they_were(
     tidegate: Tidegate, installed: Installed, load: Load
 ) -> None:
     backend = Backend()
-    proxy = installed.run(tidegate, {**upstream(backend.address), **ADMIN, "upgrade": {"ready": "3s"}})
+    proxy = installed.run(tidegate, {**upstream(backend.address), **ADMIN})
     fails = "        raise WorkerRefused('it is told to')\n        await worker.give_streams("
     with load.steady(f"{proxy.url}/a", connections=2) as seen:
         seen.wait_for(20)
@@ -227,30 +226,67 @@ def echo() -> Iterator[Server]:
 
 
 def flowing(echo: Server, **udp: Any) -> Config:
-    """Datagrams to the echo; sessions stay when the worker is told to end."""
-    return {**datagrams(echo.address, udp=udp), **ADMIN}
+    """Datagrams to the echo."""
+    return {**datagrams(echo.address, udp=udp), **ADMIN, "upgrade": {"generations": 10}}
+
+
+class Askers:
+    """Clients that ask the echo again and again, until the block ends; each answer must come, and be its own."""
+
+    def __init__(self, proxy: Running, count: int) -> None:
+        self.proxy, self.over = proxy, threading.Event()
+        self.asked = [0] * count
+        self.lost: list[tuple[bytes, bytes]] = []
+        self.threads = [threading.Thread(target=self._ask, args=(which,), daemon=True) for which in range(count)]
+
+    def __enter__(self) -> "Askers":
+        for each in self.threads:
+            each.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        for each in self.threads:
+            each.join()
+
+    def wait_for(self, more: int) -> None:
+        """Wait until each has had so many more answers, or one was lost."""
+        goal = [count + more for count in self.asked]
+        until(lambda: self.lost or all(count >= least for count, least in zip(self.asked, goal, strict=True)))
+
+    def _ask(self, which: int) -> None:
+        with Sender(self.proxy.address()) as client:
+            while not self.over.wait(0.002):  # without it more would be lost to the kernel's buffers, not to us
+                word = b"%d of %d" % (self.asked[which], which)
+                try:
+                    answer = client.ask(word)
+                except TimeoutError:
+                    answer = b""
+                if answer != b"x" + word:
+                    self.lost.append((word, answer))
+                    return
+                self.asked[which] += 1
 
 
 def test_sessions_of_datagrams_stay_with_the_old_worker_until_they_end(
     tidegate: Tidegate, installed: Installed, echo: Server
 ) -> None:
-    proxy = installed.run(tidegate, flowing(echo, idle="2s"))
-    with ExitStack() as stack:
-        old = [stack.enter_context(Sender(proxy.address())) for _ in range(8)]
-        assert all(client.ask(b"1") == b"x1" for client in old)
+    proxy = installed.run(tidegate, flowing(echo, idle="3s"))
+    with Askers(proxy, 8) as askers:
         for number in range(2):
+            askers.wait_for(20)
             installed.install(f"2.0.{number}")
             upgrade(proxy)
-            assert all(client.ask(b"2") == b"x2" for client in old for _ in range(5))
-        assert len(echo.ports) == 8, "each has its one port at the endpoint"
+        askers.wait_for(20)
         with Sender(proxy.address()) as new:
-            assert new.ask(b"3") == b"x3"
-        assert len(echo.ports) == 9
+            assert new.ask(b"new") == b"xnew"
+        assert len(echo.ports) == 9, "each client of before has its one port at the endpoint"
         assert len(installed.workers()) == 3
-        until(lambda: installed.workers() == {proxy.worker_pid})  # they have been quiet
-        assert old[0].ask(b"4") == b"x4"
-        assert len(echo.ports) == 10
-    assert metric(proxy, "tidegate_datagrams_received_total", listener="web") == 8 * 11 + 2
+    assert askers.lost == []
+    until(lambda: installed.workers() == {proxy.worker_pid})  # they have been quiet
+    with Sender(proxy.address()) as new:
+        assert new.ask(b"new") == b"xnew"
+    assert metric(proxy, "tidegate_datagrams_received_total", listener="web") == sum(askers.asked) + 2
 
 
 @pytest.mark.parametrize("udp", [{}, {"responses": 1}, {"requests": 3}], ids=str)
@@ -258,36 +294,15 @@ def test_no_datagram_is_lost_over_upgrades(
     tidegate: Tidegate, installed: Installed, echo: Server, udp: dict[str, Any]
 ) -> None:
     proxy = installed.run(tidegate, flowing(echo, idle="1s", **udp))
-    over, asked, lost = threading.Event(), [0] * 8, []
-
-    def keep_asking(which: int) -> None:
-        with Sender(proxy.address(), timeout_s=5) as client:
-            while not over.is_set():
-                word = b"%d of %d" % (asked[which], which)
-                try:
-                    answer = client.ask(word)
-                except TimeoutError:
-                    answer = b""
-                if answer != b"x" + word:
-                    lost.append((word, answer))
-                    return
-                asked[which] += 1
-                time.sleep(0.002)  # as clients do: more would be lost to the kernel's buffers, not to us
-
-    threads = [threading.Thread(target=keep_asking, args=(which,), daemon=True) for which in range(8)]
-    for each in threads:
-        each.start()
-    for number in range(4):
-        goal = [count + 20 for count in asked]
-        until(lambda: lost or all(count >= least for count, least in zip(asked, goal, strict=True)))  # noqa: B023
-        installed.install(f"2.0.{number}")
-        upgrade(proxy)
-    over.set()
-    for each in threads:
-        each.join()
-    assert lost == []
+    with Askers(proxy, 8) as askers:
+        for number in range(4):
+            askers.wait_for(20)
+            installed.install(f"2.0.{number}")
+            upgrade(proxy)
+        askers.wait_for(20)
+    assert askers.lost == []
     until(lambda: installed.workers() == {proxy.worker_pid})
-    assert metric(proxy, "tidegate_datagrams_received_total", listener="web") == sum(asked)
+    assert metric(proxy, "tidegate_datagrams_received_total", listener="web") == sum(askers.asked)
 
 
 def test_where_the_new_program_does_not_take_over_the_old_worker_reads_again(

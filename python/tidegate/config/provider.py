@@ -98,18 +98,16 @@ class UrlProvider(Placed):
     token: Secret | None = None
     """What it is asked with, as `Authorization: Bearer TOKEN`. It goes to this URL alone, and is read for each
     question, so another one needs no reload. Over `http` whoever is on the way can read it."""
-    token_header: HeaderName | None = None
+    header: HeaderName | None = None
     """The field that has the token instead, and nothing else: `X-Consul-Token`."""
 
     @model_validator(mode="after")
     def a_field_has_its_token(self) -> "UrlProvider":
         """Refuse the name of a field for which there is no value, and one that says how the question is read."""
-        if self.token_header is not None and self.token is None:
-            raise refused(
-                "there is no `token` to stand in that field", "`token: !secret file:PATH`", at=("token_header",)
-            )
-        if self.token_header in WRITTEN:
-            raise refused(f"`{self.token_header}` is written by the question itself", at=("token_header",))
+        if self.header is not None and self.token is None:
+            raise refused("there is no `token` to stand in that field", "`token: !secret file:PATH`", at=("header",))
+        if self.header in WRITTEN:
+            raise refused(f"`{self.header}` is written by the question itself", at=("header",))
         return self
 
     @property

@@ -223,7 +223,7 @@ def token_field(url: configured.UrlProvider, open_secret: ReadSecret | None) -> 
         raise NotFound(f"its token: {error}") from None
     if not token.isascii() or not token.isprintable():
         raise NotFound(f"its token, {url.token.name}, has a letter that no field of HTTP may have")
-    return {"Authorization": f"Bearer {token}"} if url.token_header is None else {url.token_header: token}
+    return {"Authorization": f"Bearer {token}"} if url.header is None else {url.header: token}
 
 
 def _wanted(config: Config) -> dict[str, configured.Provider]:

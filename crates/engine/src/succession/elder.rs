@@ -14,7 +14,7 @@ use tidegate_core::snapshot::compiled::Inheritance;
 
 use super::FORMAT;
 use super::line::Line;
-use super::word::{Word, hear, say};
+use super::word::{Call, Word, hear, say};
 use crate::accept::seats::Bell;
 use crate::log::Level;
 use crate::metrics::handover::Places;
@@ -23,8 +23,8 @@ use crate::threads::shared::Shared;
 /// How long the elder may take for each word of what it knows in the beginning.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long the elder may take to read no more datagrams.
-const RESTS_WITHIN: Duration = Duration::from_secs(5);
+/// How long the elder may take to read no more datagrams, or to tell what it has counted.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// The worker whose place we take, if there is one and it has not ended.
 #[derive(Debug, Default)]
@@ -33,8 +33,20 @@ pub struct Elder {
     gone: Bell,
     /// Where it hears us.
     stream: Mutex<Option<UnixStream>>,
-    rests: Mutex<bool>,
-    rested: Condvar,
+    heard: Mutex<Heard>,
+    news: Condvar,
+}
+
+/// What it has answered.
+#[derive(Debug, Default)]
+struct Heard {
+    /// How many of the two ways to us it has closed.
+    closed: u32,
+    rests: bool,
+    /// How often it has told on demand what it had counted.
+    recounted: u64,
+    /// How often that was asked for.
+    asked: u64,
 }
 
 impl Elder {
@@ -50,6 +62,7 @@ impl Elder {
         ready.map_err(|error| error.to_string())?;
         let line = Arc::new(Line::new(line));
         let mut ear = Ear { stream, line: Arc::clone(&line), shared: Arc::clone(shared), places: Places::default() };
+        say(&ear.stream, &Call::Listens).map_err(|error| error.to_string())?;
         let inheritance = ear.hear_all()?;
         shared.elder.begin(ear, line).map_err(|error| error.to_string())?;
         Ok(inheritance)
@@ -59,36 +72,60 @@ impl Elder {
         ear.stream.set_read_timeout(None)?;
         *lock(&self.stream) = Some(ear.stream.try_clone()?);
         self.is_there.store(true, Ordering::SeqCst);
-        let owners = Arc::clone(&ear.shared.owners);
+        let shared = Arc::clone(&ear.shared);
         Builder::new().name("elder-line".into()).spawn(move || {
             line.listen(|passed| {
-                owners.take_back(&passed);
+                shared.owners.take_back(&passed);
                 true
             });
+            shared.elder.close();
         })?;
         Builder::new().name("elder".into()).spawn(move || ear.go_on()).map(drop)
     }
 
-    /// Has the elder read no more datagrams, since this worker does from now on, and learns which sessions it has. Returns
-    /// once that is so, or nothing came of it.
-    pub fn read_instead(&self) {
-        let is_told = lock(&self.stream).as_ref().is_some_and(|stream| say(stream, &Word::Reads).is_ok());
-        if is_told {
+    /// Has the elder read no more datagrams and tell no more counters, since this worker does from now on, and learns which
+    /// sessions it has. Returns once that is so, or nothing came of it.
+    pub fn serve_instead(&self) {
+        if self.say(&Call::Serves) {
             // Without an answer both read for a while, and a session may begin twice.
-            drop(self.rested.wait_timeout_while(lock(&self.rests), RESTS_WITHIN, |rests| !*rests));
+            self.wait_while(|heard| !heard.rests);
         }
     }
 
-    fn rests(&self) {
-        *lock(&self.rests) = true;
-        self.rested.notify_all();
+    /// Learns what the elder has counted up to now, as far as it says so in time.
+    pub fn recount(&self) {
+        let asked = {
+            let mut heard = lock(&self.heard);
+            heard.asked += 1;
+            heard.asked
+        };
+        if self.say(&Call::Counted) {
+            self.wait_while(|heard| heard.recounted < asked);
+        }
     }
 
-    fn end(&self) {
+    fn say(&self, call: &Call) -> bool {
+        lock(&self.stream).as_ref().is_some_and(|stream| say(stream, call).is_ok())
+    }
+
+    fn wait_while(&self, waits: impl Fn(&Heard) -> bool) {
+        let goes_on = |heard: &mut Heard| heard.closed == 0 && waits(heard);
+        drop(self.news.wait_timeout_while(lock(&self.heard), ANSWERS_WITHIN, goes_on));
+    }
+
+    fn hear(&self, take: impl FnOnce(&mut Heard)) {
+        take(&mut lock(&self.heard));
+        self.news.notify_all();
+    }
+
+    /// One of the two ways to us is closed. Once both are it has ended.
+    fn close(&self) {
         *lock(&self.stream) = None;
-        self.rests();
-        self.is_there.store(false, Ordering::SeqCst);
-        self.gone.ring();
+        self.hear(|heard| heard.closed += 1);
+        if lock(&self.heard).closed == 2 {
+            self.is_there.store(false, Ordering::SeqCst);
+            self.gone.ring();
+        }
     }
 }
 
@@ -127,10 +164,11 @@ impl Ear {
             Word::Held { held } => self.shared.count_elsewhere(held),
             Word::Clients { clients } => self.shared.count_clients_elsewhere(&clients),
             Word::Flows { rows } => self.shared.owners.know_elder(&self.line, flows(rows)),
-            Word::Rests => self.shared.elder.rests(),
+            Word::Rests => self.shared.elder.hear(|heard| heard.rests = true),
+            Word::Recounted => self.shared.elder.hear(|heard| heard.recounted += 1),
             Word::Ended { rows } => self.shared.owners.forget_flows(&flows(rows)),
             Word::Bye => self.forget_sessions(),
-            Word::Reads | Word::Hello { .. } | Word::Whole | Word::Unknown => {}
+            Word::Hello { .. } | Word::Whole | Word::Unknown => {}
         }
     }
 
@@ -157,7 +195,7 @@ impl Ear {
         }
         self.forget_sessions();
         self.shared.forget_elsewhere();
-        self.shared.elder.end();
+        self.shared.elder.close();
     }
 }
 

@@ -13,7 +13,7 @@ use tidegate_core::layer4::Flow;
 use tidegate_core::snapshot::compiled::{Compiled, Inheritance};
 
 use super::line::Line;
-use super::word::{Word, hear, say};
+use super::word::{Call, Word, hear, say};
 use super::{FORMAT, held};
 use crate::metrics::handover::Told;
 use crate::threads::shared::Shared;
@@ -51,6 +51,10 @@ pub struct Heir {
 /// What the teller is to say besides what has changed.
 #[derive(Debug)]
 enum Errand {
+    /// Tell all.
+    Begin,
+    /// Tell what was counted up to now.
+    Recount,
     /// We read no more datagrams, and have the sessions of these flows.
     Rests(Vec<Flow>),
     /// All of it for the last time; whoever waits for that is told, and whether the heir passes datagrams.
@@ -70,13 +74,13 @@ impl Heir {
         stream.set_write_timeout(Some(PATIENCE))?;
         let (errands, received) = channel();
         let (passes, passing) = sync_channel(0);
-        let ear = Ear { stream: stream.try_clone()?, line: Line::new(line), shared: Arc::clone(shared) };
+        let ear = Ear { stream: stream.try_clone()?, line: Arc::new(Line::new(line)), shared: Arc::clone(shared) };
         let (teller, told) = (stream.try_clone()?, Told::default());
         let shared = Arc::clone(shared);
         let mut teller = Teller { stream: teller, shared, compiled, told, held: held::Told::default() };
         Builder::new().name("heir".into()).spawn(move || {
             // An heir that is gone, or does not listen, hears no more; the supervisor knows what becomes of it.
-            let _ = teller.tell_all().and_then(|()| teller.go_on(&received));
+            let _ = teller.tell(&received);
         })?;
         let to_teller = errands.clone();
         Builder::new().name("heir-ear".into()).spawn(move || ear.listen(&to_teller, passes))?;
@@ -103,32 +107,45 @@ impl Drop for Heir {
 /// Hears the heir, until it has gone.
 struct Ear {
     stream: UnixStream,
-    line: Line,
+    line: Arc<Line>,
     shared: Arc<Shared>,
 }
 
 impl Ear {
-    /// `_passes` is dropped when no more datagrams come.
+    /// `passes` is dropped when no more datagrams come.
     fn listen(self, teller: &Sender<Errand>, passes: SyncSender<()>) {
-        let Self { stream, line, shared } = self;
-        let (line, mut passes) = (Arc::new(line), Some(passes));
-        while let Ok(Some(word)) = hear(&stream) {
-            let (Word::Reads, Some(passes)) = (word, passes.take()) else { continue };
-            let (owners, from) = (Arc::clone(&shared.owners), Arc::clone(&line));
-            let flows = owners.rest(Arc::clone(&line));
-            let taking = Builder::new().name("heir-line".into()).spawn(move || {
-                from.listen(|passed| {
-                    owners.take_from_heir(&passed);
-                    true
-                });
-                drop(passes);
-            });
+        let mut passes = Some(passes);
+        while let Ok(Some(call)) = hear(&self.stream) {
+            let errand = match call {
+                Call::Listens => Errand::Begin,
+                Call::Counted => Errand::Recount,
+                Call::Serves => match passes.take().map(|passes| self.rest(passes)) {
+                    Some(Ok(flows)) => Errand::Rests(flows),
+                    Some(Err(_)) => break,
+                    None => continue,
+                },
+                Call::Unknown => continue,
+            };
             // Without a teller the heir has gone.
-            if taking.is_err() || teller.send(Errand::Rests(flows)).is_err() {
+            if teller.send(errand).is_err() {
                 break;
             }
         }
-        shared.owners.read_again();
+        self.shared.owners.read_again();
+    }
+
+    /// Has our threads rest, and takes what the heir reads of our sessions.
+    fn rest(&self, passes: SyncSender<()>) -> io::Result<Vec<Flow>> {
+        let (owners, line) = (Arc::clone(&self.shared.owners), Arc::clone(&self.line));
+        let flows = owners.rest(Arc::clone(&line));
+        Builder::new().name("heir-line".into()).spawn(move || {
+            line.listen(|passed| {
+                owners.take_from_heir(&passed);
+                true
+            });
+            drop(passes);
+        })?;
+        Ok(flows)
     }
 }
 
@@ -200,11 +217,26 @@ impl Teller {
         self.tell_flows(self.shared.owners.ended(), |rows| Word::Ended { rows })
     }
 
-    /// Tells what changes, until it is the last time.
+    /// Tells all once it is asked for, then what changes, until it is the last time.
+    fn tell(&mut self, errands: &Receiver<Errand>) -> io::Result<()> {
+        match errands.recv() {
+            Ok(Errand::Begin) => self.tell_all()?,
+            // It never listened.
+            Ok(Errand::Recount | Errand::Rests(_) | Errand::Last(_)) | Err(_) => return Ok(()),
+        }
+        self.go_on(errands)
+    }
+
     fn go_on(&mut self, errands: &Receiver<Errand>) -> io::Result<()> {
         let (mut ticks, mut rests) = (0_u32, false);
         loop {
             match errands.recv_timeout(TICK) {
+                Ok(Errand::Begin) => continue,
+                Ok(Errand::Recount) => {
+                    self.tell_counts()?;
+                    self.say(&Word::Recounted)?;
+                    continue;
+                }
                 Ok(Errand::Rests(flows)) => {
                     self.tell_flows(flows, |rows| Word::Flows { rows })?;
                     self.say(&Word::Rests)?;

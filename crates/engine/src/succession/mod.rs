@@ -4,8 +4,8 @@
 //! told at once, before the heir serves anything; then what changes, until the elder has ended. An heir that is itself
 //! succeeded hands on what it was told, and stays until its elder has ended.
 //!
-//! Blocking std I/O on threads of its own. May use: core, control (frames), metrics, threads (what they share). Must not
-//! know: lanes, Python. In Rust because it goes on while the supervisor is replaced.
+//! Blocking std I/O on threads of its own. May use: core, control (frames), metrics, threads (what they share).
+//! Must not know: lanes, Python. In Rust because it goes on while the supervisor is replaced.
 
 mod word; // what is said, a frame for each
 pub mod held; // what a worker holds of things that are bounded on the machine

@@ -1,8 +1,9 @@
-//! What an elder says to its heir, a frame of JSON for each.
+//! What an elder and its heir say to each other, a frame of JSON for each.
 
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tidegate_core::snapshot::compiled::{ToldEndpoint, ToldLatencies};
 
@@ -31,8 +32,8 @@ pub(super) enum Word {
     Held { held: Held },
     /// What clients of a listener have, as far as that has changed.
     Clients { clients: Clients },
-    /// The heir reads datagrams from now on, and the elder does not.
-    Reads,
+    /// What was counted up to the last call for it has been told.
+    Recounted,
     /// Flows whose sessions the elder has.
     Flows { rows: Vec<(SocketAddr, SocketAddr)> },
     /// Those were all, and the elder reads no more.
@@ -48,13 +49,28 @@ pub(super) enum Word {
     Unknown,
 }
 
+/// What an heir says to its elder.
+#[derive(Serialize, Deserialize, Debug)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum Call {
+    /// It listens: all may be told.
+    Listens,
+    /// It is asked for its counters: what was counted up to now must be told.
+    Counted,
+    /// It serves from now on: it reads datagrams and tells counters, and the elder does not.
+    Serves,
+    /// Something that this version does not know.
+    #[serde(other)]
+    Unknown,
+}
+
 /// Says it. Waits for room.
-pub(super) fn say(stream: &UnixStream, word: &Word) -> std::io::Result<()> {
+pub(super) fn say(stream: &UnixStream, word: &impl Serialize) -> std::io::Result<()> {
     frame::write(stream, &serde_json::to_vec(word)?, &[])
 }
 
 /// Hears the next one; none at the end.
-pub(super) fn hear(stream: &UnixStream) -> Result<Option<Word>, String> {
+pub(super) fn hear<T: DeserializeOwned>(stream: &UnixStream) -> Result<Option<T>, String> {
     match frame::read(stream, MOST) {
         Ok(frame) => serde_json::from_slice(&frame.body).map(Some).map_err(|error| error.to_string()),
         Err(Broken::Closed) => Ok(None),

@@ -226,9 +226,7 @@ impl Machine for Engine {
             let plan = self.plan(&compiled)?;
             if let Some((told, at)) = inner.inheritance.take() {
                 compiled.inherit(&told, at);
-                if compiled.document.listeners.iter().any(|listener| listener.kind == document::ListenerKind::Udp) {
-                    self.shared.elder.read_instead();
-                }
+                self.shared.elder.serve_instead();
             }
             self.publish(&mut inner, Arc::new(compiled), plan)
         });

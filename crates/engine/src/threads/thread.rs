@@ -19,6 +19,7 @@ use tidegate_core::lane::{Exposition, Serving, Turn};
 use tidegate_core::moment::Moment;
 use tidegate_core::route::RouteId;
 use tidegate_core::snapshot::compiled::Compiled;
+use tidegate_core::snapshot::document::ListenerKind;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -74,9 +75,9 @@ pub enum Order {
     Take(accept::Fresh, String),
     /// A datagram that another thread has read, and whose session is here.
     Datagram(Box<Handover>),
-    /// Read no more datagrams from sockets, since another worker does, then acknowledge.
+    /// Read no more datagrams, and let nobody in who asks for counters, since another worker does; then acknowledge.
     Rest(SyncSender<()>),
-    /// Read datagrams from sockets again.
+    /// Do so again.
     Read,
     /// Somebody waits for a connection to one of these endpoints, by id: hand over one that has no work.
     Spare(Vec<u32>),
@@ -186,7 +187,7 @@ impl Thread {
             }
             Order::Datagram(datagram) => self.udp.take_over(&datagram, &self.shared.owners),
             Order::Rest(done) => {
-                for id in self.udp.ports() {
+                for id in self.udp.ports().into_iter().chain(self.ports_of_admin()) {
                     self.accepting.borrow_mut().remove(&id).into_iter().for_each(|reading| reading.abort());
                 }
                 // Whoever asked may have given up waiting.
@@ -252,7 +253,16 @@ impl Thread {
         self.tell_news();
     }
 
-    /// Reads from the sockets of datagrams again, unless it is to end.
+    /// Where the admin's connections come in.
+    fn ports_of_admin(&self) -> Vec<u32> {
+        let serving = self.serving.borrow();
+        let kind = |at: usize| Some(serving.as_ref()?.compiled.listeners.get(at)?.kind);
+        let sockets = self.sockets.borrow();
+        let of_admin = sockets.iter().filter(|socket| kind(socket.listener) == Some(ListenerKind::Admin));
+        of_admin.map(|socket| socket.id).collect()
+    }
+
+    /// Serves all of its sockets again, unless it is to end.
     fn read_again(self: &Rc<Self>) {
         let serving = self.serving.borrow().clone();
         if let (Some(serving), Moment::NEVER) = (serving, self.leave_at.get()) {
@@ -396,11 +406,12 @@ impl Thread {
 
     /// The text of `/metrics`, made on a thread of its own: with thousands of routes it takes long.
     pub async fn render_metrics(&self, form: Exposition) -> Vec<u8> {
-        let registry = Arc::clone(&self.shared.registry);
+        let shared = Arc::clone(&self.shared);
         let (sender, made) = oneshot::channel();
         let render = move || {
             let mut text = Vec::new();
-            registry.render(&mut text, form);
+            shared.elder.recount();
+            shared.registry.render(&mut text, form);
             // Whoever asked may have gone.
             let _ = sender.send(text);
         };

@@ -197,9 +197,13 @@ impl Owners {
             (Some(Owner::Thread(thread)), _) => {
                 let _ = self.send(thread, None, flow, bytes, read_at);
             }
-            (Some(Owner::Elder), Some(elder)) => {
-                let _ = elder.pass(passed);
-            }
+            (Some(Owner::Elder), Some(elder)) => match elder.pass(passed) {
+                Err(error) if is_gone(&error) => {
+                    self.forget_elder();
+                    self.give_back(flow, bytes, read_at);
+                }
+                Ok(()) | Err(_) => {}
+            },
             (Some(Owner::Elder), None) | (None, _) => {
                 self.give_back(flow, bytes, read_at);
             }
