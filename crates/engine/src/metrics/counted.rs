@@ -166,7 +166,11 @@ impl ListenerMetrics {
 
     /// How many clients were sent away for that reason.
     pub fn farewells(&self, why: Farewell) -> u64 {
-        self.sent_away.get(why as usize).map_or(0, Counter::get)
+        self.farewell(why).map_or(0, Counter::get)
+    }
+
+    pub(super) fn farewell(&self, why: Farewell) -> Option<&Counter> {
+        self.sent_away.get(why as usize)
     }
 
     /// How many datagrams were dropped for that reason.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidegate_core::balance::history::Change;
 use tidegate_core::failure::{Kind, Stage};
+use tidegate_core::http2::Farewell;
 use tidegate_core::layer4::Dropped;
 
 use super::counted::{CLASSES, EndpointMetrics, HealthMetrics, ListenerMetrics, RouteMetrics, ThreadMetrics};
@@ -155,6 +156,9 @@ impl Tally for ListenerMetrics {
         }
         for why in Dropped::ALL {
             self.drop(*why).into_iter().for_each(|count| visit(format_args!("dropped {}", why.name()), count));
+        }
+        for why in Farewell::ALL {
+            self.farewell(*why).into_iter().for_each(|count| visit(format_args!("sent away {}", why.name()), count));
         }
     }
 }
