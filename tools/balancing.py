@@ -1,4 +1,5 @@
-"""The table and the picture of docs/balancing.md: what clients wait under each balancer. `python -m tools.balancing`
+"""The tables and the picture of docs/balancing.md and docs/zones.md: what clients wait under each balancer, and what
+zones make of it. `python -m tools.balancing`
 
 With `--draw` the picture is drawn too; that needs matplotlib (`pip install --group plots`).
 """
@@ -20,6 +21,11 @@ FIELDS: Sequence[tuple[str, list[Work]]] = (
 LOAD = 0.6
 """Of what the endpoints could serve together."""
 REQUESTS = 200_000
+ZONED = ("round_robin", "least_requests", "peak_ewma", "hash")
+OWN, ALL = 2, 8
+"""Endpoints in the zone of the instance, at which half of all requests come in, and in all."""
+SHARE = 0.5
+KEYS = 10_000
 PICTURE = Path(__file__).parent.parent / "docs" / "balancing.svg"
 
 
@@ -34,8 +40,33 @@ def main() -> None:
             for each in by_name.values()
         ]
         print(f"| {title} | " + " | ".join(cells) + " |")
+    tell_zones()
     if "--draw" in sys.argv[1:]:
         draw(played)
+
+
+def tell_zones() -> None:
+    """Print what an instance with few endpoints in its zone sends there, and what its requests wait."""
+    print("\n| `zones` | " + " | ".join(f"`{name}`" for name in ZONED) + " |")
+    print("|---|" + "---|" * len(ZONED))
+    for title, zones in (("none", None), ("`{}`", {}), ("`{traffic: 50%}`", {"traffic": "50%"})):
+        cells = []
+        for name in ZONED:
+            played = play_zones(name, zones)
+            own = sum(at < OWN for at in played.endpoints) / len(played.endpoints)
+            times = " / ".join(f"{played.quantile(share) * 1000:.0f}" for share in (0.5, 0.99))
+            cells.append(f"{own:.0%}: {times}")
+        print(f"| {title} | " + " | ".join(cells) + " |")
+
+
+def play_zones(name: str, zones: dict[str, str] | None) -> Played:
+    """One balancer on endpoints of two zones."""
+    work = [Work(8, 0.010)] * ALL
+    rate = SHARE * LOAD * sum(each.workers / each.service_s for each in work)
+    endpoints = [{"address": f"10.0.0.{at}:80", "zone": "own" if at < OWN else "other"} for at in range(ALL)]
+    balance = {"hash": {"key": "client.ip"}} if name == "hash" else name
+    upstream = Upstream.model_validate({"balance": balance, "endpoints": endpoints, "zones": zones})
+    return simulate(upstream, work, rate=rate, requests=REQUESTS, keys=KEYS if name == "hash" else 0, zone="own")
 
 
 def play(work: Sequence[Work], name: str) -> Played:

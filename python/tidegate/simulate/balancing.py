@@ -42,16 +42,19 @@ def simulate(
     keys: int = 0,
     threads: int = 2,
     seed: int = 1,
+    zone: str | None = None,
 ) -> Played:
     """Play `requests` that come by chance, `rate` a second whatever becomes of those before, to an upstream.
 
     `work` has an entry for each endpoint, whose addresses stand for themselves. `keys`: how many different texts a key
-    of `hash` has. Equal seeds give equal answers. Raises `ValueError` where the core refuses the upstream.
+    of `hash` has. `zone`: where the instance is. Equal seeds give equal answers.
+
+    Raises `ValueError` where the core refuses the upstream.
     """
     if len(work) != len(upstream.listed):
         raise ValueError(f"work is told for {len(work)} endpoints, and the upstream has {len(upstream.listed)}")
     document = compile_snapshot(
-        Config(upstreams={"played": upstream}),
+        Config(upstreams={"played": upstream}, zone=zone),
         number=0,
         source="simulation",
         since=0.0,
