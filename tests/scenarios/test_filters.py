@@ -174,3 +174,13 @@ def test_faults_are_thrown_for_a_share_of_the_requests(tidegate: Tidegate, backe
     assert set(seen) == {200, 418}
     assert 50 <= seen.count(418) <= 150
     assert len(origin.requests) == seen.count(200)
+
+
+def test_a_fault_befalls_those_alone_who_ask_for_it(tidegate: Tidegate, backend: Backends) -> None:
+    config = upstream(backend().address)
+    config["routes"][0]["filters"] = [{"fault": {"abort": 503, "when": 'request.headers["x-fault"] == "yes"'}}]
+    proxy = tidegate.run(config)
+    with proxy.connect() as client:
+        asked = b"GET / HTTP/1.1\r\nHost: a\r\nX-Fault: %s\r\n\r\n"
+        assert [client.ask(asked % word).status for word in (b"yes", b"no", b"yes")] == [503, 200, 503]
+        assert client.ask(get()).status == 200

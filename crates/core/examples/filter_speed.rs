@@ -11,7 +11,7 @@ use tidegate_core::filter::forwarded::{Peer, listen_to};
 use tidegate_core::filter::{Filters, Rewritten};
 use tidegate_core::framing::{BodyLength, HeadLimits, HeadReader, judge_request};
 use tidegate_core::head::RequestHead;
-use tidegate_core::rule::Subject;
+use tidegate_core::rule::{Sets, Subject};
 use tidegate_core::snapshot::compiled::Compiled;
 use tidegate_core::snapshot::document::Filter;
 
@@ -120,7 +120,7 @@ fn text(literal: &str) -> Value {
 fn compile(filters: &[Value]) -> Filters {
     let filters: Vec<Filter> =
         filters.iter().map(|filter| serde_json::from_value(filter.clone()).expect("a filter")).collect();
-    *Filters::build(&filters).expect("these are right").expect("there are some")
+    *Filters::build(&filters, &Sets::default()).expect("these are right").expect("there are some")
 }
 
 fn document() -> Value {

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tidegate.config.filters.error_pages import ErrorPage
+from tidegate.config.filters.fault import Fault
 from tidegate.config.filters.filter import Filter
 from tidegate.config.filters.headers import HeaderEdits
 from tidegate.config.filters.rewrite import Rewrite
@@ -30,11 +31,20 @@ def _compile(each: Filter) -> Any:
     if each.body_limit is not None:
         return {"size": each.body_limit.size.bytes}
     if each.fault is not None:
-        delay = None if each.fault.delay is None else each.fault.delay.milliseconds
-        return {"delay_ms": delay, "abort": each.fault.abort, "share": each.fault.share.amount}
+        return compile_fault(each.fault)
     if each.buffer_request is not None:
         return {"size": each.buffer_request.size.bytes}
     raise AssertionError("the model lets no filter be empty")
+
+
+def compile_fault(fault: Fault) -> dict[str, Any]:
+    """Write what is done on purpose, to how many of which requests."""
+    return {
+        "delay_ms": None if fault.delay is None else fault.delay.milliseconds,
+        "abort": fault.abort,
+        "share": fault.share.amount,
+        "when": None if fault.when is None else fault.when.compiled,
+    }
 
 
 def compile_pages(pages: Iterable[ErrorPage]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ use super::rewrite::{Rewrite, Rewritten};
 use crate::failure::{Failure, Kind, Stage};
 use crate::framing::BodyLength;
 use crate::mirror::Mirror;
-use crate::rule::Subject;
+use crate::rule::{Sets, Subject};
 use crate::snapshot::document::Filter;
 
 /// The filters of one route.
@@ -39,7 +39,7 @@ pub struct Filters {
 
 impl Filters {
     /// Compiles. `None` where there are none; fails with what is wrong with one.
-    pub fn build(filters: &[Filter]) -> Result<Option<Box<Self>>, String> {
+    pub fn build(filters: &[Filter], sets: &Sets) -> Result<Option<Box<Self>>, String> {
         if filters.is_empty() {
             return Ok(None);
         }
@@ -57,7 +57,7 @@ impl Filters {
                 Filter::BodyLimit { size } => all.body_limit = Some(*size),
                 Filter::BufferRequest { size } => all.buffer_request = Some(*size),
                 Filter::Fault(fault) => {
-                    all.faults.push(Fault::build(fault).map_err(|says| format!("fault: {says}"))?);
+                    all.faults.push(Fault::build(fault, sets).map_err(|says| format!("fault: {says}"))?);
                 }
                 Filter::Rewrite(rewrite) => all.rewrites.push(Rewrite::build(rewrite)?),
                 Filter::RequestHeaders(edits) => requests.push(edits),

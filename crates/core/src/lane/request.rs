@@ -185,7 +185,8 @@ pub(super) fn filter(
     filters.check_length(facts.body)?;
     exchange.body_limit = filters.body_limit;
     if !filters.faults.is_empty() {
-        let held = fault::suffer(&filters.faults, turn.dice).map_err(|(failure, status)| {
+        let subject = Subject::of(listener, peer, told, bytes, head, facts);
+        let held = fault::suffer(&filters.faults, &subject, turn.dice).map_err(|(failure, status)| {
             exchange.abort_with = status;
             failure
         })?;

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from tidegate.config.complaint import refused
+from tidegate.config.expression.fields import Expression
 from tidegate.config.model import Model
 from tidegate.config.quantities import Percent, PositiveDuration
 from tidegate.config.scalar import Whole
@@ -23,6 +24,8 @@ class Fault(Model):
     """The status that it is answered with, in place of asking an endpoint."""
     share: Percent = Percent(100)
     """Of the requests of the route, by chance."""
+    when: Expression | None = None
+    """Only requests for which this holds, as `request.headers["x-fault"] == "yes"`; `share` is of those."""
 
     @model_validator(mode="after")
     def does_one_thing(self) -> "Fault":

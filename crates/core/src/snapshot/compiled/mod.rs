@@ -88,7 +88,7 @@ impl Compiled {
         // A new address of an endpoint comes often, and must not compile a thousand regexes anew.
         let routes = match same {
             Some(old) => Arc::clone(&old.routes),
-            None => route::compile(&document, previous.map(|old| &*old.routes), &mut problems),
+            None => route::compile(&document, &sets, previous.map(|old| &*old.routes), &mut problems),
         };
         let table = match same {
             Some(old) => Some(Arc::clone(&old.table)),

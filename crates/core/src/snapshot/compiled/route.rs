@@ -10,7 +10,7 @@ use crate::dice::Dice;
 use crate::filter::Filters;
 use crate::mirror::Mirror;
 use crate::retry::{Latencies, Policy};
-use crate::rule::{Stand, Subject, Template, Text};
+use crate::rule::{Sets, Stand, Subject, Template, Text};
 use crate::snapshot::document::{self, Builtin, Document};
 
 /// Where the requests of a route go, and how long they may take. Where thousands of routes take turns each line of the
@@ -70,12 +70,17 @@ pub struct Redirect {
 }
 
 /// Every route, or what is wrong with it. What those of `previous` knew of their answers goes on, by name.
-pub(super) fn compile(document: &Document, previous: Option<&[Route]>, problems: &mut Vec<String>) -> Arc<[Route]> {
+pub(super) fn compile(
+    document: &Document,
+    sets: &Sets,
+    previous: Option<&[Route]>,
+    problems: &mut Vec<String>,
+) -> Arc<[Route]> {
     let latencies = |route: &Route| Some((route.name.clone(), Arc::clone(route.retry.as_ref()?.latencies()?)));
     let known: HashMap<String, Arc<Latencies>> = previous.into_iter().flatten().filter_map(latencies).collect();
     let mut routes = Vec::with_capacity(document.routes.len());
     for route in &document.routes {
-        match Route::new(route, &document.upstreams, known.get(&route.name)) {
+        match Route::new(route, &document.upstreams, sets, known.get(&route.name)) {
             Ok(route) => routes.push(route),
             Err(says) => problems.push(format!("{}: route {}: {says}", route.place, route.name)),
         }
@@ -87,9 +92,10 @@ impl Route {
     fn new(
         route: &document::Route,
         upstreams: &[document::Upstream],
+        sets: &Sets,
         known: Option<&Arc<Latencies>>,
     ) -> Result<Self, String> {
-        let mut filters = Filters::build(&route.filters)?;
+        let mut filters = Filters::build(&route.filters, sets)?;
         if let Some(mirror) = &route.mirror {
             let mirror = Mirror::build(mirror, upstreams.len())?;
             filters.get_or_insert_default().mirror = Some(Box::new(mirror));

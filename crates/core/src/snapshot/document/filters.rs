@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::rule::{Template, Text};
+use super::rule::{Rule, Template, Text};
 
 /// A step before or after the exchange. What each does is told in its file of `filter/`.
 #[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub enum Filter {
 }
 
 /// A delay or a refusal on purpose; exactly one of the two.
-#[derive(Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
     /// How long a request is held, in milliseconds.
@@ -46,6 +46,9 @@ pub struct Fault {
     pub abort: Option<u16>,
     /// Of a hundred requests, so many.
     pub share: u32,
+    /// Of those requests alone for which this holds; none: of all.
+    #[serde(default)]
+    pub when: Option<Rule>,
 }
 
 /// Edits of a head.
