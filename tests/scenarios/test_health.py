@@ -12,6 +12,7 @@ import pytest
 from tests.peers.backend import Backend, Connection
 from tests.peers.carried import carried
 from tests.peers.certificate import make_certificate
+from tests.peers.datagrams import Sender, Server, datagrams
 from tests.peers.load import Load
 from tests.peers.messages import get, head
 from tests.peers.tidegate import Config, Running, Tidegate, upstream
@@ -233,3 +234,28 @@ def test_who_shakes_hands_is_well(
     for line in said:
         proxy.supervisor.wait_for_line(line)
     assert {"db.test", "other.test"} == set(asked)
+
+
+def test_datagrams_tell_who_is_well(tidegate: Tidegate) -> None:
+    well, silent, gone = Server(), Server(), Server()
+    silent.answer = lambda _: []
+    gone.end()
+    try:
+        config = datagrams([well.address, silent.address, gone.address])
+        usual = {"interval": "200ms", "fast_interval": "50ms", "timeout": "200ms"}
+        config["upstreams"]["dns"].update(
+            health={"udp": {"send": "PING", "expect": "PING"}, **usual}, panic_threshold=0
+        )
+        proxy = tidegate.run({**config, "threads": 1})
+        for line in (
+            f"upstream dns: {well.address} is up",
+            f"upstream dns: {silent.address} is down: .*: it did not answer within 200ms",
+            f"upstream dns: {gone.address} is down: .*: nobody listens there",
+        ):
+            proxy.supervisor.wait_for_line(line)
+        for _ in range(6):
+            with Sender(proxy.address()) as client:
+                assert client.ask(b"1") == b"1"
+    finally:
+        well.end()
+        silent.end()

@@ -24,6 +24,14 @@ def compile_probe(health: Health) -> dict[str, Any]:
     """Write what is asked, and what a good answer is."""
     if health.tls is not None:
         return {"tls": {"sni": health.tls.sni, "alpn": list(health.tls.alpn)}}
+    if health.udp is not None:
+        return {
+            "udp": {
+                "send": health.udp.send,
+                "expect": compile_expected(health.udp.expect),
+                "answers": health.udp.answers,
+            }
+        }
     if health.http is None:
         tcp = health.tcp
         send, expect = ("", None) if tcp is None else (tcp.send, tcp.expect)

@@ -97,6 +97,13 @@ def check_sought(text: str) -> str:
     return check_sent(text)
 
 
+def check_question(text: str) -> str:
+    """Refuse the empty datagram, which asks nothing."""
+    if not text:
+        raise refused("is empty, and asks nothing")
+    return check_sent(text)
+
+
 Sent = Annotated[str, AfterValidator(check_sent)]
 Sought = Annotated[str, AfterValidator(check_sought)]
 
@@ -167,6 +174,29 @@ class TlsCheck(Model):
     """Protocols that are offered, the favourite first, as `[h2, http/1.1]`. Default: none."""
 
 
+class UdpCheck(Model):
+    """A datagram, and its answer. Word that nobody listens there (ICMP) is a failure at once.
+
+    It is sent once: on a path that loses datagrams `fall` says how many may be lost in a row.
+    """
+
+    send: Annotated[str, AfterValidator(check_question)]
+    r"""Text that is sent. In double quotes YAML knows escapes, as for a question to a name server:
+    `"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x04test\0\0\x01\0\x01"`. Letters beyond ASCII are sent as UTF-8."""
+    expect: Expected | None = None
+    """What the answer must hold. Default: any answer is enough."""
+    answers: bool = True
+    """False for what never answers, as syslog: then it is well as long as no word comes within `timeout` that nobody
+    listens there. (As nginx's `health_check udp` without a `match`.)"""
+
+    @model_validator(mode="after")
+    def is_answered(self) -> "UdpCheck":
+        """Refuse to expect something of an answer that need not come."""
+        if self.expect is not None and not self.answers:
+            raise refused("must have no `expect` with `answers: false`: no answer need come")
+        return self
+
+
 class Health(Model):
     """Checks of the endpoints of an upstream. An endpoint that has not been checked yet takes work.
 
@@ -181,6 +211,8 @@ class Health(Model):
     """Connect, and perhaps talk: `tcp: {}`."""
     tls: TlsCheck | None = None
     """Begin a TLS handshake: `tls: {}`."""
+    udp: UdpCheck | None = None
+    """Send a datagram, and wait for the answer."""
     port: Annotated[Whole, Field(ge=1, le=65_535)] | None = None
     """Another port that is asked, of the same host; no PROXY protocol header is sent there."""
     interval: PositiveDuration = Duration(2_000)
@@ -197,6 +229,6 @@ class Health(Model):
     @model_validator(mode="after")
     def asks_in_one_way(self) -> "Health":
         """Refuse two ways at once, and none."""
-        if sum(each is not None for each in (self.http, self.tcp, self.tls)) != 1:
-            raise refused("must have exactly one of `http`, `tcp` and `tls`: how endpoints are asked")
+        if sum(each is not None for each in (self.http, self.tcp, self.tls, self.udp)) != 1:
+            raise refused("must have exactly one of `http`, `tcp`, `tls` and `udp`: how endpoints are asked")
         return self

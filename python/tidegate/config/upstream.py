@@ -152,6 +152,18 @@ class Upstream(Placed):
             seen.add(name)
         return self
 
+    @model_validator(mode="after")
+    def datagrams_reach_endpoints(self) -> "Upstream":
+        """Refuse checks by datagrams where there is no port."""
+        if (
+            self.health is not None
+            and self.health.udp is not None
+            and any(each.address.path is not None for each in self.listed)
+        ):
+            says = "`udp` checks a Unix socket among the endpoints, which takes no datagram"
+            raise refused(says, at=("health", "udp"))
+        return self
+
     @property
     def listed(self) -> tuple[Endpoint, ...]:
         """The endpoints that stand in the configuration."""

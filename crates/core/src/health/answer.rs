@@ -63,6 +63,11 @@ pub(super) fn tcp(came: &[u8], ended: bool, expected: Option<&Wanted>) -> Judgem
     }
 }
 
+/// One datagram: it is whole, and another one need not come.
+pub(super) fn datagram(came: &[u8], expected: Option<&Wanted>) -> Judgement {
+    expected.map_or(Judgement::Passed, |expected| look(expected, came, true, true, "its answer"))
+}
+
 fn look(expected: &Wanted, text: &[u8], whole: bool, ended: bool, what: &str) -> Judgement {
     if expected.is_in(text, whole || ended) {
         Judgement::Passed

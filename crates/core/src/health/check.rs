@@ -35,6 +35,7 @@ impl Check {
         let expected = match &document.probe {
             Probe::Http(http) => http.body.as_ref(),
             Probe::Tcp(tcp) => tcp.expect.as_ref(),
+            Probe::Udp(udp) => udp.expect.as_ref(),
             Probe::Tls(_) => None,
         };
         Ok(Self {
@@ -60,6 +61,7 @@ impl Check {
     pub fn question(&self, address: &str) -> Vec<u8> {
         let http = match &self.document.probe {
             Probe::Tcp(tcp) => return tcp.send.as_bytes().to_vec(),
+            Probe::Udp(udp) => return udp.send.as_bytes().to_vec(),
             Probe::Tls(probe) => return tls::hello(probe),
             Probe::Http(http) => http,
         };
@@ -94,6 +96,7 @@ impl Check {
                 answer::http(came, ended, method, &http.statuses, self.expected.as_ref())
             }
             Probe::Tcp(_) => answer::tcp(came, ended, self.expected.as_ref()),
+            Probe::Udp(_) => answer::datagram(came, self.expected.as_ref()),
             Probe::Tls(_) => tls::judge(came, ended),
         }
     }

@@ -1,14 +1,16 @@
-//! One check, over a connection of its own: connects, says what the core has to say, reads until it has judged.
+//! One check, over a connection of its own, or with a datagram: says what the core has to say, reads until it has judged.
 
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use rustix::io::Errno;
 use tidegate_core::health::{Check, Judgement, MOST_READ};
 use tidegate_core::proxy_protocol;
 use tidegate_core::snapshot::compiled::Http2Out;
-use tidegate_core::snapshot::document::{Probe, ProxyProtocolOut};
+use tidegate_core::snapshot::document::{Probe, ProxyProtocolOut, UdpProbe};
+use tokio::net::UdpSocket;
 
 use crate::http2::lines;
 use crate::pool::stream::Stream;
@@ -29,10 +31,41 @@ pub(super) enum Outcome {
 
 /// Checks the endpoint at `address` once, within the time that a check may take.
 pub(super) async fn ask(check: &Check, address: &str, announced: ProxyProtocolOut, http2: Option<Http2Out>) -> Outcome {
+    if let Probe::Udp(probe) = &check.document.probe {
+        return exchange(check, probe, address).await;
+    }
     let step = Cell::new("accept");
     match tokio::time::timeout(check.timeout, talk(check, address, announced, http2, &step)).await {
         Ok(outcome) => outcome,
         Err(_) => Outcome::Failed(format!("it did not {} within {:?}", step.get(), check.timeout)),
+    }
+}
+
+/// Sends a datagram from a socket that the kernel tells, too, when nobody listens there.
+async fn exchange(check: &Check, probe: &UdpProbe, address: &str) -> Outcome {
+    let waits = async {
+        let address: SocketAddr = check.address(address).parse().map_err(|_| io::ErrorKind::Unsupported)?;
+        let any: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let socket = UdpSocket::bind((any, 0)).await?;
+        socket.connect(address).await?;
+        socket.send(&check.question("")).await?;
+        let mut came = vec![0; MOST_READ];
+        let len = socket.recv(&mut came).await?;
+        came.truncate(len);
+        Ok(came)
+    };
+    match tokio::time::timeout(check.timeout, waits).await {
+        Ok(Ok(came)) => match check.judge(&came, true) {
+            Judgement::Failed(says) => Outcome::Failed(says),
+            Judgement::Passed | Judgement::Wait => Outcome::Passed,
+        },
+        Ok(Err(error)) if is_a_lack(&error) => Outcome::Unknown,
+        Ok(Err(error)) if Errno::from_io_error(&error) == Some(Errno::CONNREFUSED) => {
+            Outcome::Failed("nobody listens there".to_owned())
+        }
+        Ok(Err(error)) => Outcome::Failed(words(&error)),
+        Err(_) if probe.answers => Outcome::Failed(format!("it did not answer within {:?}", check.timeout)),
+        Err(_) => Outcome::Passed,
     }
 }
 

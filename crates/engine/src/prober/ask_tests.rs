@@ -1,7 +1,7 @@
 //! Checks over real sockets on loopback.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -111,4 +111,34 @@ fn no_more_is_read_than_what_a_check_may_take() {
     let check = check(http(json!({"contains": "ok"})), None, 10_000);
     assert_eq!(asked(&check, &address, ProxyProtocolOut::Off), failed("its body does not hold \"ok\""));
     assert!(server.join().is_ok());
+}
+
+#[test]
+fn a_datagram_passes_with_the_answer_that_is_expected() {
+    let udp = |expect: Value, answers: bool| json!({"udp": {"send": "PING", "expect": expect, "answers": answers}});
+    let server = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let address = server.local_addr().expect("an address").to_string();
+    let thread = std::thread::spawn(move || {
+        let mut room = [0; 64];
+        for answer in ["PONG", "PONG", "no"] {
+            let (len, client) = server.recv_from(&mut room).expect("a datagram");
+            assert_eq!(&room[..len], b"PING");
+            server.send_to(answer.as_bytes(), client).expect("sent");
+        }
+        server
+    });
+    let off = ProxyProtocolOut::Off;
+    assert_eq!(asked(&check(udp(json!(null), true), None, 5_000), &address, off), Outcome::Passed);
+    let expects = check(udp(json!({"contains": "ON"}), true), None, 5_000);
+    assert_eq!(asked(&expects, &address, off), Outcome::Passed);
+    assert_eq!(asked(&expects, &address, off), failed("its answer does not hold \"ON\""));
+    let server = thread.join().expect("it ended well");
+    let silent = |answers| asked(&check(udp(json!(null), answers), None, 50), &address, off);
+    assert_eq!(silent(true), failed("it did not answer within 50ms"));
+    assert_eq!(silent(false), Outcome::Passed);
+    drop(server);
+    for answers in [true, false] {
+        let check = check(udp(json!(null), answers), None, 5_000);
+        assert_eq!(asked(&check, &address, off), failed("nobody listens there"));
+    }
 }

@@ -32,6 +32,8 @@ pub enum Probe {
     Tcp(TcpProbe),
     /// The beginning of a TLS handshake.
     Tls(TlsProbe),
+    /// A datagram.
+    Udp(UdpProbe),
 }
 
 /// A request, and what its answer must be.
@@ -60,6 +62,18 @@ pub struct TcpProbe {
     pub send: String,
     /// What must come then; none: that it accepts is enough.
     pub expect: Option<Expected>,
+}
+
+/// A datagram, and what comes back.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(deny_unknown_fields)]
+pub struct UdpProbe {
+    /// What is sent.
+    pub send: String,
+    /// What the answer must hold; none: any answer will do.
+    pub expect: Option<Expected>,
+    /// Whether there must be one; if not, it is enough that no word comes that nobody listens.
+    pub answers: bool,
 }
 
 /// What a ClientHello asks for.
