@@ -71,6 +71,21 @@ def explain(
     `ValueError` where the core refuses the snapshot.
     """
 
+def explain_layer4(
+    document: str,
+    sets: dict[str, str],
+    databases: dict[str, bytes],
+    listener: int,
+    client: str | None,
+    local: str | None,
+    hello: str | None,
+) -> str:
+    """Say as JSON what becomes of a connection, or of a session's first datagram, on the listener at this index.
+
+    `sets` and `databases` as in `decode_snapshot`; `client` and `local` are addresses with ports, or none for a Unix
+    socket; `hello` is what a ClientHello asks for, as JSON. Raises `ValueError` where the core refuses the snapshot.
+    """
+
 def simulate(
     document: str,
     index: int,

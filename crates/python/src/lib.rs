@@ -9,7 +9,7 @@ mod pattern; // whether a pattern is one of the engine's dialect
 mod rule; // expressions, and the files of named sets
 mod log; // the fields of the access log
 mod decode; // a snapshot, without a worker
-mod explain; // what becomes of one request
+mod explain; // what becomes of one request, connection or datagram
 mod simulate; // what clients of an upstream would wait
 mod work; // the worker's whole life
 
@@ -25,7 +25,7 @@ mod _engine {
     #[pymodule_export]
     use crate::decode::{database_flaw, decode_snapshot};
     #[pymodule_export]
-    use crate::explain::explain;
+    use crate::explain::{explain, explain_layer4};
     #[pymodule_export]
     use crate::framing::{read_request, read_response};
     #[pymodule_export]

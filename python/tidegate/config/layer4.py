@@ -80,7 +80,7 @@ class TcpRoute(Placed):
         return self
 
 
-class Tcp(Model):
+class Tcp(Placed):
     """Carry each connection on to an upstream, byte for byte."""
 
     to: Target | None = None

@@ -25,7 +25,7 @@ def show(told: dict[str, Any], *, every: bool = False) -> str:
     far = len(told["others"]) - len(near)
     if near or far:
         lines += ["", "Why the other routes lost:" if told["route"] else "Why no route took it:"]
-    lines += [f"  {_named(other)}: {other['because']}" for other in near]
+    lines += [f"  {named(other)}: {other['because']}" for other in near]
     if far:
         more = "1 route is" if far == 1 else f"{far} routes are"
         lines.append(f"  {more} for other hosts or listeners; --all shows {'it' if far == 1 else 'them'}")
@@ -34,22 +34,22 @@ def show(told: dict[str, Any], *, every: bool = False) -> str:
 
 def _road(told: dict[str, Any], every: bool) -> Iterator[tuple[str, str]]:
     listener, route, endpoint, answer = told["listener"], told["route"], told["endpoint"], told["answer"]
-    yield "listener", f"{_named(listener)}: {listener['because']}"
+    yield "listener", f"{named(listener)}: {listener['because']}"
     if told["client"] is not None:
         yield "client", told["client"]
     yield "host", told["host"] or "none"
     if told["path"] is not None:
         yield "path", f"{told['path']} (as it is matched)"
     if route is not None:
-        yield "route", _named(route)
-        yield "filters", ", ".join(map(_named, route["filters"])) or "none"
+        yield "route", named(route)
+        yield "filters", ", ".join(map(named, route["filters"])) or "none"
         response, idle = (Duration(route["timeouts"][key]) for key in ("response_ms", "idle_ms"))
-        yield "timeouts", _at(f"response {_limit(response)}, idle {_limit(idle)}", route["timeouts"]["place"])
+        yield "timeouts", at(f"response {_limit(response)}, idle {_limit(idle)}", route["timeouts"]["place"])
         if route["mirror"] is not None:
             mirror = route["mirror"]
-            yield "mirror", _at(f"{mirror['share']} of the requests, to {mirror['to']}", mirror["place"])
+            yield "mirror", at(f"{mirror['share']} of the requests, to {mirror['to']}", mirror["place"])
     if told["balance"] is not None:
-        yield from _balance(told, every)
+        yield from balance(told, told["route"]["split"], every)
     if told["retry"] is not None:
         yield "retry", _retry(told["retry"])
     if endpoint is not None:
@@ -76,29 +76,29 @@ def _retry(retry: dict[str, Any]) -> str:
         says += "; of this one only what left no byte, since it may have an effect"
     elif retry["body"]:
         says += f"; with a body of at most {Size(retry['body'])}"
-    return _at(says, retry["place"])
+    return at(says, retry["place"])
 
 
-def _balance(told: dict[str, Any], every: bool) -> Iterator[tuple[str, str]]:
-    """Tell the upstream, the endpoint that was chosen, and those that could have been."""
-    balance, endpoint, considered = told["balance"], told["endpoint"], told["balance"]["considered"]
-    shares = ", ".join(map(_share, told["route"]["split"] or ()))
-    yield "upstream", _at(balance["upstream"], balance["place"]) + (f", one of {shares}" if shares else "")
-    if balance["labels"] is not None:
-        yield "labels", balance["labels"] + (", and of those none can: its fallback" if balance["fell_back"] else "")
+def balance(told: dict[str, Any], split: list[dict[str, Any]] | None, every: bool) -> Iterator[tuple[str, str]]:
+    """Tell the upstream, the endpoint that was chosen, and those that could have been; `split`: several upstreams."""
+    chosen, endpoint, considered = told["balance"], told["endpoint"], told["balance"]["considered"]
+    shares = ", ".join(map(_share, split or ()))
+    yield "upstream", at(chosen["upstream"], chosen["place"]) + (f", one of {shares}" if shares else "")
+    if chosen["labels"] is not None:
+        yield "labels", chosen["labels"] + (", and of those none can: its fallback" if chosen["fell_back"] else "")
     if endpoint is not None:
         name = "; it is a name, and names are not looked up here" if endpoint["is_name"] else ""
-        yield "endpoint", f"{_at(endpoint['address'], endpoint['place'])}: {balance['because']}{name}"
+        yield "endpoint", f"{at(endpoint['address'], endpoint['place'])}: {chosen['because']}{name}"
     else:
-        yield "endpoint", f"none: {balance['because']}"
-    if balance["sessions"] is not None:
-        yield "sessions", f"are not known: {balance['sessions']}"
+        yield "endpoint", f"none: {chosen['because']}"
+    if chosen["sessions"] is not None:
+        yield "sessions", f"are not known: {chosen['sessions']}"
     shown = considered if every else considered[:MOST_CONSIDERED]
     for number, each in enumerate(shown):
         standing = ", ".join(f"{axis} {each[axis]}" for axis in ("asked", "checked", "outlier"))
         is_eligible = "eligible" if each["eligible"] else "not eligible"
         zone = f"zone {each['zone']}, " if each["zone"] is not None else ""
-        text = f"{_at(each['address'], each['place'])}: weight {each['weight']}, {zone}{is_eligible} ({standing})"
+        text = f"{at(each['address'], each['place'])}: weight {each['weight']}, {zone}{is_eligible} ({standing})"
         yield "among" if number == 0 else "", text
     if len(shown) < len(considered):
         yield "", f"and {len(considered) - len(shown)} more; --all shows them"
@@ -114,11 +114,13 @@ def _block(title: str, text: str) -> Iterator[tuple[str, str]]:
         yield title if number == 0 else "", line
 
 
-def _named(part: dict[str, Any]) -> str:
-    return _at(part["name"], part["place"])
+def named(part: dict[str, Any]) -> str:
+    """Name a part, with its place."""
+    return at(part["name"], part["place"])
 
 
-def _at(text: str, place: str | None) -> str:
+def at(text: str, place: str | None) -> str:
+    """Add a place, where there is one."""
     return text if place is None else f"{text} ({place})"
 
 

@@ -24,3 +24,4 @@ pub use compare::{Sample, far_from_others};
 pub use outlier::{Ejector, Member, Outcome, Strikes};
 pub use pulse::Pulse;
 pub use schedule::Schedule;
+pub(crate) use tls::hello as client_hello;

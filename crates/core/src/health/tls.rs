@@ -22,7 +22,7 @@ const GROUPS: [u16; 4] = [0x001d, 0x0017, 0x0018, 0x0019];
 const SIGNATURES: [u16; 10] = [0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601];
 
 /// A ClientHello in one record.
-pub(super) fn hello(probe: &TlsProbe) -> Vec<u8> {
+pub(crate) fn hello(probe: &TlsProbe) -> Vec<u8> {
     let mut extensions = Vec::new();
     if let Some(name) = &probe.sni {
         // RFC 6066, section 3: a list of names, each behind its type, 0.

@@ -40,14 +40,19 @@ impl Names {
 
     /// The route that a hello takes.
     pub fn choose(&self, hello: &Hello) -> Option<usize> {
+        self.named(hello).find(|(_, suits)| *suits).map(|(route, _)| route)
+    }
+
+    /// The routes that are for its name, the most specific first, and whether it offers what each asks for.
+    pub fn named<'a>(&'a self, hello: &'a Hello) -> impl Iterator<Item = (usize, bool)> + 'a {
         let name = &*hello.name;
         let parents = name.iter().enumerate().filter(|(_, byte)| **byte == b'.').map(|(at, _)| at + 1);
         let below = parents.filter_map(|at| self.below.get(name.get(at..).unwrap_or_default()));
         let all = self.exact.get(name).into_iter().chain(below).chain([&self.any]).flatten();
-        let suits = |asked: &&Asked| {
+        let suits = |asked: &Asked| {
             asked.protocols.is_empty() || asked.protocols.iter().any(|one| hello.protocols.contains(one))
         };
-        all.into_iter().find(suits).map(|asked| asked.route)
+        all.into_iter().map(move |asked| (asked.route, suits(asked)))
     }
 }
 

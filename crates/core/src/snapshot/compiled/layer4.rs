@@ -36,6 +36,11 @@ impl Layer4 {
         !self.routes.is_empty()
     }
 
+    /// The routes that are for a ClientHello's name, the most specific first, and whether it offers what each asks for.
+    pub fn named<'a>(&'a self, hello: &'a Hello) -> impl Iterator<Item = (usize, bool)> + 'a {
+        self.names.named(hello)
+    }
+
     /// The route that a ClientHello takes: its name, and where it leads. Without one, and where none matches, no name and
     /// where all else leads.
     pub fn route(&self, hello: Option<&Hello>) -> (Option<&Arc<str>>, Option<&Target>) {

@@ -1,6 +1,11 @@
-//! What becomes of one request, and why: a lane plays it without sockets, so that what is told is what serves.
+//! What becomes of one request, and why: a lane plays it without sockets, so that what is told is what serves. The same
+//! for a connection or a datagram of layer 4.
 //!
 //! May use: everything of core. Must not know: sockets, runtimes, clocks. In Rust because it asks the road itself.
+
+mod layer4; // a connection or a datagram
+
+pub use layer4::{Begins, Carried, explain_layer4};
 
 use std::net::SocketAddr;
 use std::rc::Rc;
