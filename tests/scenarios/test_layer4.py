@@ -288,6 +288,47 @@ def test_a_bounded_pool_lets_the_next_one_wait(tidegate: Tidegate, backend: Back
     assert "queue_full" in [line.get("failure") for line in told(log, 1)]
 
 
+def one_at_a_time(tidegate: Tidegate, backend: Backends, log: Path) -> Running:
+    """An instance that carries one connection, and lets one more wait for as long as it likes."""
+    config: Config = carried(backend(named("hi")).address)
+    config["upstreams"]["db"]["pool"] = {"connections": 1, "queue": 1, "wait": "1h"}
+    return tidegate.run({**config, "threads": 1, "access_log": {"to": str(log)}})
+
+
+@pytest.mark.parametrize("how", ["ends", "resets", "speaks and resets"])
+def test_who_leaves_the_queue_makes_room_in_it_at_once(
+    tidegate: Tidegate, backend: Backends, tmp_path: Path, how: str
+) -> None:
+    log = tmp_path / "access.log"
+    proxy = one_at_a_time(tidegate, backend, log)
+    with proxy.connect() as first:
+        assert first.read_exactly(2) == b"hi"
+        second = proxy.connect()
+        until(lambda: proxy.status()["connections"] == 2)
+        if how == "speaks and resets":
+            second.send(b"?")
+        if how == "ends":
+            second.close()
+        else:
+            second.reset()
+        line = told(log, 1)[0]
+        assert (line["failure"], line["stage"]) == ("client_gone", "connect")
+        with proxy.connect() as third:
+            until(lambda: proxy.status()["connections"] == 2)
+            first.close()
+            assert third.read_exactly(2) == b"hi"
+
+
+def test_who_has_asked_and_ends_waits_for_the_answer(tidegate: Tidegate, backend: Backends, tmp_path: Path) -> None:
+    proxy = one_at_a_time(tidegate, backend, tmp_path / "access.log")
+    with proxy.connect() as first, proxy.connect() as second:
+        assert first.read_exactly(2) == b"hi"
+        second.send(b"?").half_close()
+        until(lambda: proxy.status()["connections"] == 2)
+        first.close()
+        assert second.read_all() == b"hi?"
+
+
 @pytest.mark.parametrize("side", ["listener", "endpoint", "ipv6"])
 def test_unix_sockets_and_ipv6_do_as_well(tidegate: Tidegate, backend: Backends, tmp_path: Path, side: str) -> None:
     bind = {"listener": f"unix:{tmp_path}/in.sock", "endpoint": "127.0.0.1:0", "ipv6": "[::1]:0"}[side]

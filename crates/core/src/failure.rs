@@ -16,6 +16,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The proxy ends, and what is under way with it.
+    pub fn cut(stage: Stage) -> Self {
+        Self::new(Kind::ShuttingDown, stage, "the time to drain is over, and the connection was cut")
+    }
+
     /// A failure that no repeat mends.
     pub fn new(kind: Kind, stage: Stage, reason: impl Into<String>) -> Self {
         Self { kind, stage, retryable: Retryable::Never, reason: reason.into() }

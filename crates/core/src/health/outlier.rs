@@ -23,6 +23,8 @@ const TRIALS: u32 = 3;
 pub enum Outcome<'a> {
     /// A whole answer with this status.
     Answered(u16),
+    /// Bytes, carried on as they are.
+    Spoke,
     /// None, or not all of it, and why.
     Broken(&'a str),
 }
@@ -122,6 +124,7 @@ impl Strikes {
         self.alert.store(true, Ordering::Relaxed);
         let (is_gateway, is_broken) = match outcome {
             Outcome::Answered(status) => (matches!(status, 502..=504), false),
+            Outcome::Spoke => (false, false),
             Outcome::Broken(_) => (true, true),
         };
         let counted = [
@@ -187,6 +190,7 @@ impl Outcome<'_> {
     fn is_bad(self) -> bool {
         match self {
             Self::Answered(status) => status >= 500,
+            Self::Spoke => false,
             Self::Broken(_) => true,
         }
     }
@@ -196,6 +200,7 @@ impl fmt::Display for Outcome<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Answered(status) => write!(f, "it answered {status}"),
+            Self::Spoke => f.write_str("it spoke"),
             Self::Broken(says) => f.write_str(says),
         }
     }

@@ -253,9 +253,9 @@ impl Serving {
 
 /// Passes an endpoint over for a while that could not be reached, and lets its upstream know.
 pub(crate) fn pass_over(upstream: &Upstream, endpoint: &Endpoint, kind: Kind, now: Moment) {
-    endpoint.standing.pass_over(now, now.after(PASSED_OVER), &kind.says());
-    // No request is to blame for that.
+    // While it is passed over nothing more is held against it. No request is to blame for that.
     upstream.observe(endpoint, Outcome::Broken(kind.says()), || u64::from(endpoint.id), now);
+    endpoint.standing.pass_over(now, now.after(PASSED_OVER), &kind.says());
 }
 
 impl Choosing {

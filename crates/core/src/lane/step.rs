@@ -201,6 +201,16 @@ impl Lane {
         self.leave();
     }
 
+    /// The proxy ends before what is under way does; whether there is something to report.
+    pub fn cut(&mut self) -> bool {
+        let stage = self.stage();
+        let Some(exchange) = self.exchange.as_deref_mut().filter(|exchange| !exchange.bytes.is_empty()) else {
+            return false;
+        };
+        exchange.failure.get_or_insert_with(|| Failure::cut(stage));
+        !std::mem::replace(&mut exchange.reported, true)
+    }
+
     /// The answer is written: reports, then goes on with the next request or closes.
     pub(super) fn finish(&mut self, turn: &mut Turn<'_>) -> Option<Act> {
         let exchange = self.exchange.as_deref_mut()?;

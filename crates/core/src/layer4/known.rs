@@ -18,6 +18,8 @@ pub struct Known {
     pub endpoint: Option<Arc<Endpoint>>,
     /// How many endpoints were asked.
     pub attempts: u8,
+    /// Whether the endpoint has spoken; false where it has ended instead, none where that is not known.
+    pub is_served: Option<bool>,
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
 }

@@ -12,6 +12,7 @@ pub mod hello; // what a TLS client says first: a name, and protocols
 pub mod names; // which route it takes
 mod lead; // the upstream that a target leads a client to
 mod known; // what is known of a connection for its line in the log
+mod outcome; // what it tells of its endpoint
 mod relay; // one TCP connection, and the one that it is carried on by
 mod dropped; // why a datagram was dropped
 mod sessions; // the sessions of UDP: whose a datagram is, and which have been quiet for too long
@@ -27,5 +28,7 @@ use lead::lead;
 
 #[cfg(test)]
 mod tests; // lives of relays, as events and acts
+#[cfg(test)]
+mod outcome_tests; // what both tell of their endpoints
 #[cfg(test)]
 mod session_tests; // lives of sessions

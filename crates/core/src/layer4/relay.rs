@@ -3,20 +3,22 @@
 //! Until there is an endpoint nothing is read but what decides: a PROXY protocol header, a ClientHello. So another endpoint can always
 //! be asked in place of one that cannot be reached, and no byte of the client is lost.
 
+mod begin; // who the client is, and where that leads
+
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::hello::{self, Hello, Seen};
-use super::{Known, lead};
+use super::Known;
 use crate::balance::{Held, Lead};
 use crate::failure::{Failure, Kind, Retryable, Stage};
 use crate::filter::forwarded::Peer;
+use crate::health::Outcome;
 use crate::lane::buffer::{Buffer, SMALL, Shelf};
 use crate::lane::exchange::Tried;
 use crate::lane::{Chosen, Close, Serving, Side, Turn};
 use crate::moment::Moment;
-use crate::proxy_protocol::{self, Header};
-use crate::snapshot::compiled::{Layer4, Listener};
+use crate::proxy_protocol;
+use crate::snapshot::compiled::Upstream;
 
 /// What happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,6 +35,8 @@ pub enum Event {
     Moved(u32),
     /// There is no connection to be had, and why.
     LeaseFailed(Kind),
+    /// The client left while a connection to an endpoint was waited for.
+    Left,
     /// This side sends no more, and all that it has sent is on its way.
     Ended(Side),
     /// The side's connection broke.
@@ -92,6 +96,8 @@ pub struct Relay {
     began: Moment,
     /// Sides that send no more.
     ended: [bool; 2],
+    /// Bytes that the endpoint took, and that the client took.
+    moved: (u64, u64),
     /// What came before there was an endpoint; then, what the endpoint is sent first.
     input: Buffer,
     opening: Option<Box<Opening>>,
@@ -108,6 +114,7 @@ impl Relay {
             phase: if proxied { Phase::ProxyHeader } else { Phase::Met },
             began: now,
             ended: [false; 2],
+            moved: (0, 0),
             input: Buffer::none(),
             opening: None,
             held: None,
@@ -141,10 +148,31 @@ impl Relay {
         }
     }
 
+    /// Bytes that the endpoint took, and that the client took.
+    pub fn moved(&self) -> (u64, u64) {
+        self.moved
+    }
+
+    /// So many bytes were carried until what is told next happened.
+    pub fn has_moved(&mut self, moved: (u64, u64)) {
+        self.moved = moved;
+    }
+
+    /// Whether the first byte of the endpoint is to be told, with [`Event::Done`]: somebody judges the endpoint by it.
+    pub fn listens(&self) -> bool {
+        let judges = |upstream: &Arc<Upstream>| upstream.document.outlier.is_some();
+        self.known.is_served.is_none() && self.known.upstream.as_ref().is_some_and(judges)
+    }
+
     /// Ids of the endpoints that could serve it now, the chosen one first.
     pub fn acceptable(&self, now: Moment) -> Vec<u32> {
         let opening = self.opening.as_deref();
         opening.and_then(|it| Some(it.serving.acceptable(it.chosen?, &it.tried, now))).unwrap_or_default()
+    }
+
+    /// Whether nothing of the client waits for an endpoint: then its end means that it has left.
+    pub fn is_empty(&self) -> bool {
+        self.input.is_empty()
     }
 
     /// Room to read bytes of the client into.
@@ -165,6 +193,11 @@ impl Relay {
         (header, std::mem::take(&mut self.input))
     }
 
+    /// The proxy ends before it does.
+    pub fn cut(&mut self) {
+        self.fail(Failure::cut(self.stage()), Close::Reset);
+    }
+
     /// Gives the box back; called when the connection is over.
     pub fn clear(&mut self, shelf: &mut Shelf) {
         shelf.give_back(&mut self.input);
@@ -172,12 +205,34 @@ impl Relay {
 
     /// Takes what happened, and says what to do.
     pub fn next(&mut self, event: Event, turn: &mut Turn<'_>) -> Act {
+        self.judge(event, turn.now);
         let act = self.note(event, turn);
         let mut act = act.or_else(|| self.step(turn));
         while act.is_none() {
             act = self.step(turn);
         }
         act.unwrap_or(Act::Close(Close::Now))
+    }
+
+    /// Says, once, what the endpoint has shown by now.
+    fn judge(&mut self, event: Event, now: Moment) {
+        if self.phase != Phase::Open || self.known.is_served.is_some() {
+            return;
+        }
+        let (sent, came) = self.moved;
+        let outcome = if came > 0 {
+            Outcome::Spoke
+        } else if event == Event::Broke(Side::Upstream) {
+            Outcome::Broken(Kind::UpstreamReset.says())
+        } else if event != Event::Ended(Side::Upstream) || sent == 0 {
+            return;
+        } else if self.ended[0] {
+            // It took all that the client had to say, and had nothing to say itself.
+            Outcome::Spoke
+        } else {
+            Outcome::Broken(Kind::UpstreamClosed.says())
+        };
+        self.known.judge(outcome, &self.peer, now);
     }
 
     fn note(&mut self, event: Event, turn: &mut Turn<'_>) -> Option<Act> {
@@ -199,6 +254,10 @@ impl Relay {
                 self.name_endpoint();
             }
             Event::LeaseFailed(kind) => self.lease_failed(kind, turn),
+            Event::Left => {
+                let says = "the client left before there was a connection to an endpoint";
+                self.fail(Failure::new(Kind::ClientGone, self.stage(), says), Close::Reset);
+            }
             Event::Ended(side) => return self.end(side),
             Event::Broke(side) => self.broke(side),
             Event::Late => self.late(),
@@ -225,94 +284,6 @@ impl Relay {
             Phase::Open => Some(Act::Carry),
             Phase::Closing(how) => Some(Act::Close(how)),
         }
-    }
-
-    fn read_proxy_header(&mut self, turn: &mut Turn<'_>) -> Option<Act> {
-        match proxy_protocol::read(self.input.filled()) {
-            Ok(Header::Partial) if self.ended[0] => self.refuse("the connection ended inside the header"),
-            Ok(Header::Partial) => return Some(Act::Read(self.opened_by(turn))),
-            Ok(Header::Whole { len, told }) => {
-                self.input.consume(len);
-                if let Some((client, local)) = told {
-                    self.peer = Peer::new(Some(client), Some(local));
-                }
-                self.phase = Phase::Met;
-                return Some(Act::Meet);
-            }
-            Err(says) => self.refuse(says),
-        }
-        None
-    }
-
-    /// When all that decides must have come.
-    fn opened_by(&self, turn: &Turn<'_>) -> Moment {
-        let listener = listener_of(turn);
-        listener.map_or(turn.now, |listener| self.began.after_unless_zero(listener.header))
-    }
-
-    fn refuse(&mut self, says: &'static str) {
-        self.fail(Failure::new(Kind::InvalidProxyProtocol, Stage::ProxyProtocol, says), Close::Now);
-    }
-
-    fn fail(&mut self, failure: Failure, how: Close) {
-        self.known.failure = Some(failure);
-        self.phase = Phase::Closing(how);
-    }
-
-    /// It is known who the client is: an upstream is found for it, by what it says first if need be.
-    fn meet(&mut self, turn: &mut Turn<'_>) {
-        if turn.crowded {
-            let says = Kind::TooManyConnections.says();
-            self.fail(Failure::new(Kind::TooManyConnections, Stage::Accept, says), Close::Reset);
-        } else if listener_of(turn).is_some_and(|listener| listener.layer4.as_ref().is_some_and(Layer4::reads_hello)) {
-            self.phase = Phase::Hello;
-        } else {
-            self.begin(None, turn);
-        }
-    }
-
-    fn read_hello(&mut self, turn: &mut Turn<'_>) -> Option<Act> {
-        match hello::read(self.input.filled()) {
-            Ok(Seen::Partial) if !self.ended[0] => return Some(Act::Read(self.opened_by(turn))),
-            Ok(Seen::Partial | Seen::Other) => self.begin(None, turn),
-            Ok(Seen::Hello(hello)) => {
-                self.begin(Some(&hello), turn);
-                self.known.server_name = hello.name;
-            }
-            Err(says) => self.fail(Failure::new(Kind::InvalidHello, Stage::Route, says), Close::Reset),
-        }
-        None
-    }
-
-    fn begin(&mut self, hello: Option<&Hello>, turn: &mut Turn<'_>) {
-        let listener = listener_of(turn).map(Arc::clone);
-        let layer4 = listener.as_deref().and_then(|listener| Some((listener, listener.layer4.as_ref()?)));
-        let (route, leads_to) = match layer4 {
-            Some((listener, layer4)) => {
-                let (route, target) = layer4.route(hello);
-                (route.map(Arc::clone), target.and_then(|target| lead(&self.peer, listener, target, turn)))
-            }
-            None => (None, None),
-        };
-        self.known.route = route;
-        let Some((leads_to, key)) = leads_to else {
-            let says = match hello {
-                None => "no ClientHello came, and there is no `tcp.to`".to_owned(),
-                Some(hello) => {
-                    format!("no route is for the name `{}`, and there is no `tcp.to`", hello.name.escape_ascii())
-                }
-            };
-            self.fail(Failure::new(Kind::NoRoute, Stage::Route, says), Close::Reset);
-            return;
-        };
-        self.opening = Some(Box::new(Opening {
-            serving: Rc::clone(turn.serving),
-            leads_to,
-            key,
-            tried: Tried::default(),
-            chosen: None,
-        }));
-        self.phase = Phase::Wanted;
     }
 
     fn choose(&mut self, turn: &mut Turn<'_>) {
@@ -400,8 +371,4 @@ impl Relay {
             }
         }
     }
-}
-
-fn listener_of<'a>(turn: &Turn<'a>) -> Option<&'a Arc<Listener>> {
-    turn.serving.compiled.listeners.get(turn.listener)
 }

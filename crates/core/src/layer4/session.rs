@@ -12,6 +12,7 @@ use crate::balance::Held;
 use crate::balance::standing::{Checked, Outlier};
 use crate::failure::{Failure, Kind, Retryable, Stage};
 use crate::filter::forwarded::Peer;
+use crate::health::Outcome;
 use crate::lane::exchange::Tried;
 use crate::lane::serving::pass_over;
 use crate::lane::{Chosen, Serving, Turn};
@@ -141,6 +142,7 @@ impl Session {
     pub fn connected(&mut self) {
         self.connecting = None;
         self.is_open = true;
+        self.known.is_served = None;
         self.known.failure = None;
     }
 
@@ -193,10 +195,19 @@ impl Session {
         let took = self.waits_since.take().map(|since| now.since(since));
         if let (Some(took), Some(held)) = (took, &self.held) {
             held.answered(took, now);
+            self.known.judge(Outcome::Spoke, &self.peer, now);
         }
         // One that could not be passed on will not come again, but whoever waits for it may ask again.
         let expected = self.responses.saturating_mul(self.passed.datagrams_in);
         Answered { took, is_last: self.responses > 0 && self.passed.datagrams_out >= expected }
+    }
+
+    /// It has been quiet for its idle time, and is over. Where answers are expected, and none came to its last datagram,
+    /// that is held against the endpoint.
+    pub fn expire(&mut self, now: Moment) {
+        if self.responses > 0 && self.is_open && self.waits_since.is_some() {
+            self.known.judge(Outcome::Broken("it did not answer within udp.idle"), &self.peer, now);
+        }
     }
 
     /// Why it ends, where nothing else is to blame.

@@ -17,18 +17,22 @@ use crate::moment::Moment;
 use crate::snapshot::compiled::Compiled;
 
 /// One session on the first listener of a snapshot.
-struct Life {
-    serving: Rc<Serving>,
+pub(super) struct Life {
+    pub(super) serving: Rc<Serving>,
     session: Option<Session>,
     dice: Dice,
     shelf: Shelf,
-    now: Moment,
+    pub(super) now: Moment,
 }
 
 impl Life {
     fn new(endpoints: &[&str], udp: Value) -> Self {
+        Self::of(document(endpoints, udp))
+    }
+
+    pub(super) fn of(document: Value) -> Self {
         let mut dice = Dice::seeded(1);
-        let compiled = Compiled::build(serde_json::from_value(document(endpoints, udp)).unwrap(), None).unwrap();
+        let compiled = Compiled::build(serde_json::from_value(document).unwrap(), None).unwrap();
         let serving = Rc::new(Serving::new(Arc::new(compiled), None, &mut dice));
         let now = Moment::from_nanos(1_000_000_000);
         let mut life = Self { serving, session: None, dice, shelf: Shelf::new(), now };
@@ -53,7 +57,7 @@ impl Life {
         look(&mut self.session, turn)
     }
 
-    fn session(&mut self) -> &mut Session {
+    pub(super) fn session(&mut self) -> &mut Session {
         self.session.as_mut().unwrap()
     }
 
@@ -62,7 +66,7 @@ impl Life {
     }
 
     /// A datagram that is passed on, over a new socket if that is asked for. The endpoint's address.
-    fn passes(&mut self) -> String {
+    pub(super) fn passes(&mut self) -> String {
         if let Verdict::Connect(_) = self.datagram() {
             self.session().connected();
         }
@@ -75,7 +79,7 @@ impl Life {
         self.turn(|session, turn| session.as_mut().unwrap().connect_failed(kind, turn))
     }
 
-    fn answered(&mut self) -> Answered {
+    pub(super) fn answered(&mut self) -> Answered {
         let now = self.now;
         self.session().answered(7, true, now)
     }
@@ -100,7 +104,7 @@ impl Life {
     }
 }
 
-fn document(endpoints: &[&str], udp: Value) -> Value {
+pub(super) fn document(endpoints: &[&str], udp: Value) -> Value {
     let mut document = crate::lane::tests::document();
     document["routes"] = json!([]);
     document["listeners"][0]["kind"] = json!("udp");

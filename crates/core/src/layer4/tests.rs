@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Act, Event, Relay};
 use crate::balance::standing::Outlier;
 use crate::dice::Dice;
-use crate::failure::Kind;
+use crate::failure::{Kind, Stage};
 use crate::filter::forwarded::Peer;
 use crate::lane::buffer::Shelf;
 use crate::lane::{Close, Serving, Side, Turn};
@@ -16,12 +16,12 @@ use crate::moment::Moment;
 use crate::snapshot::compiled::Compiled;
 
 /// One relay on the first listener of a snapshot.
-struct Life {
-    serving: Rc<Serving>,
-    relay: Relay,
+pub(super) struct Life {
+    pub(super) serving: Rc<Serving>,
+    pub(super) relay: Relay,
     dice: Dice,
     shelf: Shelf,
-    now: Moment,
+    pub(super) now: Moment,
     crowded: bool,
 }
 
@@ -30,7 +30,7 @@ impl Life {
         Self::of(document(endpoints, proxied))
     }
 
-    fn of(document: Value) -> Self {
+    pub(super) fn of(document: Value) -> Self {
         let proxied = document["listeners"][0]["proxy_protocol"] == json!(true);
         let compiled = Compiled::build(serde_json::from_value(document).unwrap(), None).unwrap();
         let mut dice = Dice::seeded(1);
@@ -40,7 +40,7 @@ impl Life {
         Self { serving, relay: Relay::new(peer, proxied, now), dice, shelf: Shelf::new(), now, crowded: false }
     }
 
-    fn next(&mut self, event: Event) -> Act {
+    pub(super) fn next(&mut self, event: Event) -> Act {
         let turn = &mut Turn {
             now: self.now,
             date: b"Sun, 06 Nov 1994 08:49:37 GMT",
@@ -73,7 +73,7 @@ impl Life {
 }
 
 /// A listener of layer 4 that leads to `endpoints` endpoints.
-fn document(endpoints: usize, proxied: bool) -> Value {
+pub(super) fn document(endpoints: usize, proxied: bool) -> Value {
     let mut document = crate::lane::tests::document();
     document["routes"] = json!([]);
     document["listeners"][0]["kind"] = json!("tcp");
@@ -130,6 +130,17 @@ fn a_lack_of_our_own_blames_no_endpoint() {
     let mut life = Life::new(2, false);
     life.next(Event::Accepted);
     assert_eq!(life.next(Event::LeaseFailed(Kind::QueueFull)), Act::Close(Close::Reset));
+    let endpoints = &life.serving.compiled.upstreams[0].endpoints;
+    assert!(endpoints.iter().all(|endpoint| endpoint.standing.at(life.now).outlier == Outlier::In));
+}
+
+#[test]
+fn a_client_that_leaves_while_it_waits_for_an_endpoint_blames_none() {
+    let mut life = Life::new(2, false);
+    life.next(Event::Accepted);
+    assert_eq!(life.next(Event::Left), Act::Close(Close::Reset));
+    let failure = life.relay.known().failure.as_ref().map(|failure| (failure.kind, failure.stage));
+    assert_eq!(failure, Some((Kind::ClientGone, Stage::Connect)));
     let endpoints = &life.serving.compiled.upstreams[0].endpoints;
     assert!(endpoints.iter().all(|endpoint| endpoint.standing.at(life.now).outlier == Outlier::In));
 }

@@ -203,7 +203,7 @@ impl Sending<'_> {
         };
         match outcome {
             Outcome::Answered(500..) => metrics.server_errors.one(),
-            Outcome::Answered(_) => metrics.good.one(),
+            Outcome::Answered(_) | Outcome::Spoke => metrics.good.one(),
             Outcome::Broken(_) => metrics.failures.one(),
         }
         self.copy.observe(chosen, outcome, self.thread.now());

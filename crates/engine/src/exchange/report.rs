@@ -122,7 +122,7 @@ fn count_endpoint(exchange: &Exchange, first_byte_ns: Option<u64>, thread: &Thre
     match exchange.outcome() {
         Some(Outcome::Broken(_)) => metrics.failures.one(),
         Some(Outcome::Answered(500..)) => metrics.server_errors.one(),
-        Some(Outcome::Answered(_)) => metrics.good.one(),
+        Some(Outcome::Answered(_) | Outcome::Spoke) => metrics.good.one(),
         None => {}
     }
 }

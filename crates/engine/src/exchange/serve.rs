@@ -1,6 +1,7 @@
 //! The loop that obeys: one task for each downstream connection.
 
 use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -39,14 +40,17 @@ pub fn serve(
     let mut lane = Lane::new(peer, proxied, open.thread.now());
     async move {
         let _waker = open.thread.register().await;
-        let how = match obey(&mut sides, &mut lane, &open).await {
-            End::Close(how) => how,
-            End::Http2 => {
+        let thread = Rc::clone(&open.thread);
+        let end = thread.unless_over(pin!(obey(&mut sides, &mut lane, &open))).await;
+        let how = match end {
+            Some(End::Close(how)) => how,
+            Some(End::Http2) => {
                 let (came, peer) = lane.let_go();
                 lane.clear(&mut open.thread.shelf.borrow_mut());
                 // Boxed, since what waits on HTTP/1 need not have room for it.
                 return Box::pin(http2::serve::serve(sides.down, came, peer, open)).await;
             }
+            None => cut(&mut lane, &open),
         };
         if let Some(says) = lane.refused() {
             report::refused(says, lane.peer(), &open.listener, &open.thread);
@@ -68,8 +72,11 @@ pub fn serve_stream(down: Stream, peer: Peer, version: Version, open: Rc<Open>) 
     let mut sides = Sides::new(down, &open.thread);
     let mut lane = Lane::of_stream(peer, version, open.thread.now());
     async move {
+        let _waker = open.thread.register().await;
         // However it ends, what is cut shows as that once the stream is dropped.
-        obey(&mut sides, &mut lane, &open).await;
+        if open.thread.unless_over(pin!(obey(&mut sides, &mut lane, &open))).await.is_none() {
+            cut(&mut lane, &open);
+        }
         lane.clear(&mut open.thread.shelf.borrow_mut());
     }
 }
@@ -124,6 +131,15 @@ async fn obey(sides: &mut Sides, lane: &mut Lane, open: &Open) -> End {
             Act::Close(how) => return End::Close(how),
         };
     }
+}
+
+/// The proxy ends: what is under way is told of, and reset, so that nobody takes half for whole.
+fn cut(lane: &mut Lane, open: &Open) -> Close {
+    if !lane.cut() {
+        return Close::Now;
+    }
+    report::report(lane, &open.listener, &open.thread);
+    Close::Reset
 }
 
 async fn shut(sides: &mut Sides, side: Side) -> Event {

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -75,7 +76,8 @@ pub async fn serve(stream: Stream, before: Vec<u8>, peer: Peer, open: Open) {
         farewell: None,
         timer: Timer::default(),
     };
-    poll_fn(|cx| client.poll(cx)).await;
+    // Where the proxy ends before, each stream tells of itself.
+    thread.unless_over(pin!(poll_fn(|cx| client.poll(cx)))).await;
     if let Some(farewell) = client.farewell {
         client.report(farewell);
         let Client { codec, wire, open: _open, .. } = client;

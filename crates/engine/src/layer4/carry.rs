@@ -5,8 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tidegate_core::lane::Side;
-use tidegate_core::lane::buffer::Buffer;
-use tidegate_core::layer4::Event;
+use tidegate_core::layer4::{Event, Relay};
 use tidegate_core::moment::Moment;
 
 use super::way::{Over, Way};
@@ -21,12 +20,16 @@ pub(super) struct Carry {
     idle: Duration,
     touched: Moment,
     timer: Timer,
+    /// The first byte of the endpoint is to be told.
+    listens: bool,
 }
 
 impl Carry {
     /// Begins with what the endpoint is sent first. `idle`: without a byte either way; zero is no limit.
-    pub(super) fn new((head, buffer): (Vec<u8>, Buffer), idle: Duration, thread: &Thread) -> Self {
+    pub(super) fn new(relay: &mut Relay, idle: Duration, thread: &Thread) -> Self {
+        let (head, buffer) = relay.opening();
         Self {
+            listens: relay.listens(),
             to_upstream: Way::with(head, buffer),
             to_downstream: Way::default(),
             idle,
@@ -68,6 +71,10 @@ impl Carry {
         }
         if event.is_ready() {
             return event;
+        }
+        if self.listens && self.to_downstream.moved() > 0 {
+            self.listens = false;
+            return Poll::Ready(Event::Done);
         }
         self.timer.poll(self.touched.after_unless_zero(self.idle), thread, cx).map(|()| Event::Late)
     }

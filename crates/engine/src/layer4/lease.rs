@@ -22,18 +22,26 @@ pub(super) struct Leased {
 }
 
 impl Leased {
-    /// Waits for a permit where there must be one, then connects.
-    pub(super) async fn take(&mut self, relay: &Relay, thread: &Thread, chosen: Chosen) -> Event {
+    /// Waits for a permit where there must be one, then connects, unless the client leaves meanwhile.
+    pub(super) async fn take(&mut self, down: &Stream, relay: &Relay, thread: &Thread, chosen: Chosen) -> Event {
+        tokio::select! {
+            biased;
+            event = self.lease(down, relay, thread, chosen) => event,
+            () = down.broken() => Event::Left,
+        }
+    }
+
+    async fn lease(&mut self, down: &Stream, relay: &Relay, thread: &Thread, chosen: Chosen) -> Event {
         let known = relay.known();
         let (Some(upstream), Some(endpoint)) = (&known.upstream, &known.endpoint) else {
             return Event::LeaseFailed(Kind::Internal);
         };
         self.load = None;
         if upstream.connections > 0 {
-            match self.permit_for(relay, thread, upstream).await {
+            match self.permit_for(down, relay, thread, upstream).await {
                 Ok(id) if id == chosen.id => {}
                 Ok(id) => return Event::Moved(id),
-                Err(kind) => return Event::LeaseFailed(kind),
+                Err(why) => return why,
             }
         }
         let load = Load::begin(thread, upstream, endpoint);
@@ -58,26 +66,37 @@ impl Leased {
         }
     }
 
-    /// The endpoint that the permit is for.
-    async fn permit_for(&mut self, relay: &Relay, thread: &Thread, upstream: &Upstream) -> Result<u32, Kind> {
+    /// The endpoint that the permit is for. A client that ends before it has said anything has left its place in the
+    /// queue, as with HAProxy; one that has said something may wait for the answer.
+    async fn permit_for(
+        &mut self,
+        down: &Stream,
+        relay: &Relay,
+        thread: &Thread,
+        upstream: &Upstream,
+    ) -> Result<u32, Event> {
         if let Some(permit) = &self.permit {
             return Ok(permit.endpoint());
         }
         let accepts = relay.acceptable(thread.now());
         let permit = match thread.shared.gate(&upstream.name).ask(accepts.clone()) {
             Asked::Granted(permit) => permit,
-            Asked::Full => return Err(Kind::QueueFull),
+            Asked::Full => return Err(Event::LeaseFailed(Kind::QueueFull)),
             Asked::Waits { grant, rests } => {
                 if rests {
                     thread.ask_all(|| Order::Spare(accepts.clone()));
                 }
-                let granted = timeout(upstream.wait, grant).await;
+                let granted = tokio::select! {
+                    biased;
+                    granted = timeout(upstream.wait, grant) => granted,
+                    () = down.ended_silently(), if relay.is_empty() => return Err(Event::Left),
+                };
                 thread.look_at_clock();
-                let granted = granted.map_err(|_| Kind::QueueTimeout)?.map_err(|_| Kind::Internal)?;
-                match granted {
+                let failed = Event::LeaseFailed;
+                match granted.map_err(|_| failed(Kind::QueueTimeout))?.map_err(|_| failed(Kind::Internal))? {
                     Grant::Permit(permit) => permit,
                     // One that has carried requests carries nothing else: its permit is what is wanted.
-                    Grant::Connection(idle, _) => idle.connection.permit.ok_or(Kind::Internal)?,
+                    Grant::Connection(idle, _) => idle.connection.permit.ok_or(failed(Kind::Internal))?,
                 }
             }
         };

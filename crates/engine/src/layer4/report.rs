@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tidegate_core::failure::Kind;
+use tidegate_core::failure::{Failure, Kind};
 use tidegate_core::filter::forwarded::{Peer, Told};
 use tidegate_core::framing::RequestFacts;
 use tidegate_core::head::{RequestHead, Version};
@@ -25,13 +25,13 @@ struct Ended<'a> {
     took: Duration,
 }
 
-/// Logs and counts a connection: `moved` are the bytes that the endpoint and the client took.
-pub(super) fn connection(relay: &Relay, moved: (u64, u64), listener: &ListenerState, thread: &Thread) {
+/// Logs and counts a connection.
+pub(super) fn connection(relay: &Relay, listener: &ListenerState, thread: &Thread) {
     thread.look_at_clock();
-    let (known, took) = (relay.known(), thread.now().since(relay.began()));
+    let (known, moved, took) = (relay.known(), relay.moved(), thread.now().since(relay.began()));
     listener.metrics.bytes_in.add(moved.0);
     listener.metrics.bytes_out.add(moved.1);
-    count_failure(known, relay.peer(), listener, thread);
+    count(known, relay.peer(), listener, thread);
     let ended = Ended { peer: relay.peer(), known, protocol: "tcp", datagrams: None, bytes: moved, took };
     write(&ended, listener, thread);
 }
@@ -39,7 +39,7 @@ pub(super) fn connection(relay: &Relay, moved: (u64, u64), listener: &ListenerSt
 /// Logs and counts a session of UDP; what it passed on was counted as it passed.
 pub(super) fn session(session: &Session, listener: &ListenerState, thread: &Thread) {
     let (known, passed) = (session.known(), session.passed());
-    count_failure(known, session.peer(), listener, thread);
+    count(known, session.peer(), listener, thread);
     let ended = Ended {
         peer: session.peer(),
         known,
@@ -51,17 +51,19 @@ pub(super) fn session(session: &Session, listener: &ListenerState, thread: &Thre
     write(&ended, listener, thread);
 }
 
-fn count_failure(known: &Known, peer: &Peer, listener: &ListenerState, thread: &Thread) {
-    let Some(failure) = &known.failure else { return };
-    if failure.kind == Kind::InvalidProxyProtocol {
-        refused(&failure.reason, peer, listener, thread);
-    } else {
-        thread.metrics.failed(failure.kind, failure.stage);
+fn count(known: &Known, peer: &Peer, listener: &ListenerState, thread: &Thread) {
+    match &known.failure {
+        Some(failure) if failure.kind == Kind::InvalidProxyProtocol => {
+            refused(&failure.reason, peer, listener, thread);
+        }
+        Some(failure) => thread.metrics.failed(failure.kind, failure.stage),
+        None => {}
     }
-    if let (Some(upstream), Some(endpoint)) = (&known.upstream, &known.endpoint)
-        && failure.is_of_endpoint()
-    {
-        thread.counters.of_endpoint(endpoint.id, &upstream.name, &endpoint.address).failures.one();
+    let is_broken = known.failure.as_ref().is_some_and(Failure::is_of_endpoint);
+    let is_served = if is_broken { Some(false) } else { known.is_served };
+    if let (Some(upstream), Some(endpoint), Some(is_served)) = (&known.upstream, &known.endpoint, is_served) {
+        let metrics = thread.counters.of_endpoint(endpoint.id, &upstream.name, &endpoint.address);
+        if is_served { &metrics.good } else { &metrics.failures }.one();
     }
 }
 

@@ -1,6 +1,7 @@
 //! One connection whose bytes are carried on: the loop that obeys the core.
 
 use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ pub fn serve(
     listener: Rc<ListenerState>,
     thread: Rc<Thread>,
 ) -> impl Future<Output = ()> + 'static {
-    let mut open = Open::begin(thread, listener, seats);
+    let open = Open::begin(thread, listener, seats);
     let proxied = open.listener.is_proxied();
     if !proxied {
         open.meet(peer.ip());
@@ -41,9 +42,17 @@ pub fn serve(
     let mut relay = Relay::new(peer, proxied, open.thread.now());
     let mut ends = Ends { down, leased: Leased::default(), carry: None };
     async move {
-        let how = obey(&mut ends, &mut relay, &mut open).await;
-        let moved = ends.carry.as_ref().map_or((0, 0), Carry::moved);
-        report::connection(&relay, moved, &open.listener, &open.thread);
+        let _waker = open.thread.register().await;
+        let thread = Rc::clone(&open.thread);
+        let obeyed = thread.unless_over(pin!(obey(&mut ends, &mut relay, &open))).await;
+        let how = obeyed.unwrap_or_else(|| {
+            relay.cut();
+            Close::Reset
+        });
+        if let Some(carry) = &ends.carry {
+            relay.has_moved(carry.moved());
+        }
+        report::connection(&relay, &open.listener, &open.thread);
         relay.clear(&mut open.thread.shelf.borrow_mut());
         if let Some(carry) = &mut ends.carry {
             carry.clear(&open.thread);
@@ -60,22 +69,25 @@ pub fn serve(
 }
 
 /// Does what the core says until the connection is to close, and how.
-async fn obey(ends: &mut Ends, relay: &mut Relay, open: &mut Open) -> Close {
+async fn obey(ends: &mut Ends, relay: &mut Relay, open: &Open) -> Close {
     let mut event = Event::Accepted;
     loop {
         open.thread.at(relay.stage(), None);
         event = match open.turn(|turn| relay.next(event, turn)) {
             // What comes but once is boxed: while bytes are carried it would only take room.
             Act::Read(until) => Box::pin(read(&mut ends.down, relay, &open.thread, until)).await,
-            Act::Lease(chosen) => Box::pin(ends.leased.take(relay, &open.thread, chosen)).await,
+            Act::Lease(chosen) => Box::pin(ends.leased.take(&ends.down, relay, &open.thread, chosen)).await,
             Act::Meet => {
                 open.meet(relay.peer().ip());
                 Event::Done
             }
             Act::Carry => {
                 let Some(up) = &mut ends.leased.up else { return Close::Reset };
-                let begin = || Carry::new(relay.opening(), idle(&open.listener), &open.thread);
-                ends.carry.get_or_insert_with(begin).go_on(&mut ends.down, &mut up.stream, &open.thread).await
+                let begin = || Carry::new(relay, idle(&open.listener), &open.thread);
+                let carry = ends.carry.get_or_insert_with(begin);
+                let event = carry.go_on(&mut ends.down, &mut up.stream, &open.thread).await;
+                relay.has_moved(carry.moved());
+                event
             }
             Act::Shut(side) => shut(ends, side).await,
             Act::Close(how) => return how,

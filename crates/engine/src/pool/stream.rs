@@ -1,6 +1,7 @@
 //! A connection, over TCP or a Unix socket, or a stream within one.
 
 use std::fmt;
+use std::future::pending;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -104,12 +105,44 @@ impl Stream {
     /// Has the event loop know whether more has come. A read that took no more than it was to take leaves the
     /// connection marked as readable, and a kept connection is judged by that mark.
     pub fn settle(&self) {
+        let _ = self.peek();
+    }
+
+    /// Whether something has come: 0 is the end. If nothing has, that is remembered.
+    fn peek(&self) -> io::Result<usize> {
         let mut byte = [MaybeUninit::uninit()];
-        let _ = match self {
+        match self {
             Self::Tcp(stream) => stream.try_io(Interest::READABLE, || SockRef::from(stream).peek(&mut byte)),
             Self::Unix(stream) => stream.try_io(Interest::READABLE, || SockRef::from(stream).peek(&mut byte)),
-            Self::Multiplexed(_) => return,
+            Self::Multiplexed(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Ready once the other side has ended what it sends without having sent anything; never where it has.
+    pub async fn ended_silently(&self) {
+        while self.ready(Interest::READABLE).await {
+            match self.peek() {
+                Ok(0) => return,
+                Ok(_) => pending().await,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Ready once the connection is broken, though nothing is read from it.
+    pub async fn broken(&self) {
+        self.ready(Interest::ERROR).await;
+    }
+
+    /// Waits until the kernel tells that; false where it never will.
+    async fn ready(&self, interest: Interest) -> bool {
+        let told = match self {
+            Self::Tcp(stream) => stream.ready(interest).await,
+            Self::Unix(stream) => stream.ready(interest).await,
+            Self::Multiplexed(_) => pending().await,
         };
+        told.is_ok()
     }
 
     /// Whether the other side has reset it; that is told once.

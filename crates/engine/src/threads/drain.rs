@@ -97,7 +97,13 @@ impl Drain {
         match shared.seats.taken() {
             0 => shared.program.say(Level::Info, "drain", "every connection has ended"),
             left => {
-                shared.program.say(Level::Warning, "drain", format_args!("time is over: {left} connections are cut"))
+                shared.program.say(Level::Warning, "drain", format_args!("time is over: {left} connections are cut"));
+                for thread in threads {
+                    // Threads live as long as the process; a failure to send means that it ends.
+                    let _ = thread.send(Order::Cut);
+                }
+                // Each tells of itself; a thread that is stuck does not hold the others up.
+                let _ = tokio::time::timeout(LAST_LINES, shared.seats.emptied()).await;
             }
         }
     }

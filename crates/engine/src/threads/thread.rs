@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -85,6 +86,8 @@ pub enum Order {
     HandLinesOver(SyncSender<()>),
     /// Accept no more, then acknowledge; connections without work go at this moment.
     Leave(Moment, UnboundedSender<()>),
+    /// The time is over: every connection that is left tells of its end.
+    Cut,
 }
 
 /// One serving thread's own state.
@@ -120,6 +123,7 @@ pub struct Thread {
     wakers: RefCell<Slab<Waker>>,
     news: Cell<u64>,
     leave_at: Cell<Moment>,
+    is_over: Cell<bool>,
     slow: Rc<Cell<usize>>,
     /// Every serving thread, for handing out, and whose turn it is.
     pub threads: RefCell<(Vec<UnboundedSender<Order>>, usize)>,
@@ -150,6 +154,7 @@ impl Thread {
             wakers: RefCell::default(),
             news: Cell::default(),
             leave_at: Cell::new(Moment::NEVER),
+            is_over: Cell::default(),
             threads: RefCell::default(),
             shared,
         })
@@ -209,6 +214,11 @@ impl Thread {
                 self.tell_news();
                 // The drain may be over by now.
                 let _ = done.send(());
+            }
+            Order::Cut => {
+                self.is_over.set(true);
+                self.udp.sweep(self.now(), self.now());
+                self.tell_news();
             }
         }
     }
@@ -370,6 +380,11 @@ impl Thread {
     /// Lets somebody roll the thread's dice.
     pub fn with_dice<T>(&self, roll: impl FnOnce(&mut Dice) -> T) -> T {
         roll(&mut self.dice.borrow_mut())
+    }
+
+    /// What comes of `work`; none if its time is over before, for which the task must be one that news wake.
+    pub fn unless_over<'a, F: Future>(&'a self, mut work: Pin<&'a mut F>) -> impl Future<Output = Option<F::Output>> {
+        poll_fn(move |cx| if self.is_over.get() { Poll::Ready(None) } else { work.as_mut().poll(cx).map(Some) })
     }
 
     /// Makes the current task one that news wake, until the guard is dropped.

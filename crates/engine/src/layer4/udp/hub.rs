@@ -212,6 +212,9 @@ impl Hub {
         let idle = self.listener.look(|listener| listener.layer4.as_ref().map(|layer4| layer4.idle)).flatten();
         let next = |idle: Duration| self.sessions.borrow().next_idle(idle, now);
         while let Some(key) = next(idle.unwrap_or_default()) {
+            if let Some(session) = self.sessions.borrow_mut().get_mut(key) {
+                session.life.expire(now);
+            }
             self.end(key, None);
         }
     }
