@@ -1,14 +1,16 @@
-"""A backend in a process of its own, which a test stops, kills and brings back."""
+"""A backend in a process of its own, which a test stops, kills, makes ill and brings back."""
 
+import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 from tests.peers.process import Process
 from tests.peers.sockets import address_of, listen
 
-SERVER = """
-import sys
+SERVER = r"""
+import socket, struct, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Handler(BaseHTTPRequestHandler):
@@ -16,7 +18,18 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self):
-        self.send_response(200)
+        mood = "" if self.path == "/healthz" else open(sys.argv[3]).read()
+        time.sleep(0.1 if mood == "slow" else 0.01 if self.path == "/a" else 0)
+        if mood in ("resets", "cuts"):
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            if mood == "cuts":
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+                time.sleep(0.05)  # so that the half arrives before the reset
+            self.rfile.close()
+            self.connection.close()
+            self.close_connection = True
+            return
+        self.send_response(500 if mood == "500" else 200)
         self.send_header("Content-Length", str(len(NAME)))
         self.end_headers()
         self.wfile.write(NAME)
@@ -43,13 +56,20 @@ class Victim:
         sock = listen()
         self.address = address_of(sock)
         sock.close()
+        descriptor, name = tempfile.mkstemp(prefix="mood-")
+        os.close(descriptor)
+        self._mood = Path(name)
         self.start()
 
     def start(self) -> None:
         """Start it, for the first time or again, on the same port."""
         port = self.address.rpartition(":")[2]
-        self.process = Process([sys.executable, "-c", SERVER, port, self.name], folder=Path("/"))
+        self.process = Process([sys.executable, "-c", SERVER, port, self.name, self._mood], folder=Path("/"))
         self.process.wait_for_line("serves")
+
+    def feel(self, mood: str) -> None:
+        """Answer from now on as `500`, `slow`, `resets` or `cuts` has it, checks alone well; `""` is well."""
+        self._mood.write_text(mood)
 
     def stop(self) -> None:
         """SIGSTOP: the kernel still accepts for it, and nobody answers."""
@@ -68,3 +88,4 @@ class Victim:
         """End it, whatever state it is in."""
         self.go_on()
         self.process.end()
+        self._mood.unlink()
