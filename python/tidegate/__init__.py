@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tidegate.config.filters.request_id import RequestId
     from tidegate.config.filters.rewrite import PathReplacement, Rewrite
     from tidegate.config.geo import Geo, Location
-    from tidegate.config.health import Expected, Health, HttpCheck, TcpCheck, TlsCheck, UdpCheck
+    from tidegate.config.health import Expected, GrpcCheck, Health, HttpCheck, TcpCheck, TlsCheck, UdpCheck
     from tidegate.config.hedge import Hedge
     from tidegate.config.http2 import ListenerHttp2, UpstreamHttp2
     from tidegate.config.labels import Fallback
@@ -68,6 +68,7 @@ __all__ = [
     "First",
     "Forwarded",
     "Geo",
+    "GrpcCheck",
     "Hash",
     "Health",
     "Hedge",
@@ -142,7 +143,7 @@ _HOMES = {
     "filters.request_id": ("RequestId",),
     "filters.rewrite": ("PathReplacement", "Rewrite"),
     "geo": ("Geo", "Location"),
-    "health": ("Expected", "Health", "HttpCheck", "TcpCheck", "TlsCheck", "UdpCheck"),
+    "health": ("Expected", "GrpcCheck", "Health", "HttpCheck", "TcpCheck", "TlsCheck", "UdpCheck"),
     "hedge": ("Hedge",),
     "labels": ("Fallback",),
     "http2": ("ListenerHttp2", "UpstreamHttp2"),

@@ -23,9 +23,12 @@ class Echo(grpc.GenericRpcHandler):
         self.name = name
         self.calls: list[str] = []
         self.cancelled = threading.Event()
+        self.is_well = True
 
     def service(self, details: Any) -> Any:
         """Give the method that was called."""
+        if details.method == "/grpc.health.v1.Health/Check":
+            return grpc.unary_unary_rpc_method_handler(self.check)
         name = details.method.removeprefix(f"/{SERVICE}/")
         self.calls.append(name)
         handlers: dict[str, Any] = {
@@ -39,9 +42,16 @@ class Echo(grpc.GenericRpcHandler):
         }
         return handlers.get(name)
 
+    def check(self, asked: bytes, context: Any) -> bytes:
+        """Answer a check of health: SERVING or not, for the whole server or its service."""
+        if asked not in (b"", b"\x0a%c" % len(SERVICE) + SERVICE.encode()):
+            context.abort(grpc.StatusCode.NOT_FOUND, "no such service")
+        return b"\x08\x01" if self.is_well else b"\x08\x02"
+
     def wait(self, _: bytes, context: Any) -> bytes:
         """Wait until the call is cancelled."""
-        context.add_callback(self.cancelled.set)
+        if not context.add_callback(self.cancelled.set):
+            self.cancelled.set()  # it was over before
         self.cancelled.wait(20)
         return b""
 
@@ -160,3 +170,19 @@ def test_a_call_that_is_cancelled_is_cancelled_at_the_endpoint(tidegate: Tidegat
             time.sleep(0.01)
         call.cancel()
         assert echo.cancelled.wait(10)
+
+
+@pytest.mark.parametrize("service", ["", SERVICE])
+def test_checks_of_health_ask_as_grpc_does(tidegate: Tidegate, service: str) -> None:
+    with serving("one") as (one, first), serving("two") as (two, _):
+        config = towards(one, two)
+        config["upstreams"]["api"]["health"] = {"grpc": service, "interval": "100ms", "rise": 1, "fall": 1}
+        proxy = tidegate.run(config | {"log": {"level": "info"}})
+        with calling(proxy.address()) as channel:
+            first.is_well = False
+            proxy.supervisor.wait_for_line(f"{one} is down: .* it says NOT_SERVING")
+            names = {channel.unary_unary(f"/{SERVICE}/Name")(b"", timeout=20) for _ in range(10)}
+            assert names == {b"two"}
+            first.is_well = True
+            while channel.unary_unary(f"/{SERVICE}/Name")(b"", timeout=20) != b"one":
+                pass  # the test's own bound is the limit

@@ -32,6 +32,8 @@ def compile_probe(health: Health) -> dict[str, Any]:
                 "answers": health.udp.answers,
             }
         }
+    if health.grpc is not None:
+        return {"grpc": {"service": health.grpc.service}}
     if health.http is None:
         tcp = health.tcp
         send, expect = ("", None) if tcp is None else (tcp.send, tcp.expect)

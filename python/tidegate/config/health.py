@@ -197,6 +197,23 @@ class UdpCheck(Model):
         return self
 
 
+def check_service(name: str) -> str:
+    """Refuse what is no name of a service."""
+    if not re.fullmatch(r"[A-Za-z0-9_.]{0,127}", name):
+        raise refused(f"must be the name of a service, as `helloworld.Greeter`, not {show(name)}")
+    return name
+
+
+class GrpcCheck(Model):
+    """A call of `grpc.health.v1.Health/Check` over HTTP/2 in clear text, on a connection of its own; a string is its
+    `service`. An endpoint that says SERVING is well."""
+
+    short = "service"
+
+    service: Annotated[str, AfterValidator(check_service)] = ""
+    """The service that is asked about. Default: all of the server."""
+
+
 class Health(Model):
     """Checks of the endpoints of an upstream. An endpoint that has not been checked yet takes work.
 
@@ -213,6 +230,8 @@ class Health(Model):
     """Begin a TLS handshake: `tls: {}`."""
     udp: UdpCheck | None = None
     """Send a datagram, and wait for the answer."""
+    grpc: GrpcCheck | None = None
+    """Ask as gRPC does: `grpc: {}`, for an upstream with `protocol: http2`."""
     port: Annotated[Whole, Field(ge=1, le=65_535)] | None = None
     """Another port that is asked, of the same host; no PROXY protocol header is sent there."""
     interval: PositiveDuration = Duration(2_000)
@@ -229,6 +248,6 @@ class Health(Model):
     @model_validator(mode="after")
     def asks_in_one_way(self) -> "Health":
         """Refuse two ways at once, and none."""
-        if sum(each is not None for each in (self.http, self.tcp, self.tls, self.udp)) != 1:
-            raise refused("must have exactly one of `http`, `tcp`, `tls` and `udp`: how endpoints are asked")
+        if sum(each is not None for each in (self.http, self.tcp, self.tls, self.udp, self.grpc)) != 1:
+            raise refused("must have exactly one of `http`, `tcp`, `tls`, `udp` and `grpc`: how endpoints are asked")
         return self

@@ -130,6 +130,8 @@ class Upstream(Placed):
         if self.protocol == "http1":
             if self.http2 is not None:
                 raise refused("`http2` has no effect without `protocol: http2`", "add it", at=("http2",))
+            if self.health is not None and self.health.grpc is not None:
+                raise refused("`grpc` asks over HTTP/2", "add `protocol: http2`", at=("health", "grpc"))
             return self
         if self.proxy_protocol != "off":
             says = "a connection of HTTP/2 carries many clients, and a PROXY protocol header names one"

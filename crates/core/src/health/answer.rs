@@ -23,7 +23,7 @@ pub enum Judgement {
 }
 
 impl Judgement {
-    fn failed(says: impl Into<String>) -> Self {
+    pub(super) fn failed(says: impl Into<String>) -> Self {
         Self::Failed(says.into())
     }
 }
@@ -79,10 +79,10 @@ fn look(expected: &Wanted, text: &[u8], whole: bool, ended: bool, what: &str) ->
 }
 
 /// The status, how the body ends, and what came of it.
-type Found<'a> = (u16, BodyLength, &'a [u8]);
+pub(super) type Found<'a> = (u16, BodyLength, &'a [u8]);
 
 /// The final answer's; none until its head is whole.
-fn final_head(mut came: &[u8], method: Method) -> Result<Option<Found<'_>>, Failure> {
+pub(super) fn final_head(mut came: &[u8], method: Method) -> Result<Option<Found<'_>>, Failure> {
     loop {
         let mut head = ResponseHead::default();
         match HeadReader::default().read_response(came, &LIMITS, &mut head)? {
@@ -98,7 +98,7 @@ fn final_head(mut came: &[u8], method: Method) -> Result<Option<Found<'_>>, Fail
 }
 
 /// The body without its framing, and whether that is all of it.
-fn content(body: &[u8], length: BodyLength) -> Result<(Vec<u8>, bool), Failure> {
+pub(super) fn content(body: &[u8], length: BodyLength) -> Result<(Vec<u8>, bool), Failure> {
     match length {
         BodyLength::None => Ok((Vec::new(), true)),
         BodyLength::UntilClose => Ok((body.to_vec(), false)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::answer::{self, Judgement};
 use super::schedule::Schedule;
-use super::tls;
+use super::{grpc, tls};
 use crate::head::Method;
 use crate::rule::pattern::Pattern;
 use crate::snapshot::document::{self, Expected, Probe};
@@ -36,7 +36,7 @@ impl Check {
             Probe::Http(http) => http.body.as_ref(),
             Probe::Tcp(tcp) => tcp.expect.as_ref(),
             Probe::Udp(udp) => udp.expect.as_ref(),
-            Probe::Tls(_) => None,
+            Probe::Tls(_) | Probe::Grpc(_) => None,
         };
         Ok(Self {
             document: document.clone(),
@@ -63,6 +63,7 @@ impl Check {
             Probe::Tcp(tcp) => return tcp.send.as_bytes().to_vec(),
             Probe::Udp(udp) => return udp.send.as_bytes().to_vec(),
             Probe::Tls(probe) => return tls::hello(probe),
+            Probe::Grpc(probe) => return grpc::question(address, &probe.service),
             Probe::Http(http) => http,
         };
         let host = match &http.host {
@@ -98,6 +99,7 @@ impl Check {
             Probe::Tcp(_) => answer::tcp(came, ended, self.expected.as_ref()),
             Probe::Udp(_) => answer::datagram(came, self.expected.as_ref()),
             Probe::Tls(_) => tls::judge(came, ended),
+            Probe::Grpc(_) => grpc::judge(came, ended),
         }
     }
 }

@@ -8,6 +8,7 @@
 mod answer; // what the bytes that came back mean
 mod check; // what is asked, made ready once
 mod tls; // the beginning of a handshake
+mod grpc; // a call of grpc.health.v1, and its answer
 mod pulse; // rise and fall
 mod schedule; // when the next check is due
 mod outlier; // requests that failed: strikes, ejections, returns

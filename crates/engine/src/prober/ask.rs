@@ -78,7 +78,7 @@ async fn talk(
 ) -> Outcome {
     let at = check.address(address);
     // What is no check by HTTP says what it has to say over the bare connection.
-    let http2 = http2.filter(|_| matches!(check.document.probe, Probe::Http(_)));
+    let http2 = http2.filter(|_| matches!(check.document.probe, Probe::Http(_) | Probe::Grpc(_)));
     let connected = match http2 {
         Some(policy) => lines::alone(at, policy).await,
         None => Stream::connect(at).await,

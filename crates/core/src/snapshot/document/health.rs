@@ -34,6 +34,8 @@ pub enum Probe {
     Tls(TlsProbe),
     /// A datagram.
     Udp(UdpProbe),
+    /// A call of `grpc.health.v1`, over HTTP/2.
+    Grpc(GrpcProbe),
 }
 
 /// A request, and what its answer must be.
@@ -84,6 +86,14 @@ pub struct TlsProbe {
     pub sni: Option<String>,
     /// Protocols, the favourite first.
     pub alpn: Vec<String>,
+}
+
+/// Whom a call of `grpc.health.v1` asks about.
+#[derive(Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(deny_unknown_fields)]
+pub struct GrpcProbe {
+    /// The service; empty is all of the server.
+    pub service: String,
 }
 
 /// What must be found.
