@@ -24,6 +24,7 @@ class Case:
     large: bool = False  # large proxy buffers in nginx
     splice: bool = False  # in HAProxy
     layer4: bool = False  # bytes are carried on as they are
+    streams: int = 0  # of HTTP/2 on each connection, in clear text; 0 is HTTP/1
     unit: Literal["us", "MB/s", "KiB"] = "us"
 
 
@@ -68,6 +69,13 @@ CASES = (
         hosts=1,
         access_log=True,
         filters=True,
+    ),
+    Case(
+        "h2-1k",
+        "HTTP/2 in clear text: 1 KiB, 10 connections × 32 streams",
+        "≤ 0.64 of nginx",
+        connections=10,
+        streams=32,
     ),
     Case("tcp-1k", "layer 4: 1 KiB, 50 kept connections", "≤ 1.0 of the better", layer4=True),
     Case(

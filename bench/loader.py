@@ -1,4 +1,4 @@
-"""Load: wrk on the loader's core, idle connections, and the system calls that a proxy makes meanwhile."""
+"""Load: wrk or h2load on the loader's core, idle connections, and the system calls that a proxy makes meanwhile."""
 
 import re
 import signal
@@ -43,8 +43,36 @@ def median(results: list[Result]) -> Result:
     return Result(**middle, failures=sum(each.failures for each in results))
 
 
-def run_wrk(case: Case, peer: Peer, seconds: float, folder: Path) -> Result:
+def run_load(case: Case, peer: Peer, seconds: float, folder: Path) -> Result:
     """Load one proxy for some seconds."""
+    return run_h2load(case, peer, seconds) if case.streams else run_wrk(case, peer, seconds, folder)
+
+
+def run_h2load(case: Case, peer: Peer, seconds: float) -> Result:
+    """Load one proxy by HTTP/2: h2load tells no percentiles."""
+    words = ["taskset", "-c", LOADER_CORE, "h2load", "-t1", f"-c{case.connections}", f"-m{case.streams}"]
+    words += [f"--duration={max(1, round(seconds))}", f"http://{peer.address}{case.path}"]
+    before = cpu_of(peer.worker)
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    return read_h2load(done.stdout, cpu_of(peer.worker) - before)
+
+
+def read_h2load(text: str, cpu: Cpu) -> Result:
+    """Take the figures out of what h2load prints."""
+    requests = int(find(r"status codes: (\d+) 2xx", text))
+    if requests == 0:
+        raise RuntimeError(f"not one request went through:\n{text}")
+    return Result(
+        user_us=cpu.user / requests * 1e6,
+        system_us=cpu.system / requests * 1e6,
+        per_second=float(find(r"finished in [^,]+, ([\d.]+) req/s", text)),
+        megabytes_per_cpu_s=int(find(r"\((\d+)\) data", text)) / 2**20 / cpu.total,
+        failures=int(find(r"(\d+) failed", text)),
+    )
+
+
+def run_wrk(case: Case, peer: Peer, seconds: float, folder: Path) -> Result:
+    """Load one proxy by HTTP/1."""
     words = ["taskset", "-c", LOADER_CORE, "wrk", "-t1", f"-c{case.connections}", f"-d{max(1, round(seconds))}s"]
     words += ["--latency", "--timeout", "30s"]
     if case.script:
@@ -82,7 +110,7 @@ def find(pattern: str, text: str) -> str:
     """The one group of a pattern that must be there."""
     found = re.search(pattern, text)
     if found is None:
-        raise RuntimeError(f"wrk printed nothing like {pattern!r}:\n{text}")
+        raise RuntimeError(f"the loader printed nothing like {pattern!r}:\n{text}")
     return found[1]
 
 

@@ -160,13 +160,14 @@ def nginx(case: Case, folder: Path, to: str) -> Peer:
     buffers = "proxy_buffers 16 64k; proxy_buffer_size 64k; proxy_busy_buffers_size 128k;" if case.large else ""
     log = f"{JSON_LOG} access_log {folder}/access.log j buffer=64k flush=1s;" if case.access_log else "access_log off;"
     filters = 'proxy_set_header X-Api "1"; add_header X-Frame-Options "DENY" always;' if case.filters else ""
+    http2 = " http2" if case.streams else ""
     target = "http://origin"
     hosts = ""
     if case.hosts:
         names = "".join(f"host-{number}.example.com origin;" for number in range(1, case.hosts + 1))
         hosts, target = f"map $host $to {{ {names} }}", "http://$to"
     body = f"""{log} {hosts} upstream origin {{ server {to}; keepalive 256; keepalive_requests 1000000000; }}
-        server {{ listen {address} backlog=4096; location / {{ proxy_pass {target}; proxy_http_version 1.1;
+        server {{ listen {address} backlog=4096{http2}; location / {{ proxy_pass {target}; proxy_http_version 1.1;
         proxy_set_header Connection ""; proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr;
         proxy_set_header X-Forwarded-Proto $scheme; proxy_max_temp_file_size 0; {filters} {buffers} }} }}"""
     return start_nginx("nginx", PROXY_CORE, folder, address, body)
@@ -181,7 +182,11 @@ def haproxy(case: Case, folder: Path, to: str) -> Peer:
     lines += ["defaults", f"  mode {mode}", "  timeout connect 5s", "  timeout client 1h", "  timeout server 1h"]
     lines += [] if case.layer4 else ["  http-reuse always", "  option forwardfor"]
     lines += ["  option splice-response"] if case.splice else []
-    lines += ["frontend web", f"  bind {address} backlog 4096", "  default_backend origin"]
+    lines += [
+        "frontend web",
+        f"  bind {address} backlog 4096{' proto h2' if case.streams else ''}",
+        "  default_backend origin",
+    ]
     if case.access_log:
         lines += ["  log global", f"  log-format {HAPROXY_LOG}"]
     if case.hosts:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from bench.cases import CASES, Case
-from bench.loader import Result, hold_idle, median, read_calls, run_wrk, system_calls
+from bench.loader import Result, hold_idle, median, read_calls, run_load, system_calls
 from bench.peers import PEERS, Peer, experiment, origin
 from bench.results import save
 from bench.table import NOTE, TITLE, render
@@ -65,11 +65,11 @@ def measure(
         for name in names:
             for case in cases:
                 pairs.append((case, PEERS[name](case, folder / f"{case.name}-{name}", source.address)))
-                run_wrk(*pairs[-1], 1, folder)  # warm
+                run_load(*pairs[-1], 1, folder)  # warm
         for number in range(rounds):
             at = number % len(pairs)
             for case, peer in pairs[at:] + pairs[:at]:
-                result = run_wrk(case, peer, seconds, folder)
+                result = run_load(case, peer, seconds, folder)
                 rows[case.name, peer.name].append(result)
                 print(f"{case.name} round {number + 1}: {peer.name} {result}", file=sys.stderr)
     finally:
@@ -82,7 +82,7 @@ def idle(case: Case, name: str, folder: Path, source: Peer) -> Result:
     """What an idle connection costs in memory, in a fresh process."""
     peer = PEERS[name](case, folder / f"{case.name}-{name}", source.address)
     try:
-        run_wrk(CASES[0], peer, 1, folder)  # so that what is needed once is there
+        run_load(CASES[0], peer, 1, folder)  # so that what is needed once is there
         return hold_idle(case, peer)
     finally:
         peer.end()
@@ -94,10 +94,10 @@ def count_calls(names: list[str], folder: Path, source: Peer) -> dict[str, str]:
     for name in names:
         peer = PEERS[name](CASES[0], folder / f"strace-{name}", source.address)
         try:
-            run_wrk(CASES[0], peer, 1, folder)
+            run_load(CASES[0], peer, 1, folder)
             path = folder / f"strace-{name}.txt"
             with system_calls(peer, path):
-                result = run_wrk(CASES[0], peer, 4, folder)
+                result = run_load(CASES[0], peer, 4, folder)
             requests = result.per_second * 4
             each = {call: count / requests for call, count in read_calls(path).items() if count / requests > 0.005}
             told[name] = ", ".join(f"{call} {number:.2f}" for call, number in each.items())

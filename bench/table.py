@@ -59,7 +59,7 @@ def cells(case: Case, result: Result, base: Result | None) -> tuple[str, ...]:
         f"{result.system_us:.1f}",
         f"{value / reference:.2f}" if reference else "",
         f"{result.per_second:,.0f}",
-        f"{result.p50_ms:.2f}",
-        f"{result.p99_ms:.2f}",
+        f"{result.p50_ms:.2f}" if result.p50_ms else "",
+        f"{result.p99_ms:.2f}" if result.p99_ms else "",
         str(result.failures),
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.loader import read_calls, read_wrk
+from bench.loader import read_calls, read_h2load, read_wrk
 from bench.measure import Cpu
 
 WRK = """\
@@ -57,3 +57,19 @@ def test_calls_with_and_without_errors_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "strace.txt"
     path.write_text(STRACE)
     assert read_calls(path) == {"sendto": 200_000, "recvfrom": 200_100}
+
+
+H2LOAD = """
+finished in 2.50s, 16000.50 req/s, 16.40MB/s
+requests: 40010 total, 40010 started, 40000 done, 39999 succeeded, 1 failed, 0 errored, 0 timeout
+status codes: 40000 2xx, 0 3xx, 0 4xx, 0 5xx
+traffic: 41.01MB (43000000) total, 937.52KB (960020) headers (space savings 92.21%), 39.06MB (41943040) data
+"""
+
+
+def test_figures_are_taken_out_of_what_h2load_prints() -> None:
+    result = read_h2load(H2LOAD, Cpu(user=0.4, system=0.6, total=1.0))
+    assert (round(result.user_us, 3), round(result.system_us, 3), result.per_second) == (10.0, 15.0, 16000.5)
+    assert (round(result.megabytes_per_cpu_s), result.failures) == (40, 1)
+    with pytest.raises(RuntimeError, match="not one request"):
+        read_h2load(H2LOAD.replace("40000 2xx", "0 2xx"), Cpu(0, 0, 0))
