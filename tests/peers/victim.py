@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    wbufsize = -1  # an answer leaves whole, or has not begun
 
     def do_GET(self):
         mood = "" if self.path == "/healthz" else open(sys.argv[3]).read()
@@ -24,6 +25,7 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             if mood == "cuts":
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+                self.wfile.flush()
                 time.sleep(0.05)  # so that the half arrives before the reset
             self.rfile.close()
             self.connection.close()
