@@ -255,6 +255,19 @@ def test_of_too_many_old_workers_the_oldest_ends(tidegate: Tidegate, installed: 
             tunnels[0].recv(10)
 
 
+def test_old_workers_without_connections_end_before_one_that_has_some(tidegate: Tidegate, installed: Installed) -> None:
+    with WebSocketServer() as server:
+        proxy = installed.run(tidegate, upstream(server.address) | {"upgrade": {"generations": 2}})
+        with connect(f"ws://{proxy.address()}/ws", proxy=None, compression=None) as tunnel:
+            for number in range(5):
+                assert proxy.call("upgrade").returncode == 0
+                tunnel.send(f"after {number}")
+                assert tunnel.recv(10) == f"after {number}"
+            until(lambda: len(installed.workers()) == 2)
+            proxy.supervisor.wait_for_line("it has no connections, and `upgrade.generations` keeps 2 old ones")
+        until(lambda: installed.workers() == {proxy.worker_pid})
+
+
 @pytest.fixture
 def origin(backend: Backends) -> Backend:
     """Answers; of `/long` it sends a part whenever the test says so."""

@@ -49,14 +49,31 @@ class Elders:
         """What another supervisor needs to see them off."""
         return [each.record() for each in self.all]
 
-    def see_off(self, most: int) -> None:
-        """Let each finish what it began; of more than `most` the oldest end at once."""
-        for index, elder in enumerate(self.all):
-            if index < len(self.all) - most and elder.until > time.time():
-                version = f"generation {elder.worker.passport.generation}"
-                says = f"the worker with pid {elder.worker.pid}, {version}, ends before its time"
-                self._log.warning(f"{says}: `upgrade.generations` keeps {most} old ones")
+    async def make_room(self, most: int) -> None:
+        """Of more than `most` let those end at once that have no connections and only hand on what older ones tell,
+        then the oldest. The last has just been replaced: what was on its way to it counts as a connection."""
+        all_of_them, beyond = list(self.all), len(self.all) - most
+        if beyond <= 0:
+            return
+        told = await asyncio.gather(*(self._tell(each) for each in all_of_them))
+        is_idle = [each["connections"] == 0 for each in told[:-1]] + [False]
+        in_order = sorted(zip(is_idle, all_of_them, strict=True), key=lambda each: not each[0])
+        for idle, elder in in_order[:beyond]:
+            if elder.until > time.time():
+                self._say_that_it_leaves(elder, most, idle=idle)
                 self._hurry(elder, 0)
+
+    def _say_that_it_leaves(self, elder: Elder, most: int, *, idle: bool) -> None:
+        which = f"the worker with pid {elder.worker.pid}, generation {elder.worker.passport.generation}, ends"
+        why = f"`upgrade.generations` keeps {most} old ones"
+        if idle:
+            self._log.info(f"{which}: it has no connections, and {why}")
+        else:
+            self._log.warning(f"{which} before its time: {why}")
+
+    def see_off(self) -> None:
+        """Let each finish what it began."""
+        for elder in self.all:
             if elder.worker.pid not in self._tasks:
                 task = asyncio.get_running_loop().create_task(self._see_off(elder))
                 self._tasks[elder.worker.pid] = task
@@ -75,7 +92,7 @@ class Elders:
         """End all of them; what they began may take so long."""
         for elder in self.all:
             self._hurry(elder, within_s)
-        self.see_off(len(self.all))
+        self.see_off()
         await self.over()
 
     async def over(self) -> None:

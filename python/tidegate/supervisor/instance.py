@@ -159,7 +159,8 @@ class Instance:
         await self.sources.look_up_new(self.snapshots.config)
         await self.snapshots.serve(self.worker, self.snapshots.config)
         self.keeper.record()
-        self.keeper.elders.see_off(self.snapshots.config.upgrade.generations)
+        await self.keeper.elders.make_room(self.snapshots.config.upgrade.generations)
+        self.keeper.elders.see_off()
 
     def _write_pid_file(self) -> None:
         pid_file = self.snapshots.config.pid_file

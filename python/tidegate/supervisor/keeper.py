@@ -147,7 +147,7 @@ class Keeper:
         self.upgrading = False
         self.snapshots.keep()
         self.record()
-        self.elders.see_off(len(self.elders.all))
+        self.elders.see_off()
 
     async def succeed(self, old: Worker, until: float) -> None:
         """Go on with the worker that an upgrade has started. Raises `Gone` or `WorkerRefused`."""
@@ -164,7 +164,7 @@ class Keeper:
         self.upgrading = False
         self.replaced.set()
         self.record()
-        self.elders.see_off(len(self.elders.all))
+        self.elders.see_off()
 
     async def keep(self) -> None:
         """Reconnect to a worker that lost us, and replace one that ended; never give up."""
