@@ -12,7 +12,7 @@ use tidegate_core::head::{Method, ResponseHead};
 
 use super::answers::read_answer;
 use super::incoming::{Incoming, broken};
-use super::outgoing::{NO_LIMITS, Outgoing, misled};
+use super::outgoing::{self, NO_LIMITS, Outgoing, Writes, misled};
 use super::requests::write_request;
 use crate::pool::stream::Multiplexed;
 
@@ -48,7 +48,20 @@ impl Asked {
         Self { incoming: Incoming::new(head, body, framing), outgoing: Outgoing::new(), respond, method, wants_tunnel }
     }
 
-    /// Sends the head of an answer, which `bytes` begin with; says how long it was.
+    fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let reset = match self.outgoing.stream() {
+            Some(stream) => stream.poll_reset(cx),
+            None => self.respond.poll_reset(cx),
+        };
+        reset.map(|_| io::ErrorKind::ConnectionReset.into())
+    }
+}
+
+impl Writes for Asked {
+    fn outgoing(&mut self) -> &mut Outgoing {
+        &mut self.outgoing
+    }
+
     fn send_head(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut head = ResponseHead::default();
         match HeadReader::default().read_response(bytes, &NO_LIMITS, &mut head) {
@@ -69,14 +82,6 @@ impl Asked {
         let stream = self.respond.send_response(response, is_last).map_err(broken)?;
         self.outgoing.begin(stream, if is_last { BodyLength::None } else { body });
         Ok(len)
-    }
-
-    fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        let reset = match self.outgoing.stream() {
-            Some(stream) => stream.poll_reset(cx),
-            None => self.respond.poll_reset(cx),
-        };
-        reset.map(|_| io::ErrorKind::ConnectionReset.into())
     }
 }
 
@@ -107,27 +112,7 @@ impl Multiplexed for Asked {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, slices: [&[u8]; 3]) -> Poll<io::Result<usize>> {
-        let mut written = 0;
-        for slice in slices {
-            let mut rest = slice;
-            while !rest.is_empty() {
-                let wrote = if self.outgoing.awaits_head() {
-                    Poll::Ready(self.send_head(rest))
-                } else {
-                    self.outgoing.poll_write(cx, rest)
-                };
-                match wrote {
-                    Poll::Ready(Ok(n)) => {
-                        written += n;
-                        rest = rest.get(n..).unwrap_or_default();
-                    }
-                    Poll::Ready(Err(_)) | Poll::Pending if written > 0 => return Poll::Ready(Ok(written)),
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
-        }
-        Poll::Ready(Ok(written))
+        outgoing::poll_write(self, cx, slices)
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -14,7 +14,7 @@ use tidegate_core::head::RequestHead;
 use super::answers::write_answer;
 use super::incoming::{Incoming, broken};
 use super::line::Open;
-use super::outgoing::{NO_LIMITS, Outgoing, misled};
+use super::outgoing::{self, NO_LIMITS, Outgoing, Writes, misled};
 use super::requests::{Wanted, read_request};
 use crate::pool::stream::{Multiplexed, Refused};
 
@@ -35,29 +35,6 @@ impl Asking {
     pub(super) fn new(sender: SendRequest<Bytes>, open: Open) -> Self {
         let (outgoing, incoming, wanted) = (Outgoing::new(), Incoming::nothing(), Wanted::default());
         Self { sender, outgoing, response: None, incoming, wanted, _open: open }
-    }
-
-    /// Sends the head of a request, which `bytes` begin with; says how long it was.
-    fn send_head(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut head = RequestHead::default();
-        match HeadReader::default().read_request(bytes, &NO_LIMITS, &mut head) {
-            Ok(Progress::Complete) => {}
-            Ok(Progress::Partial) | Err(_) => return Err(misled()),
-        }
-        let facts = judge_request(bytes, &head).map_err(|_| misled())?;
-        let len = head.len as usize;
-        let (request, wanted) = read_request(bytes.get(..len).unwrap_or_default(), &head).ok_or_else(misled)?;
-        let wants_tunnel = wanted.key.is_some();
-        if wants_tunnel && !self.sender.is_extended_connect_protocol_enabled() {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "the endpoint takes no extended CONNECT"));
-        }
-        let body = if wants_tunnel { BodyLength::UntilClose } else { facts.body };
-        let is_last = matches!(body, BodyLength::None | BodyLength::Length(0));
-        let (response, stream) = self.sender.send_request(request, is_last).map_err(failed)?;
-        self.response = Some(response);
-        self.wanted = wanted;
-        self.outgoing.begin(stream, if is_last { BodyLength::None } else { body });
-        Ok(len)
     }
 
     /// Waits for a head of the answer, interim or final.
@@ -84,6 +61,34 @@ impl Asking {
     }
 }
 
+impl Writes for Asking {
+    fn outgoing(&mut self) -> &mut Outgoing {
+        &mut self.outgoing
+    }
+
+    fn send_head(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut head = RequestHead::default();
+        match HeadReader::default().read_request(bytes, &NO_LIMITS, &mut head) {
+            Ok(Progress::Complete) => {}
+            Ok(Progress::Partial) | Err(_) => return Err(misled()),
+        }
+        let facts = judge_request(bytes, &head).map_err(|_| misled())?;
+        let len = head.len as usize;
+        let (request, wanted) = read_request(bytes.get(..len).unwrap_or_default(), &head).ok_or_else(misled)?;
+        let wants_tunnel = wanted.key.is_some();
+        if wants_tunnel && !self.sender.is_extended_connect_protocol_enabled() {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "the endpoint takes no extended CONNECT"));
+        }
+        let body = if wants_tunnel { BodyLength::UntilClose } else { facts.body };
+        let is_last = matches!(body, BodyLength::None | BodyLength::Length(0));
+        let (response, stream) = self.sender.send_request(request, is_last).map_err(failed)?;
+        self.response = Some(response);
+        self.wanted = wanted;
+        self.outgoing.begin(stream, if is_last { BodyLength::None } else { body });
+        Ok(len)
+    }
+}
+
 impl Multiplexed for Asking {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_head(cx))?;
@@ -104,27 +109,7 @@ impl Multiplexed for Asking {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, slices: [&[u8]; 3]) -> Poll<io::Result<usize>> {
-        let mut written = 0;
-        for slice in slices {
-            let mut rest = slice;
-            while !rest.is_empty() {
-                let wrote = if self.outgoing.awaits_head() {
-                    Poll::Ready(self.send_head(rest))
-                } else {
-                    self.outgoing.poll_write(cx, rest)
-                };
-                match wrote {
-                    Poll::Ready(Ok(n)) => {
-                        written += n;
-                        rest = rest.get(n..).unwrap_or_default();
-                    }
-                    Poll::Ready(Err(_)) | Poll::Pending if written > 0 => return Poll::Ready(Ok(written)),
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                    Poll::Pending => return Poll::Pending,
-                }
-            }
-        }
-        Poll::Ready(Ok(written))
+        outgoing::poll_write(self, cx, slices)
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

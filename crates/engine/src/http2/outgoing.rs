@@ -169,6 +169,40 @@ impl Outgoing {
     }
 }
 
+/// A side of a stream that a lane writes to.
+pub(super) trait Writes {
+    /// What leaves on it.
+    fn outgoing(&mut self) -> &mut Outgoing;
+
+    /// Sends the head which `bytes` begin with; says how long it was.
+    fn send_head(&mut self, bytes: &[u8]) -> io::Result<usize>;
+}
+
+/// Writes what the slices hold, heads and bodies, as much as there is room for.
+pub(super) fn poll_write(side: &mut impl Writes, cx: &mut Context<'_>, slices: [&[u8]; 3]) -> Poll<io::Result<usize>> {
+    let mut written = 0;
+    for slice in slices {
+        let mut rest = slice;
+        while !rest.is_empty() {
+            let wrote = if side.outgoing().awaits_head() {
+                Poll::Ready(side.send_head(rest))
+            } else {
+                side.outgoing().poll_write(cx, rest)
+            };
+            match wrote {
+                Poll::Ready(Ok(n)) => {
+                    written += n;
+                    rest = rest.get(n..).unwrap_or_default();
+                }
+                Poll::Ready(Err(_)) | Poll::Pending if written > 0 => return Poll::Ready(Ok(written)),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+    Poll::Ready(Ok(written))
+}
+
 /// A lane wrote what it did not announce.
 pub(super) fn misled() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "bytes that are not of the message")
