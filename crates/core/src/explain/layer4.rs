@@ -14,7 +14,6 @@ use crate::lane::buffer::Shelf;
 use crate::lane::{Serving, Turn};
 use crate::layer4::hello::{self, Hello, Seen};
 use crate::layer4::{Act, Event, Known, Relay, Session};
-use crate::moment::Moment;
 use crate::proxy_protocol;
 use crate::snapshot::compiled::Compiled;
 use crate::snapshot::document::{Layer4Route, TlsProbe};
@@ -63,18 +62,7 @@ pub fn explain_layer4(compiled: Compiled, listener: usize, begins: &Begins) -> C
     let (mut dice, mut shelf) = (Dice::seeded(1), Shelf::new());
     let serving = Rc::new(Serving::recording(Arc::new(compiled), &mut dice));
     let peer = Peer::new(begins.client, begins.local);
-    let mut turn = Turn {
-        now: BEGAN,
-        date: b"Thu, 01 Jan 1970 00:00:00 GMT",
-        dice: &mut dice,
-        shelf: &mut shelf,
-        serving: &serving,
-        listener,
-        leave_at: Moment::NEVER,
-        leaving: false,
-        ready: true,
-        crowded: false,
-    };
+    let mut turn = super::turn(BEGAN, &mut dice, &mut shelf, &serving, listener);
     let layer4 = serving.compiled.document.listeners.get(listener).and_then(|one| one.layer4.as_ref());
     let is_udp = layer4.is_some_and(|layer4| layer4.udp.is_some());
     if is_udp {

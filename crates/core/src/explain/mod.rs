@@ -143,6 +143,28 @@ const BEGAN: Moment = Moment::from_nanos(1);
 /// Most turns that a request without a body could take.
 const MOST_TURNS: usize = 64;
 
+/// What may be looked at, at a listener of an instance that is ready.
+fn turn<'a>(
+    now: Moment,
+    dice: &'a mut Dice,
+    shelf: &'a mut Shelf,
+    serving: &'a Rc<Serving>,
+    listener: usize,
+) -> Turn<'a> {
+    Turn {
+        now,
+        date: b"Thu, 01 Jan 1970 00:00:00 GMT",
+        dice,
+        shelf,
+        serving,
+        listener,
+        leave_at: Moment::NEVER,
+        leaving: false,
+        ready: true,
+        crowded: false,
+    }
+}
+
 /// Plays a request of `from` on the listener at `listener`; `head` is its head with the empty line.
 pub fn explain(compiled: Compiled, listener: usize, from: Option<SocketAddr>, head: &[u8]) -> Explanation {
     let (mut dice, mut shelf) = (Dice::seeded(1), Shelf::new());
@@ -154,18 +176,7 @@ pub fn explain(compiled: Compiled, listener: usize, from: Option<SocketAddr>, he
     let mut explanation = Explanation { listener: name.unwrap_or_default(), ..Explanation::default() };
     let (mut event, mut now, mut rest) = (Event::Accepted, BEGAN, head);
     for _ in 0..MOST_TURNS {
-        let mut turn = Turn {
-            now,
-            date: b"Thu, 01 Jan 1970 00:00:00 GMT",
-            dice: &mut dice,
-            shelf: &mut shelf,
-            serving: &serving,
-            listener,
-            leave_at: Moment::NEVER,
-            leaving: false,
-            ready: true,
-            crowded: false,
-        };
+        let mut turn = turn(now, &mut dice, &mut shelf, &serving, listener);
         event = match lane.next(event, &mut turn) {
             Act::Wait(interest) if interest.read_downstream && !rest.is_empty() => {
                 let room = lane.room(Side::Downstream, &mut shelf);
