@@ -1,7 +1,6 @@
 """gRPC through Tidegate, with grpcio on both sides."""
 
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ import pytest
 
 from tests.peers.frames import DATA, END_HEADERS, END_STREAM, HEADERS, FrameClient, frame, get
 from tests.peers.tidegate import Config, Tidegate, upstream
+from tests.peers.waiting import until
 
 SERVICE = "test.Echo"
 
@@ -166,8 +166,7 @@ def test_a_deadline_of_the_client_ends_the_call_at_the_endpoint(tidegate: Tidega
 def test_a_call_that_is_cancelled_is_cancelled_at_the_endpoint(tidegate: Tidegate) -> None:
     with serving() as (address, echo), calling(tidegate.run(towards(address)).address()) as channel:
         call = channel.unary_unary(f"/{SERVICE}/Wait").future(b"", timeout=20)
-        while "Wait" not in echo.calls:
-            time.sleep(0.01)
+        until(lambda: "Wait" in echo.calls)
         call.cancel()
         assert echo.cancelled.wait(10)
 

@@ -3,13 +3,13 @@
 import json as json_module
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from tidegate.cli.exits import DONE, INPUT_IS_WRONG, MACHINE_REFUSES
+from tidegate.cli.meant import MEANT, Meant
 
 app = App(
     name="certificates",
@@ -19,21 +19,8 @@ app = App(
 )
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
-class Meant:
-    """Which instance, and how."""
-
-    config: Path | None = None
-    """The configuration that it was started with; default: the only instance there is."""
-    socket: Path | None = None
-    """Its control socket."""
-    json: Annotated[bool, Parameter(negative=())] = False
-    """Print JSON."""
-
-
 @app.command(name="list")
-def show(*, meant: Meant = Meant()) -> int:
+def show(*, meant: Meant = MEANT) -> int:
     """List the certificates: for which name, by whom, until when, and what went wrong.
 
     Without a running instance, what is kept for CONFIG is listed.
@@ -54,7 +41,7 @@ def show(*, meant: Meant = Meant()) -> int:
 
 
 @app.command(name="import")
-def bring(certificate: Path, key: Path, /, *, meant: Meant = Meant()) -> int:
+def bring(certificate: Path, key: Path, /, *, meant: Meant = MEANT) -> int:
     """Keep a certificate that you have for the names in it, until it is due to be renewed.
 
     So that whoever comes from another program need not have all names certified anew at once.

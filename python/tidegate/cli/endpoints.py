@@ -4,13 +4,13 @@ import json as json_module
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 from tidegate.cli.exits import DONE, INPUT_IS_WRONG, USED_WRONGLY
 from tidegate.cli.instance import ask
+from tidegate.cli.meant import MEANT, Meant
 
 app = App(
     name="endpoints",
@@ -26,19 +26,6 @@ Address = Annotated[str, Parameter(help="The endpoint's: `10.0.0.3:8080`, `[::1]
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Meant:
-    """Which instance, and how."""
-
-    config: Path | None = None
-    """The configuration that it was started with; default: the only instance there is."""
-    socket: Path | None = None
-    """Its control socket."""
-    json: Annotated[bool, Parameter(negative=())] = False
-    """Print JSON."""
-
-
-@Parameter(name="*")
-@dataclass(frozen=True)
 class Changing(Meant):
     """The same for a change."""
 
@@ -47,7 +34,7 @@ class Changing(Meant):
 
 
 @app.command(name="list")
-def show(upstream: str | None = None, /, *, meant: Meant = Meant()) -> int:
+def show(upstream: str | None = None, /, *, meant: Meant = MEANT) -> int:
     """List the endpoints, and what was asked of them.
 
     Example: tidegate endpoints list api

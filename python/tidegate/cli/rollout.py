@@ -7,9 +7,10 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 from pydantic import TypeAdapter, ValidationError
 
-from tidegate.cli.endpoints import Changing, Meant
+from tidegate.cli.endpoints import Changing
 from tidegate.cli.exits import DONE, INPUT_IS_WRONG, USED_WRONGLY
 from tidegate.cli.instance import ask
+from tidegate.cli.meant import MEANT, Meant
 from tidegate.config.quantities import Duration
 
 app = App(
@@ -20,7 +21,7 @@ app = App(
     "--guard 'error_rate < 1% and p99 < 1.2 * baseline'",
 )
 
-MEANT, CHANGING = Meant(), Changing()
+CHANGING = Changing()
 
 Route = Annotated[str, Parameter(help="The route's name.")]
 
